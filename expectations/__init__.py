@@ -1,0 +1,1 @@
+"""What must hold of every table, and how it is checked."""

@@ -1,0 +1,1 @@
+"""Features: canonical tables, definitions, and the expressions that compute them. Pure; no I/O."""

@@ -1,0 +1,1 @@
+"""Model families behind one protocol, how to measure them, and the blend that is deployed."""

@@ -1,0 +1,176 @@
+"""The settings: conf/purse.yaml, then the file named by PURSE_CONFIG, then PURSE_* variables.
+
+Settings are frozen and reject unknown keys, so a typo stops the run before any work is done.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from pipelines.errors import PurseError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DEFAULTS = REPOSITORY / "conf" / "purse.yaml"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Ingest(Section):
+    max_quarantined_share: Share
+    max_staleness_days: Count | None
+
+
+class Snapshots(Section):
+    step_days: Count
+    max_training: Count
+    validation: Count
+    min_history_days: Count
+
+
+class Sweep(Section):
+    families: tuple[str, ...] = Field(min_length=1)
+    trials: Count
+    seconds: Count
+    workers: Count
+    seed: int
+
+
+class Training(Section):
+    finalists: Count
+    threads: Count
+    seed: int
+    backend: Literal["tensorflow", "jax"]
+
+
+class Mlflow(Section):
+    tracking_uri: str | None
+    experiment: str
+    model_name: str
+
+
+class Promotion(Section):
+    min_ngini: float
+    max_abs_bias: float
+    confidence: Share
+    max_slice_loss: float
+    min_slice_users: Count
+    bootstrap_samples: Count
+    approval: bool
+
+
+class Scoring(Section):
+    high_share: Share
+    mid_share: Share
+    reasons: Count
+
+
+class Airflow(Section):
+    ingest_schedule: str
+    retrain_schedule: str
+    queue: str
+    gpu_queue: str
+    retries: int
+
+
+class Services(Section):
+    host: str
+    airflow_port: int
+    mlflow_port: int
+
+
+class Settings(BaseSettings):
+    """All settings; see conf/purse.yaml for their meaning and defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="PURSE_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    source: str
+    horizon_days: Count
+    home: Path
+    lake_root: str | None
+    ingest: Ingest
+    snapshots: Snapshots
+    sweep: Sweep
+    training: Training
+    mlflow: Mlflow
+    promotion: Promotion
+    scoring: Scoring
+    airflow: Airflow
+    services: Services
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        files = [DEFAULTS, *(Path(f) for f in [os.environ.get("PURSE_CONFIG")] if f)]
+        yaml = YamlConfigSettingsSource(settings_cls, yaml_file=files, deep_merge=True)
+        return init_settings, env_settings, yaml
+
+    @cached_property
+    def home_path(self) -> Path:
+        return self.home if self.home.is_absolute() else REPOSITORY / self.home
+
+    @property
+    def lake(self) -> str:
+        """Root of the Delta tables, a path or an object-store URL."""
+        return self.lake_root or str(self.home_path / "lake")
+
+    @property
+    def tracking_uri(self) -> str:
+        return self.mlflow.tracking_uri or f"sqlite:///{self.home_path / 'mlflow.db'}"
+
+    @property
+    def exports(self) -> Path:
+        return self.home_path / "exports"
+
+    @property
+    def data_docs(self) -> Path:
+        return self.home_path / "data_docs"
+
+    def with_changes(self, **changes: object) -> "Settings":
+        """A copy with some settings replaced; a nested one is named `section__key`."""
+        data = self.model_dump()
+        for name, value in changes.items():
+            *path, key = name.split("__")
+            section = data
+            for part in path:
+                section = section[part]
+            section[key] = value
+        return Settings.model_validate(data)
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        PurseError: an unknown key or a value of the wrong kind, named with its place.
+    """
+    config = os.environ.get("PURSE_CONFIG")
+    if config and not Path(config).is_file():
+        raise PurseError(f"PURSE_CONFIG names '{config}', which is not a file. Correct the path or unset it.")
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()]
+        places = f"conf/purse.yaml{', ' + config if config else ''} and PURSE_* variables"
+        raise PurseError(
+            f"The settings ({places}) don't fit:\n" + "\n".join(lines) + "\nEvery key is explained in conf/purse.yaml."
+        ) from error
