@@ -1,0 +1,113 @@
+"""The second stage: features of every user at a snapshot, and labels, from the daily tables. All lazy."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import ibis
+import ibis.expr.types as ir
+
+from features.feature import Days, Feature
+from features.user_day import periods
+
+SATURDAY = 5
+MONTH_START_DAYS = 10
+CATEGORY_WINDOWS_DAYS = (28, 91)
+
+
+def build(tables: Mapping[str, ir.Table], snapshot_date: date, features: Sequence[Feature]) -> ir.Table:
+    """One row per user with a purchase before `snapshot_date` (exclusive): `user_id`, then the features in order.
+
+    Args:
+        tables: `user_day`, and `user_category_day` and `users` where a feature needs them.
+        snapshot_date: rows of this day and later are not looked at.
+        features: what to compute, see `features.definitions.available`.
+    """
+    rows = {"user_day": _user_days(tables["user_day"], snapshot_date)}
+    if "user_category_day" in tables:
+        rows["user_category"] = _user_categories(tables["user_category_day"], snapshot_date)
+    if "users" in tables:
+        rows["users"] = _users(tables["users"], snapshot_date)
+    buyers = rows["user_day"].filter(lambda day: day.bought).select("user_id").distinct()
+    of_days = _computed(rows["user_day"], [f for f in features if f.table == "user_day"])
+    result = of_days.semi_join(buyers, "user_id")
+    for table in ("user_category", "users"):
+        wanted = [feature for feature in features if feature.table == table]
+        if wanted:
+            result = result.left_join(_computed(rows[table], wanted), "user_id", rname="{name}_right")
+    return result.select("user_id", **{feature.name: _with_default(result, feature) for feature in features})
+
+
+def labels(user_day: ir.Table, snapshot_date: date, label_days: int) -> ir.Table:
+    """One row per user with an order in `[snapshot_date, snapshot_date + label_days)`: future_spend (net), purchased.
+
+    Users without a row spent 0 and did not purchase; a user who only returned did not purchase.
+    """
+    end = snapshot_date + timedelta(days=label_days)
+    horizon = user_day.filter(user_day.day >= snapshot_date, user_day.day < end)
+    return horizon.group_by("user_id").aggregate(
+        future_spend=horizon.spend.sum(), purchased=(horizon.units_bought > 0).any()
+    )
+
+
+def _computed(rows: ir.Table, features: Sequence[Feature]) -> ir.Table:
+    values = {
+        feature.name: feature.expression(rows if feature.table != "user_day" else Days(rows, feature.window_days))
+        for feature in features
+    }
+    if features and features[0].table == "users":
+        return rows.select("user_id", **values)
+    return rows.group_by("user_id").aggregate(**values)
+
+
+def _with_default(result: ir.Table, feature: Feature) -> ir.Value:
+    value = result[feature.name]
+    if feature.kind == "number":
+        value = value.cast("float64")
+    return value if feature.default is None else value.fill_null(feature.default)
+
+
+def _user_days(user_day: ir.Table, snapshot_date: date) -> ir.Table:
+    """Days before the snapshot with their age in days; 1 is the day before.
+
+    Columns about purchases are null on a day on which the user only returned: `purchase` (1), `purchase_age_days`,
+    `purchase_spend`, `gap_days` (since the purchase day before), `is_weekend` and `is_month_start` (0 or 1).
+    """
+    past = user_day.filter(user_day.day < snapshot_date)
+    past = past.mutate(
+        age_days=ibis.literal(snapshot_date).delta(past.day, unit="day").cast("float64"), bought=past.units_bought > 0
+    )
+    purchases = ibis.window(group_by=["user_id", "bought"], order_by="day")
+    about_purchases = {
+        "purchase": ibis.literal(1.0),
+        "purchase_age_days": past.age_days,
+        "purchase_spend": past.spend,
+        "gap_days": past.age_days.lag().over(purchases) - past.age_days,
+        "is_weekend": (past.day.day_of_week.index() >= SATURDAY).cast("float64"),
+        "is_month_start": (past.day.day() <= MONTH_START_DAYS).cast("float64"),
+    }
+    null = ibis.null("float64")
+    return past.mutate(**{name: ibis.ifelse(past.bought, value, null) for name, value in about_purchases.items()})
+
+
+def _user_categories(user_category_day: ir.Table, snapshot_date: date) -> ir.Table:
+    """One row per user and category with units and spend in each of the windows before the snapshot."""
+    start = snapshot_date - timedelta(days=max(CATEGORY_WINDOWS_DAYS))
+    recent = user_category_day.filter(user_category_day.day >= start, user_category_day.day < snapshot_date)
+    sums = {
+        f"{measure}_{window}d": recent[measure]
+        .sum(where=recent.day >= snapshot_date - timedelta(days=window))
+        .fill_null(0)
+        for measure in ("units", "spend")
+        for window in CATEGORY_WINDOWS_DAYS
+    }
+    return recent.group_by(["user_id", "category"]).aggregate(**sums)
+
+
+def _users(users: ir.Table, snapshot_date: date) -> ir.Table:
+    """Each user's attributes in the newest version from before the snapshot."""
+    known = users.filter(users.valid_from < snapshot_date).drop("day")
+    newest = periods(known, "user_id").filter(lambda version: version.valid_until.isnull())
+    if "registered_at" not in newest.columns:
+        return newest
+    days = ibis.literal(snapshot_date).delta(newest.registered_at.date(), unit="day").cast("float64")
+    return newest.mutate(registered_days_ago=days)

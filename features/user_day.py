@@ -1,0 +1,109 @@
+"""The first stage: the order log reduced to one row per user and day, and per user, category and day.
+
+Every row depends on its own day and the 27 days before it only, so a day is computed once and never again.
+"""
+
+import ibis
+import ibis.expr.types as ir
+
+SMALLEST_SPREAD = 1e-6
+"""Below it the log prices of a category do not differ but for rounding."""
+
+PRICE_REFERENCE_DAYS = 28
+"""Prices are compared with those of the same category in so many days, the line's own day included."""
+
+
+def categorised_lines(order_lines: ir.Table, products: ir.Table | None) -> ir.Table:
+    """Order lines with `day` and, where products have one, the `category` that held on that day.
+
+    Columns that the source lacks are added as nulls, so that one query serves every source.
+    """
+    for column in ("discount", "unit_cost"):
+        if column not in order_lines.columns:
+            order_lines = order_lines.mutate(**{column: ibis.null("float64")})
+    if products is None or "category" not in products.columns:
+        return order_lines.mutate(category=ibis.null("string"))
+    versions = periods(products.select("product_id", "valid_from", "category"), "product_id")
+    valid = [
+        order_lines.product_id == versions.product_id,
+        order_lines.ordered_at >= versions.valid_from,
+        versions.valid_until.isnull() | (order_lines.ordered_at < versions.valid_until),
+    ]
+    return order_lines.left_join(versions.select("product_id", "valid_from", "valid_until", "category"), valid).select(
+        *order_lines.columns, "category"
+    )
+
+
+def periods(versions: ir.Table, key: str) -> ir.Table:
+    """Versions of users or products as periods `[valid_from, valid_until)`; unchanged versions are merged.
+
+    Of two versions from the same moment the one that sorts last holds.
+    """
+    attributes = [c for c in versions.columns if c not in (key, "valid_from")]
+    latest = versions.group_by([key, "valid_from"]).aggregate(**{a: versions[a].max() for a in attributes})
+    history = ibis.window(group_by=key, order_by="valid_from")
+    changed = [~latest[a].identical_to(latest[a].lag().over(history)) for a in attributes]
+    first = latest.valid_from.lag().over(history).isnull()
+    starts = latest.mutate(starts=ibis.or_(first, *changed)).filter(lambda t: t.starts).drop("starts")
+    return starts.mutate(valid_until=starts.valid_from.lead().over(history))
+
+
+def user_day(lines: ir.Table) -> ir.Table:
+    """One row per user and day: sums that windows add up. `lines` come from `categorised_lines`."""
+    priced = _price_levels(lines)
+    gross, refund = priced.amount.clip(lower=0), (-priced.amount).clip(lower=0)
+    return priced.group_by(["user_id", "day"]).aggregate(
+        orders=priced.order_id.nunique().cast("float64"),
+        lines=priced.count().cast("float64"),
+        products=priced.product_id.nunique().cast("float64"),
+        units=priced.quantity.sum(),
+        units_bought=priced.quantity.clip(lower=0).sum(),
+        spend=priced.amount.sum(),
+        gross_spend=gross.sum(),
+        refunds=refund.sum(),
+        largest_line=priced.amount.max(),
+        discount=priced.discount.sum(),
+        cost=(priced.unit_cost * priced.quantity).sum(),
+        price_level=priced.price_level.sum(),
+        price_level_lines=priced.price_level.count().cast("float64"),
+    )
+
+
+def user_category_day(lines: ir.Table) -> ir.Table:
+    """One row per user, category and day; lines without a category are one category together."""
+    lines = lines.mutate(category=lines.category.fill_null("missing"))
+    return lines.group_by(["user_id", "category", "day"]).aggregate(
+        units=lines.quantity.clip(lower=0).sum(), spend=lines.amount.clip(lower=0).sum()
+    )
+
+
+def _price_levels(lines: ir.Table) -> ir.Table:
+    """Add `price_level`: the z-score of the line's log unit price among its category's lines of 28 days.
+
+    Null for returns, for lines without a price or category, and where the category's prices do not differ.
+    """
+    bought = (lines.quantity > 0) & (lines.unit_price > 0) & lines.category.notnull()
+    lines = lines.mutate(log_price=ibis.ifelse(bought, lines.unit_price, ibis.null("float64")).ln())
+    daily = (
+        lines.filter(lines.log_price.notnull())
+        .group_by(["category", "day"])
+        .aggregate(
+            n=lambda t: t.count().cast("float64"),
+            total=lambda t: t.log_price.sum(),
+            squares=lambda t: (t.log_price**2).sum(),
+        )
+    )
+    trailing = ibis.window(
+        group_by="category",
+        order_by="day",
+        preceding=ibis.interval(days=PRICE_REFERENCE_DAYS - 1),
+        following=ibis.interval(days=0),
+    )
+    sums = daily.select("category", "day", **{c: daily[c].sum().over(trailing) for c in ("n", "total", "squares")})
+    mean = sums.total / sums.n
+    spread = (sums.squares / sums.n - mean**2).clip(lower=0).sqrt()
+    reference = sums.select(
+        "category", "day", mean=mean, spread=ibis.ifelse(spread > SMALLEST_SPREAD, spread, ibis.null("float64"))
+    )
+    joined = lines.left_join(reference, ["category", "day"])
+    return joined.select(*lines.columns, price_level=(joined.log_price - joined["mean"]) / joined.spread)
