@@ -1,0 +1,82 @@
+"""The model families by name. A family's libraries are imported when a model is built: names alone cost nothing."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.protocol import SpendModel
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of models.
+
+    Attributes:
+        title: for people.
+        builder: module and name of what makes an unfitted model from hyperparameters.
+        needs: which of seed, threads and horizon_days the builder takes beside them.
+        fixed: what makes this family of those that share a builder.
+        is_network: training belongs on the queue for networks.
+    """
+
+    title: str
+    builder: str
+    needs: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    is_network: bool = False
+
+
+FAMILIES = {
+    "mean": Family("mean of the training set", "models.baselines:Mean"),
+    "previous_window": Family("the previous window again", "models.baselines:PreviousWindow", ("horizon_days",)),
+    "history_rate": Family("rate of the history so far", "models.baselines:HistoryRate", ("horizon_days",)),
+    "linear_rfm": Family("least squares on RFM", "models.linear:linear_rfm"),
+    "ridge_rfm": Family("ridge regression on RFM windows", "models.linear:ridge_rfm"),
+    "random_forest": Family("random forest", "models.forest:Forest", ("seed", "threads")),
+    "lightgbm_tweedie": Family(
+        "LightGBM, Tweedie", "models.lightgbm_models:BoostedSpend", ("seed", "threads"), {"hurdle": False}
+    ),
+    "lightgbm_hurdle": Family(
+        "LightGBM, purchase times amount", "models.lightgbm_models:BoostedSpend", ("seed", "threads"), {"hurdle": True}
+    ),
+    "mlp": Family("neural network, two heads", "models.mlp:Network", ("seed",), is_network=True),
+}
+
+BASELINES = ("mean", "previous_window", "history_rate", "linear_rfm")
+"""Measured beside every candidate."""
+
+
+def build(family: str, params: dict[str, Any], *, seed: int, threads: int, horizon_days: int) -> SpendModel:
+    """Make an unfitted model.
+
+    Args:
+        family: a name in `FAMILIES`.
+        params: hyperparameters; those that aren't named have their defaults.
+        seed: of everything random in the model.
+        threads: that training and prediction may use.
+        horizon_days: length of the labels it will be trained on.
+
+    Raises:
+        ValueError: an unknown family or hyperparameter.
+    """
+    known = _family(family)
+    module, name = known.builder.split(":")
+    given = {"seed": seed, "threads": threads, "horizon_days": horizon_days}
+    builder = getattr(importlib.import_module(module), name)
+    try:
+        model: SpendModel = builder(**{need: given[need] for need in known.needs}, **known.fixed, **params)
+    except TypeError as error:
+        raise ValueError(f"Model family '{family}' can't be built with {params}: {error}.") from error
+    return model
+
+
+def is_network(family: str) -> bool:
+    """Say whether a family is a neural network, which may train on another queue."""
+    return _family(family).is_network
+
+
+def _family(name: str) -> Family:
+    if name not in FAMILIES:
+        raise ValueError(f"Expected a model family out of {', '.join(FAMILIES)}; found '{name}'.")
+    return FAMILIES[name]

@@ -1,0 +1,120 @@
+"""From the feature table to the numbers that models learn from; what is learned here ships inside the model."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+GROWS_WITH_HISTORY = re.compile(r"^(T|recency|frequency|.*_total)$")
+"""Features that learners don't see: tenure and totals grow with the recorded history, so a model that learned them on a
+short one meets values that it has never seen when it scores. Windows and rates say the same and stay comparable."""
+
+WINDOWS = (7, 14, 28, 56, 91, 182, 364)
+"""Days of the windows that the feature table has, as in `spend_28d`."""
+
+
+@dataclass
+class TreeEncoder:
+    """Numbers as they are (NaN included), categories as codes; for trees.
+
+    Attributes:
+        columns: the columns that go in, in order; learned.
+        categories: known values of each category, sorted; a value that was not seen in `fit` becomes NaN.
+    """
+
+    columns: list[str] = field(default_factory=list)
+    categories: dict[str, list[str]] = field(default_factory=dict)
+
+    def fit(self, features: pd.DataFrame) -> Self:
+        """Learn columns and categories."""
+        self.columns = [name for name in features.columns if not GROWS_WITH_HISTORY.match(name)]
+        self.categories = known_categories(features, self.columns)
+        return self
+
+    def transform(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        """Encode; shape (users, columns)."""
+        chosen = select(features, self.columns)
+        for name, known in self.categories.items():
+            chosen[name] = chosen[name].map({value: code for code, value in enumerate(known)}).astype(np.float64)
+        return chosen.to_numpy(dtype=np.float64)
+
+
+@dataclass
+class DenseEncoder:
+    """Numbers centred and scaled, categories one-hot, no NaN; for linear models and networks.
+
+    An unknown number takes the training mean; an unseen category is none of the known ones.
+
+    Attributes:
+        only: the columns to use; those of a `TreeEncoder` if None. Absent ones are left out.
+        log_scale: numbers become sign(x) · log(1 + |x|) first, and are then held within `LIMIT` standard deviations,
+            so that no user is further out than a model can be trusted.
+        numbers, categories, means, scales: learned; a column whose deviation is below `CONSTANT` isn't scaled.
+    """
+
+    only: Sequence[str] | None = None
+    log_scale: bool = True
+    numbers: list[str] = field(default_factory=list)
+    categories: dict[str, list[str]] = field(default_factory=dict)
+    means: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    scales: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    LIMIT: ClassVar[float] = 5.0
+    CONSTANT: ClassVar[float] = 1e-9
+
+    def fit(self, features: pd.DataFrame) -> Self:
+        """Learn means, scales and categories.
+
+        Raises:
+            ValueError: none of the columns `only` is there.
+        """
+        columns = TreeEncoder().fit(features).columns
+        if self.only is not None:
+            columns = [name for name in self.only if name in features]
+        if not columns:
+            raise ValueError(f"Expected at least one of the features {self.only}, found {list(features.columns)}.")
+        self.categories = known_categories(features, columns)
+        self.numbers = [name for name in columns if name not in self.categories]
+        values = np.ma.masked_invalid(self._values(features))
+        self.means = np.ma.filled(values.mean(axis=0), 0.0).astype(np.float64)
+        deviations = np.ma.filled(values.std(axis=0), 0.0).astype(np.float64)
+        self.scales = np.where(deviations > self.CONSTANT, deviations, 1.0)
+        return self
+
+    def transform(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        """Encode; shape (users, numbers + known categories)."""
+        chosen = select(features, [*self.numbers, *self.categories])
+        scaled = np.nan_to_num((self._values(chosen) - self.means) / self.scales, nan=0.0)
+        blocks = [np.clip(scaled, -self.LIMIT, self.LIMIT) if self.log_scale else scaled]
+        for name, known in self.categories.items():
+            blocks.append(chosen[name].to_numpy(dtype=object)[:, None] == np.array(known, dtype=object)[None, :])
+        return np.hstack(blocks).astype(np.float64)
+
+    def _values(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        numbers = features[self.numbers].to_numpy(dtype=np.float64)
+        return np.sign(numbers) * np.log1p(np.abs(numbers)) if self.log_scale else numbers
+
+
+def known_categories(features: pd.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
+    """The values of each column that isn't a number, sorted."""
+    names = [name for name in columns if not pd.api.types.is_numeric_dtype(features[name])]
+    return {name: sorted(features[name].dropna().unique()) for name in names}
+
+
+def select(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """A copy with just these columns.
+
+    Raises:
+        ValueError: columns are missing.
+    """
+    missing = [name for name in columns if name not in features]
+    if missing:
+        raise ValueError(
+            f"Expected the {len(columns)} features that the model was trained on; {len(missing)} are missing, first "
+            f"'{missing[0]}'. Build the features with the definitions that the model was trained with, or retrain."
+        )
+    return features[list(columns)].copy()

@@ -1,0 +1,37 @@
+"""What every model family is: fit on labelled snapshots, predict spend and purchase for users."""
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class LabelledUsers:
+    """Users at snapshots with what they did in the horizon after; one row per user and snapshot.
+
+    Attributes:
+        features: the columns of `features.definitions.FEATURES`: floats, and categories as `str`
+            (missing is the category "missing"); floats may hold NaN.
+        future_spend: net spend in `[snapshot_date, snapshot_date + horizon_days)`, in money; may be below 0.
+        purchased: True where the user ordered at all in the horizon.
+    """
+
+    features: pd.DataFrame
+    future_spend: pd.Series
+    purchased: pd.Series
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+class SpendModel(Protocol):
+    """A family of models. Everything learned (encoders and scalers too) is learned in `fit`."""
+
+    def fit(self, training: LabelledUsers, validation: LabelledUsers | None = None) -> Self:
+        """Learn; `validation` (later in time) may be used for early stopping only."""
+        ...
+
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Predict `expected_spend` (money, finite, at least 0) and `purchase_probability` (0 to 1), same index."""
+        ...

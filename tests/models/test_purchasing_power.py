@@ -1,0 +1,98 @@
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.protocol import LabelledUsers
+from models.purchasing_power import Member, PurchasingPower, build
+
+SHARES = {"high": 0.2, "mid": 0.3}
+PHRASES = {"spend_28d": "spent {value:,.0f} in the last 28 days", "spend_7d": "spent {value:,.0f} last week"}
+
+
+@dataclass
+class Known:
+    """A member whose answer is known: a multiple of last month's spend, and one probability."""
+
+    factor: float
+    probability: float
+
+    def fit(self, training: LabelledUsers, validation: LabelledUsers | None = None) -> "Known":  # noqa: ARG002
+        return self
+
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        spend = features["spend_28d"] * self.factor
+        return pd.DataFrame({"expected_spend": spend, "purchase_probability": self.probability}, index=features.index)
+
+
+REFERENCE = pd.DataFrame({"spend_28d": np.arange(1_000.0), "spend_7d": 1.0, "region": "north"})
+MEMBERS = [Member(0.25, Known(1, 0.2), "a"), Member(0.75, Known(3, 0.6), "b")]
+
+
+def blend(members: list[Member] = MEMBERS, reference: pd.DataFrame = REFERENCE, ratio: float = 1.0) -> PurchasingPower:
+    return build(members, reference, phrases=PHRASES, tier_shares=SHARES, top_reasons=3, horizon_ratio=ratio)
+
+
+def test_the_blend_is_the_weighted_mean() -> None:
+    said = blend().predict(REFERENCE.iloc[[100]])
+    assert said["expected_spend"].item() == pytest.approx(0.25 * 100 + 0.75 * 300)
+    assert said["purchase_probability"].item() == pytest.approx(0.5)
+
+
+def test_a_longer_horizon_scales_spend_and_compounds_probability() -> None:
+    said = blend(ratio=3.0).predict(REFERENCE.iloc[[100]])
+    assert said["expected_spend"].item() == pytest.approx(3 * 250)
+    assert said["purchase_probability"].item() == pytest.approx(1 - 0.5**3)
+
+
+def test_score_is_the_percentile_and_tiers_are_its_shares() -> None:
+    said = blend().predict(REFERENCE)
+    np.testing.assert_allclose(said["score"], np.arange(1_000) / 10, atol=0.2)
+    assert said["tier"].value_counts().to_dict() == pytest.approx({"low": 500, "mid": 300, "high": 200}, abs=2)
+    assert said.groupby("tier")["expected_spend"].min()["high"] > said.groupby("tier")["expected_spend"].max()["mid"]
+
+
+def test_a_user_scored_alone_gets_the_same_row() -> None:
+    model = blend()
+    pd.testing.assert_frame_equal(model.predict(REFERENCE.iloc[[3, 700]]), model.predict(REFERENCE).iloc[[3, 700]])
+
+
+def test_all_alike_stand_in_the_middle_without_reasons() -> None:
+    alike = REFERENCE.assign(spend_28d=5.0)
+    said = blend(reference=alike).predict(alike)
+    assert said["score"].unique().tolist() == [50]
+    assert said["tier"].unique().tolist() == ["mid"]
+    assert said["reasons"].unique().tolist() == [""]
+
+
+def test_above_and_below_the_reference() -> None:
+    said = blend().predict(pd.DataFrame({"spend_28d": [-9.0, 1e9], "spend_7d": 1.0, "region": "mars"}))
+    assert said["score"].tolist() == pytest.approx([0, 100], abs=0.1)
+    assert said["tier"].tolist() == ["low", "high"]
+
+
+def test_pickling_keeps_everything(users: Callable[..., LabelledUsers]) -> None:
+    from models import catalog
+
+    training, later = users(400), users(50, seed=1).features
+    families = ("lightgbm_tweedie", "random_forest", "mlp")
+    fitted = [catalog.build(f, {}, seed=0, threads=1, horizon_days=28).fit(training) for f in families]
+    members = [Member(1 / 3, model, family) for model, family in zip(fitted, families, strict=True)]
+    model = blend(members, training.features)
+    copy = pickle.loads(pickle.dumps(model))  # noqa: S301  (made in the line itself)
+    pd.testing.assert_frame_equal(copy.predict(later), model.predict(later))
+
+
+def test_extra_columns_do_no_harm_and_missing_ones_are_named() -> None:
+    model = blend()
+    pd.testing.assert_frame_equal(model.predict(REFERENCE.assign(new=1)), model.predict(REFERENCE))
+    with pytest.raises(ValueError, match="first 'spend_7d'"):
+        model.predict(REFERENCE.drop(columns="spend_7d"))
+
+
+def test_nothing_to_build_from() -> None:
+    with pytest.raises(ValueError, match="found 0 and 1000"):
+        blend(members=[])
