@@ -1,0 +1,36 @@
+"""What must hold of the feature table, derived from the definitions of the features."""
+
+from collections.abc import Sequence
+
+from expectations.rules import LARGEST, Rule, between, finite, has_rows, not_blank, not_null, unique, varies
+from features.feature import Feature
+
+COUNTED = {"days", "days with a purchase", "categories", "lines per purchase day", "nats", "mean gaps"}
+"""Units of what is counted or measured from 0. Money is not among them: returns may outweigh purchases."""
+
+ROUNDING = 1e-6
+"""What sums of floating point numbers may be off by."""
+
+PARTS = {"share of purchase days"}
+"""Units of a part of a whole. A share of spend is not: returns in a window may belong to purchases before it."""
+
+
+def suite(features: Sequence[Feature], columns: tuple[str, ...]) -> tuple[Rule, ...]:
+    """The rules of a feature table with these columns; a feature that the source cannot feed has none."""
+    key = (not_null("snapshot_date"), not_null("user_id"), unique("snapshot_date", "user_id"), has_rows())
+    return key + tuple(rule for feature in features if feature.name in columns for rule in _of(feature))
+
+
+def _of(feature: Feature) -> tuple[Rule, ...]:
+    present = () if feature.default is None else (not_null(feature.name),)
+    return (*present, _in_range(feature), varies(feature.name))
+
+
+def _in_range(feature: Feature) -> Rule:
+    if feature.kind == "category":
+        return not_blank(feature.name)
+    if feature.unit in PARTS:
+        return between(feature.name, -ROUNDING, 1 + ROUNDING, "share")
+    if feature.unit in COUNTED:
+        return between(feature.name, -ROUNDING, LARGEST, "not_negative")
+    return finite(feature.name)

@@ -1,0 +1,24 @@
+"""What must hold of the predictions of one snapshot."""
+
+from expectations.rules import Rule, between, finite, has_rows, not_negative, not_null, one_of, unique, varies
+
+TIERS = ("high", "mid", "low")
+
+
+def suite(_columns: tuple[str, ...]) -> tuple[Rule, ...]:
+    """The rules of predictions; one tier for everybody is legal but tells nothing, so it is reported."""
+    return (
+        not_null("user_id"),
+        unique("user_id"),
+        not_null("expected_spend"),
+        finite("expected_spend"),
+        not_negative("expected_spend"),
+        not_null("purchase_probability"),
+        between("purchase_probability", 0.0, 1.0, "probability"),
+        not_null("score"),
+        between("score", 0.0, 100.0, "percentile"),
+        not_null("tier"),
+        one_of("tier", TIERS),
+        varies("tier"),
+        has_rows(),
+    )

@@ -1,0 +1,153 @@
+"""The suites on tables with one fault each."""
+
+from datetime import date, datetime
+
+import pandas as pd
+import pytest
+
+from expectations import features, order_lines, predictions, products, users
+from expectations.runner import validate
+from features.definitions import FEATURES
+from features.feature import Feature
+
+DAY = date(2001, 2, 1)
+LINE = {
+    "order_id": "o",
+    "product_id": "p",
+    "line": 1,
+    "user_id": "u",
+    "ordered_at": datetime.fromisoformat("2001-01-01"),
+    "quantity": 2.0,
+    "unit_price": 5.0,
+    "amount": 10.0,
+    "fault": None,
+    "copy_of_key": 0,
+}
+
+
+def broken(frame: pd.DataFrame, suite) -> set[str]:
+    report = validate(frame, suite(tuple(frame.columns)), "test", DAY, None)
+    return {result.rule for result in report.results if not result.success}
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({}, set()),
+        ({"quantity": -2.0, "amount": -10.0}, set()),
+        ({"amount": 0.0}, set()),
+        ({"fault": "ordered_at is not a TIMESTAMP"}, {"readable"}),
+        ({"order_id": None}, {"order_id_not_null"}),
+        ({"user_id": " "}, {"user_id_not_blank"}),
+        ({"ordered_at": datetime.fromisoformat("1899-12-30")}, {"ordered_at_plausible"}),
+        ({"quantity": 0.0, "amount": 0.0}, {"quantity_not_zero"}),
+        ({"unit_price": -5.0}, {"unit_price_not_negative"}),
+        ({"amount": float("inf")}, {"amount_finite"}),
+        ({"amount": None}, {"amount_not_null"}),
+        ({"amount": -10.0}, {"amount_not_negative_when_bought"}),
+        ({"quantity": -2.0}, {"amount_not_positive_when_returned"}),
+        ({"copy_of_key": 1}, {"first_of_its_key"}),
+        ({"discount": float("inf")}, {"discount_finite"}),
+    ],
+    ids=str,
+)
+def test_order_lines(change, rules):
+    frame = pd.DataFrame([LINE | change]).astype({"quantity": float, "amount": float, "unit_price": float})
+    assert broken(frame, order_lines.suite) == rules
+
+
+def test_an_absurd_amount_is_a_warning():
+    frame = pd.DataFrame([LINE, LINE, LINE | {"amount": 1e9}])
+    (result,) = validate(frame, order_lines.suite(tuple(frame.columns)), "test", DAY, None).failed("warning")
+    assert (result.rule, result.examples) == ("amount_not_absurd", ("1000000000.0",))
+
+
+def test_users_and_products():
+    staged = {"valid_from": [datetime.fromisoformat("2001-01-01")] * 2, "fault": [None, None], "copy_of_key": [0, 1]}
+    assert broken(pd.DataFrame({"user_id": ["u", ""], **staged}), users.suite) == {
+        "user_id_not_blank",
+        "first_of_its_key",
+    }
+    frame = pd.DataFrame({"product_id": ["p", None], "list_price": [1.0, -1.0], **staged})
+    assert broken(frame, products.suite) == {"product_id_not_null", "list_price_not_negative", "first_of_its_key"}
+
+
+PREDICTIONS = pd.DataFrame(
+    {
+        "user_id": ["a", "b", "c"],
+        "expected_spend": [0.0, 5.0, 90.0],
+        "purchase_probability": [0.0, 0.5, 1.0],
+        "score": [0.0, 50.0, 100.0],
+        "tier": ["low", "mid", "high"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({}, set()),
+        ({"user_id": ["a", "a", "c"]}, {"user_id_unique"}),
+        ({"expected_spend": [-1.0, 5.0, float("inf")]}, {"expected_spend_finite", "expected_spend_not_negative"}),
+        ({"expected_spend": [None, 5.0, 90.0]}, {"expected_spend_not_null"}),
+        ({"purchase_probability": [0.0, 0.5, 1.1]}, {"purchase_probability_probability"}),
+        ({"score": [0.0, 50.0, 101.0]}, {"score_percentile"}),
+        ({"tier": ["low", "mid", "rich"]}, {"tier_one_of"}),
+        ({"tier": ["low", "low", "low"]}, {"tier_varies"}),
+    ],
+    ids=str,
+)
+def test_predictions(change, rules):
+    assert broken(PREDICTIONS.assign(**change), predictions.suite) == rules
+
+
+def feature(name: str, **changes) -> Feature:
+    given = {"unit": "money", "description": "", "phrase": "", "expression": lambda day: day.spend.sum()}
+    return Feature(name, **(given | changes))
+
+
+def test_features_follow_their_definitions():
+    definitions = [
+        feature("spend"),
+        feature("orders", unit="days with a purchase"),
+        feature("share", unit="share of purchase days"),
+        feature("gap", unit="days", default=None),
+        feature("region", kind="category", unit="category", default="missing"),
+        feature("absent"),
+    ]
+    frame = pd.DataFrame(
+        {
+            "snapshot_date": [DAY, DAY],
+            "user_id": ["a", "b"],
+            "spend": [-3.0, 4.0],
+            "orders": [0.0, 1.0],
+            "share": [0.0, 1.0 + 1e-12],
+            "gap": [None, 1.0],
+            "region": ["missing", "north"],
+        }
+    )
+
+    def suite(columns):
+        return features.suite(definitions, columns)
+
+    assert broken(frame, suite) == {"gap_varies"}
+    worse = frame.assign(
+        spend=[None, float("inf")], orders=[-1.0, 1.0], share=[0.0, 2.0], gap=[-1.0, 1.0], region=["", "north"]
+    )
+    assert broken(worse, suite) == {
+        "spend_not_null",
+        "spend_finite",
+        "spend_varies",
+        "orders_not_negative",
+        "share_share",
+        "gap_not_negative",
+        "region_not_blank",
+    }
+    assert "user_id_unique" not in broken(pd.concat([frame, frame]), suite)
+    assert "snapshot_date_user_id_unique" in broken(pd.concat([frame, frame]), suite)
+
+
+def test_every_feature_has_rules():
+    columns = tuple(feature.name for feature in FEATURES)
+    named = {column for rule in features.suite(FEATURES, columns) for column in rule.columns}
+    assert set(columns) <= named
