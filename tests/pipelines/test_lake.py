@@ -1,0 +1,85 @@
+"""Each change of the lake is one commit, and what has been written last is what is read."""
+
+import os
+import subprocess
+import sys
+from datetime import date
+
+import pyarrow as pa
+import pytest
+
+from pipelines import lake
+from pipelines.errors import PurseError
+
+FIRST, SECOND, THIRD = date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)
+
+
+def rows(*days):
+    return pa.table({"day": pa.array(days, pa.date32()), "n": pa.array(range(len(days)), pa.int64())})
+
+
+def test_a_range_of_days_is_replaced(settings):
+    lake.replace(settings, "t", rows(FIRST, FIRST, SECOND), "day", FIRST, THIRD)
+    lake.replace(settings, "t", rows(SECOND, SECOND, SECOND), "day", SECOND, THIRD)
+    found = lake.read(lake.connect(), settings, "t").to_pandas()
+    assert found.day.dt.date.value_counts().to_dict() == {FIRST: 2, SECOND: 3}
+    assert lake.days(settings, "t") == [FIRST, SECOND]
+    assert lake.version(settings, "t") == 1
+
+
+def test_a_day_replaced_by_nothing_is_gone_and_the_table_can_still_be_read(settings):
+    lake.replace(settings, "t", rows(FIRST), "day", FIRST, SECOND)
+    lake.replace(settings, "t", rows(), "day", FIRST, SECOND)
+    assert lake.days(settings, "t") == []
+    assert lake.read(lake.connect(), settings, "t").count().to_pandas() == 0
+
+
+def test_a_table_that_is_not_there(settings):
+    assert not lake.exists(settings, "t")
+    with pytest.raises(PurseError, match="has no table 't'"):
+        lake.read(lake.connect(), settings, "t")
+
+
+FILL_THE_DISK = """
+import resource, signal
+from datetime import date
+import pyarrow as pa
+from pipelines import lake
+from pipelines.errors import PurseError
+from pipelines.settings import load_settings
+rows = pa.table({"day": pa.array([date(2024, 1, 2)] * 100_000), "n": pa.array(range(100_000), pa.int64())})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    lake.replace(load_settings(), "t", rows, "day", date(2024, 1, 1), date(2024, 1, 3))
+except PurseError as error:
+    print(error)
+"""
+
+
+def test_the_disk_is_full_and_the_table_stays_as_it_was(settings):
+    """A limit on the size of a file makes the operating system refuse the write, as a full disk does."""
+    lake.replace(settings, "t", rows(FIRST), "day", FIRST, SECOND)
+    environment = {**os.environ, "PURSE_HOME": str(settings.home)}
+    done = subprocess.run(
+        [sys.executable, "-c", FILL_THE_DISK], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "The table is as it was before; free disk space" in done.stdout
+    assert lake.read(lake.connect(), settings, "t").count().to_pandas() == 1
+
+
+def test_the_snapshot_date_is_the_day_after_the_newest(settings):
+    with pytest.raises(PurseError, match="holds no orders"):
+        lake.resolve_snapshot_date(settings, None, FIRST)
+    lake.replace(settings, "raw/order_lines", rows(FIRST, SECOND), "day", FIRST, THIRD)
+    assert lake.resolve_snapshot_date(settings, None, date(2030, 1, 1)) == THIRD
+    assert lake.resolve_snapshot_date(settings, FIRST, date(2030, 1, 1)) == FIRST
+
+
+def test_stale_data_stops_a_live_run_but_not_a_named_date(settings):
+    lake.replace(settings, "raw/order_lines", rows(FIRST), "day", FIRST, SECOND)
+    live = settings.with_changes(ingest__max_staleness_days=2)
+    assert lake.resolve_snapshot_date(live, None, date(2024, 1, 4)) == SECOND
+    with pytest.raises(PurseError, match="of 2024-01-01, 3 days before 2024-01-05"):
+        lake.resolve_snapshot_date(live, None, date(2024, 1, 5))
+    assert lake.resolve_snapshot_date(live, FIRST, date(2024, 1, 5)) == FIRST
