@@ -1,0 +1,71 @@
+"""A PurchasingPower in MLflow: logged with everything it needs, loaded by address."""
+
+import os
+import pickle
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines import tracking
+from pipelines.errors import PurseError
+from pipelines.settings import REPOSITORY, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.purchasing_power import PurchasingPower
+
+NAME = "purchasing_power"
+PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "lightgbm")
+NETWORK_PACKAGES = ("keras", "tensorflow")
+
+
+def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[str]) -> str:
+    """Log the model to the active run and return its address.
+
+    Args:
+        model: fitted.
+        example: a few rows of raw features; the signature is taken from them and from what the model answers.
+        families: of the members; networks need Keras where the model is loaded.
+    """
+    import mlflow
+
+    from models.catalog import is_network
+
+    packages = PACKAGES + (NETWORK_PACKAGES if any(map(is_network, families)) else ())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{NAME}.pkl"
+        path.write_bytes(pickle.dumps(model))
+        logged = mlflow.pyfunc.log_model(
+            name=NAME,
+            python_model=str(REPOSITORY / "pipelines" / "served_model.py"),
+            artifacts={NAME: str(path)},
+            code_paths=[str(REPOSITORY / "models")],
+            pip_requirements=[f"{package}=={version(package)}" for package in packages],
+            signature=mlflow.models.infer_signature(example, model.predict(example)),
+            input_example=example,
+        )
+    return str(logged.model_uri)
+
+
+def load_model(settings: Settings, model_uri: str) -> "PurchasingPower":
+    """Load a logged or registered model, such as "models:/purchasing-power@champion".
+
+    Raises:
+        PurseError: there is no such model, or it cannot be loaded.
+    """
+    os.environ.setdefault("KERAS_BACKEND", settings.training.backend)
+    tracking.connect(settings)
+    import mlflow
+
+    # This repository's code goes first: MLflow would put the copy that was logged with the model in its place.
+    import models  # noqa: F401
+
+    try:
+        return mlflow.pyfunc.load_model(model_uri).unwrap_python_model().purchasing_power
+    except Exception as error:  # unpickling runs into whatever changed since the model was logged
+        raise PurseError(
+            f"The model {model_uri} at {settings.tracking_uri} cannot be loaded: {type(error).__name__}: {error}. "
+            "Make another version champion with 'purse rollback', or train and promote a new one."
+        ) from error

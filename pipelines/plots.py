@@ -1,0 +1,70 @@
+"""The pictures of an evaluation, as matplotlib figures; every one is drawn from the test snapshot."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def calibration_by_decile(future_spend: ArrayLike, expected_spend: ArrayLike) -> "Figure":
+    """Mean predicted and mean true spend (money) of ten equal groups of users, lowest prediction first."""
+    true, expected = np.asarray(future_spend, dtype=float), np.asarray(expected_spend, dtype=float)
+    groups = [part for part in np.array_split(np.argsort(expected, kind="stable"), 10) if len(part)]
+    positions = np.arange(1, len(groups) + 1)
+    figure, axes = _figure("Calibration by decile", "decile of expected spend", "mean spend per user")
+    axes.bar(positions - 0.2, [expected[part].mean() for part in groups], 0.4, label="expected")
+    axes.bar(positions + 0.2, [true[part].mean() for part in groups], 0.4, label="true")
+    axes.set_xticks(positions)
+    axes.legend()
+    return figure
+
+
+def gain_curve(future_spend: ArrayLike, predictions: Mapping[str, ArrayLike]) -> "Figure":
+    """Share of all spend that the users with the highest predictions make, for each model and the perfect order."""
+    spend = np.maximum(np.asarray(future_spend, dtype=float), 0)
+    figure, axes = _figure("Gain curve", "share of users, highest prediction first", "share of spend")
+    users = np.linspace(0, 1, len(spend) + 1)
+    for name, prediction in {**predictions, "perfect order": spend}.items():
+        order = np.argsort(-np.asarray(prediction, dtype=float), kind="stable")
+        cumulative = np.concatenate([[0.0], np.cumsum(spend[order])]) / max(spend.sum(), 1e-12)
+        axes.plot(users, cumulative, label=name, linestyle=":" if name == "perfect order" else "-")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    axes.legend()
+    return figure
+
+
+def score_distribution(expected_spend: ArrayLike, tier: ArrayLike) -> "Figure":
+    """Histogram of expected spend (money, log scale) by tier."""
+    expected, tiers = np.asarray(expected_spend, dtype=float), np.asarray(tier, dtype=str)
+    figure, axes = _figure("Expected spend by tier", "expected spend + 1", "users")
+    bins = np.geomspace(1, max(float(expected.max()) + 1, 2), 40)
+    names = [name for name in ("low", "mid", "high") if (tiers == name).any()]
+    axes.hist([expected[tiers == name] + 1 for name in names], bins=bins.tolist(), stacked=True, label=names)
+    axes.set_xscale("log")
+    axes.legend()
+    return figure
+
+
+def feature_importance(importance: Mapping[str, float], largest: int = 20) -> "Figure":
+    """The features that move the score most; `importance` is the gain of each in the trees that imitate it."""
+    top = sorted(importance.items(), key=lambda item: item[1])[-largest:]
+    figure, axes = _figure("Feature importance", "gain", "")
+    axes.barh([name for name, _ in top], [value for _, value in top])
+    return figure
+
+
+def _figure(title: str, x: str, y: str) -> tuple["Figure", "Axes"]:
+    """A figure without pyplot, which keeps figures alive and may look for a screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set(title=title, xlabel=x, ylabel=y)
+    return figure, axes

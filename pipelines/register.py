@@ -1,0 +1,49 @@
+"""Register the trained model as a version of settings.mlflow.model_name with the alias `challenger`."""
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pipelines import tracking
+from pipelines.registry import CHALLENGER
+from pipelines.results import read_result
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def register(settings: Settings, snapshot_date: date) -> dict[str, Any]:
+    """Register the model of `train`; a rerun finds the version that is there.
+
+    Raises:
+        PurseError: `train` has not run, or MLflow does not answer.
+    """
+    trained = read_result(settings, snapshot_date, "train")
+    name, client = settings.mlflow.model_name, tracking.connect(settings)
+    with tracking.exclusive(settings, "mlflow-registry"):
+        version = _find(client, name, trained) or _register(name, trained)
+    client.set_registered_model_alias(name, CHALLENGER, version)
+    return {
+        "model_name": name,
+        "version": version,
+        "alias": CHALLENGER,
+        "run_id": trained["run_id"],
+        "run_url": trained["run_url"],
+    }
+
+
+def _find(client: "MlflowClient", name: str, trained: dict[str, Any]) -> str | None:
+    """The version of this run's model; one that a kill left unready is deleted."""
+    for version in client.search_model_versions(f"name = '{name}' and run_id = '{trained['run_id']}'"):
+        if version.status != "READY":
+            client.delete_model_version(name, version.version)
+        elif version.tags.get("model_uri") == trained["model_uri"]:
+            return str(version.version)
+    return None
+
+
+def _register(name: str, trained: dict[str, Any]) -> str:
+    import mlflow
+
+    tags = {"model_uri": trained["model_uri"], "family": trained["family"], "training_id": trained["training_id"]}
+    return str(mlflow.register_model(trained["model_uri"], name, tags=tags).version)

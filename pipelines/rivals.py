@@ -1,0 +1,89 @@
+"""What challenger, champion and baselines say of the users of the test snapshot."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from models.catalog import BASELINES
+from models.protocol import LabelledUsers
+from models.purchasing_power import PurchasingPower
+from pipelines import logged_model, trials
+from pipelines.errors import PurseError
+from pipelines.registry import CHAMPION
+from pipelines.results import read_result
+from pipelines.settings import Settings
+from pipelines.split import read_labelled
+
+
+@dataclass(frozen=True)
+class Test:
+    """The users of the test snapshot with what each model says of them; row for row the same users.
+
+    `importance` says how much each feature moves the challenger's score; see `_importance`.
+    """
+
+    user_id: pd.Series
+    users: LabelledUsers
+    challenger: pd.DataFrame
+    champion: pd.DataFrame | None
+    baselines: Mapping[str, pd.DataFrame]
+    importance: Mapping[str, float]
+
+
+def predict(settings: Settings, snapshot_date: date, model_uri: str, champion_version: str | None) -> Test:
+    """Read the users of the test snapshot and ask every model about them.
+
+    Raises:
+        PurseError: the test window has no truth yet, or the champion can't be loaded or can't score these users.
+    """
+    split = read_result(settings, snapshot_date, "split")
+    user_id, users = read_labelled(settings, snapshot_date, [date.fromisoformat(split["test"])])
+    if users.future_spend.isna().any():
+        raise PurseError(
+            f"The test window from {split['test']} to {snapshot_date} has no orders in the lake, so nothing can be "
+            "measured on it. Load these days, or choose a snapshot date by which they are in."
+        )
+    users = LabelledUsers(users.features, users.future_spend, users.purchased.astype(bool))
+    champion = None
+    if champion_version is not None:
+        champion = _champion_predictions(settings, champion_version, users.features)
+    model = logged_model.load_model(settings, model_uri)
+    challenger, baselines = model.predict_spend(users.features), _baselines(settings, snapshot_date, users.features)
+    return Test(user_id, users, challenger, champion, baselines, _importance(model))
+
+
+def _champion_predictions(settings: Settings, version: str, features: pd.DataFrame) -> pd.DataFrame:
+    model = logged_model.load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
+    try:
+        return model.predict_spend(features)
+    except ValueError as error:
+        raise PurseError(
+            f"Champion version {version} can't score the test users: {error} The source has changed since it was "
+            f"trained: bring the columns back, or remove the alias '{CHAMPION}' in the MLflow UI to start anew."
+        ) from error
+
+
+def _importance(model: PurchasingPower) -> dict[str, float]:
+    """Gain of each feature in the trees that imitate the blend's scores, from which the reasons come too."""
+    if model.reasons.surrogate is None:
+        return {}
+    gains = model.reasons.surrogate.feature_importance("gain")
+    return dict(zip(model.reasons.encoder.columns, map(float, gains), strict=True))
+
+
+def _baselines(settings: Settings, snapshot_date: date, features: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The baselines, fitted on the snapshots that the challenger was fitted on, scaled to the horizon like it."""
+    split = read_result(settings, snapshot_date, "split")
+    ratio = split["horizon_days"] / split["label_days"]
+    final = read_labelled(settings, snapshot_date, [date.fromisoformat(day) for day in split["final"]])[1]
+    said = {}
+    for name in BASELINES:
+        model = trials.build_model(settings, name, {}, settings.training.seed, split["label_days"]).fit(final)
+        label = model.predict(features)
+        probability = 1 - (1 - label["purchase_probability"]) ** ratio
+        said[name] = pd.DataFrame(
+            {"expected_spend": label["expected_spend"] * ratio, "purchase_probability": probability}
+        )
+    return said

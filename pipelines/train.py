@@ -1,0 +1,171 @@
+"""Refit the best families of the sweep on the newest matured snapshots, blend them and log the model to MLflow."""
+
+import json
+import logging
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines import lake, logged_model, study, sweep, tracking, trials
+from pipelines.results import read_result
+from pipelines.settings import Settings
+from pipelines.split import read_labelled
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+    from optuna.trial import FrozenTrial
+
+    from models.protocol import LabelledUsers
+    from models.purchasing_power import PurchasingPower
+
+RESULT = "purse.trained"
+"""Tag of the parent run, set last: the result of a training that is complete."""
+
+log = logging.getLogger(__name__)
+
+
+def train(settings: Settings, snapshot_date: date) -> dict[str, Any]:
+    """Finish the sweep, then fit and log the model; the same data and settings are not trained twice.
+
+    Raises:
+        PurseError: `split` has not run, every trial failed, or MLflow does not answer.
+    """
+    split = read_result(settings, snapshot_date, "split")
+    client = tracking.connect(settings)
+    with tracking.resumed_run(settings, split["training_id"]) as run_id:
+        tags = client.get_run(run_id).data.tags
+        result: dict[str, Any] = json.loads(tags[RESULT]) if RESULT in tags else _train(settings, snapshot_date, run_id)
+        client.set_tag(run_id, RESULT, json.dumps(result))
+    return {**result, "run_id": run_id, "run_url": tracking.run_url(settings, run_id)}
+
+
+def choose_weights(predictions: list[trials.Predictions], spend: trials.Predictions) -> tuple[list[float], float]:
+    """Weights of the members by mean nGini over the folds: the best member alone, equal, or fitted by least squares.
+
+    Args:
+        predictions: of each member, best first: expected spend of each fold's users.
+        spend: true spend of each fold's users.
+
+    Returns:
+        One weight per member, of sum 1, and the mean nGini; of equals the simpler: one member alone comes first.
+    """
+    from models.blend import equal_weights, fitted_weights
+    from models.gini import normalized_gini
+
+    def ngini(weights: list[float]) -> float:
+        folds = zip(spend, *predictions, strict=True)
+        return float(np.mean([normalized_gini(true, np.asarray(weights) @ np.array(said)) for true, *said in folds]))
+
+    members = len(predictions)
+    fitted = fitted_weights([np.concatenate(folds) for folds in predictions], np.concatenate(spend))
+    candidates = [[1.0] + [0.0] * (members - 1), equal_weights(members), fitted]
+    best = max(candidates, key=ngini)
+    return best, ngini(best)
+
+
+def _train(settings: Settings, snapshot_date: date, run_id: str) -> dict[str, Any]:
+    split = read_result(settings, snapshot_date, "split")
+    swept = sweep.finish(settings, snapshot_date, run_id)
+    finalists = study.best_by_family(swept)[: settings.training.finalists]
+    weights, ngini = _weights(swept, snapshot_date, finalists)
+    chosen = sorted(((w, t) for w, t in zip(weights, finalists, strict=True) if w > 0), key=lambda pair: -pair[0])
+    members = [
+        {"family": trial.user_attrs["family"], "weight": weight, "params": trial.user_attrs["all_params"]}
+        for weight, trial in chosen
+    ]
+    model, example = _fit(settings, snapshot_date, members)
+    client = tracking.connect(settings)
+    _delete_unfinished(client, settings, run_id)
+    _log_context(settings, snapshot_date)
+    params = {f"{member['family']}.{name}": value for member in members for name, value in member["params"].items()}
+    family = " + ".join(member["family"] for member in members)
+    _log_outcome(settings, split, {"family": family, **params}, ngini)
+    return {
+        "training_id": split["training_id"],
+        "model_uri": logged_model.log_model(model, example, [member["family"] for member in members]),
+        "family": family,
+        "params": params,
+        "members": members,
+        "validation_ngini": ngini,
+    }
+
+
+def _weights(swept: study.Sweep, snapshot_date: date, finalists: "list[FrozenTrial]") -> tuple[list[float], float]:
+    """Choose the weights from the predictions that the trials kept; a trial whose file is gone is run again."""
+    settings = swept.settings
+    split = read_result(settings, snapshot_date, "split")
+    predictions = []
+    for trial in finalists:
+        kept = trials.read_predictions(swept, trial)
+        if kept is None:
+            family, params = trial.user_attrs["family"], trial.user_attrs["all_params"]
+            folds = trials.read_folds(settings, snapshot_date)
+            kept, _ = trials.run_trial(settings, family, params, folds, split["label_days"])
+        predictions.append(kept)
+    days = [date.fromisoformat(fold["validation"]) for fold in split["folds"]]
+    spend = [read_labelled(settings, snapshot_date, [day])[1].future_spend.to_numpy() for day in days]
+    return choose_weights(predictions, spend)
+
+
+def _fit(
+    settings: Settings, snapshot_date: date, members: list[dict[str, Any]]
+) -> "tuple[PurchasingPower, pd.DataFrame]":
+    """The fitted model and a few rows of its input."""
+    from features.definitions import FEATURES
+    from models.purchasing_power import Member, build
+
+    split = read_result(settings, snapshot_date, "split")
+    days = sorted(date.fromisoformat(day) for day in split["final"])
+    training: LabelledUsers = read_labelled(settings, snapshot_date, days)[1]
+    fitted = []
+    for member in members:
+        unfitted = trials.build_model(
+            settings, member["family"], member["params"], settings.training.seed, split["label_days"]
+        )
+        fitted.append(Member(member["weight"], unfitted.fit(training), member["family"]))
+        log.info("%s refitted on %d rows", member["family"], len(training))
+    # who a score compares with: everyone at the newest matured snapshot; their labels are not looked at
+    reference = read_labelled(settings, snapshot_date, [date.fromisoformat(split["test"])])[1].features
+    model = build(
+        fitted,
+        reference,
+        phrases={feature.name: feature.phrase for feature in FEATURES},
+        tier_shares={"high": settings.scoring.high_share, "mid": settings.scoring.mid_share},
+        top_reasons=settings.scoring.reasons,
+        horizon_ratio=split["horizon_days"] / split["label_days"],
+        seed=settings.training.seed,
+        threads=settings.training.threads,
+    )
+    return model, reference.head(5)
+
+
+def _delete_unfinished(client: "MlflowClient", settings: Settings, run_id: str) -> None:
+    """Delete the models that a killed training logged: without its result nothing refers to them."""
+    experiments = [tracking.experiment_id(client, settings)]
+    for model in client.search_logged_models(experiments, filter_string=f"source_run_id = '{run_id}'"):
+        client.delete_logged_model(model.model_id)
+
+
+def _log_context(settings: Settings, snapshot_date: date) -> None:
+    """What the model was made from: commit, lake versions, features."""
+    import mlflow
+
+    built = read_result(settings, snapshot_date, "build_features")
+    mlflow.set_tag("git_commit", tracking.git_commit())
+    for table, context in (("training_sets", "training"), ("features", "features"), ("raw/order_lines", "source")):
+        if lake.exists(settings, table):
+            version = lake.version(settings, table)
+            tracking.log_data(settings, table, version, context)
+            mlflow.set_tag(f"lake.{table.replace('/', '.')}", version)
+    mlflow.log_dict({"features": built["features"], "left_out": built["left_out"]}, "features.json")
+
+
+def _log_outcome(settings: Settings, split: dict[str, Any], params: dict[str, Any], ngini: float) -> None:
+    import mlflow
+
+    mlflow.set_tag("family", params["family"])
+    mlflow.log_params({**params, "source": settings.source, "test": split["test"], "final": ", ".join(split["final"])})
+    mlflow.log_params({name: split[name] for name in ("horizon_days", "label_days")})
+    mlflow.log_metrics({"validation_ngini": ngini, "training_rows": sum(split["rows"][day] for day in split["final"])})
