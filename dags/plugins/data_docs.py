@@ -1,0 +1,41 @@
+"""Serves the Data Docs, the reports of every validation, at /data-docs of the Airflow UI to whoever is logged in."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from airflow.plugins_manager import AirflowPlugin
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import Receive, Scope, Send
+
+
+@cache
+def application() -> "FastAPI":
+    """The pages under `settings.data_docs`, behind Airflow's login."""
+    from airflow.api_fastapi.core_api.security import get_user
+    from fastapi import Depends, FastAPI, Request, Response
+    from fastapi.staticfiles import StaticFiles
+
+    from pipelines.settings import load_settings
+
+    files = StaticFiles(directory=load_settings().data_docs, html=True, check_dir=False)
+    app = FastAPI(title="Data Docs", openapi_url=None)
+
+    @app.get("/{path:path}", dependencies=[Depends(get_user)])
+    async def page(path: str, request: Request) -> Response:
+        return await files.get_response(path, request.scope)
+
+    return app
+
+
+async def data_docs(scope: "Scope", receive: "Receive", send: "Send") -> None:
+    """Build the application at the first request: every worker loads plugins, only the API server serves pages."""
+    await application()(scope, receive, send)
+
+
+class DataDocs(AirflowPlugin):
+    """Airflow finds it in its plugins_folder."""
+
+    name = "data_docs"
+    fastapi_apps = [{"app": data_docs, "url_prefix": "/data-docs", "name": "Data Docs"}]  # noqa: RUF012  # Airflow's form

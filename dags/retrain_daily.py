@@ -1,0 +1,80 @@
+"""# Train a challenger and promote it if it is better.
+
+Builds features and labels at several past dates, tries every family of models within the sweep's budget, refits
+and blends the best, measures challenger and champion on the same newest window whose truth is known, and
+promotes the challenger only when it is measurably better. Scoring then starts by itself.
+
+**It does not** promote because a model is new: keeping the champion is a success, and *announce_champion* is
+then skipped. It does not read orders on or after the snapshot date.
+
+**Compare** the trials in MLflow (*Open in MLflow* on *train* or *evaluate*); the decision with its numbers is on the
+version of the registered model.
+
+**When it is red** the champion stays in force.
+- *snapshot_date*: the lake is empty or older than `ingest.max_staleness_days`. Run `ingest_daily`.
+- *sweep*, *sweep_networks*, *train*: clear the task; finished trials are kept and only the missing ones run.
+- *evaluate*, *register*, *promote*: usually MLflow is unreachable. Start it (`make up`) and clear the task.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import chain, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from dags.assets import CHAMPION
+from dags.steps import SNAPSHOT_DATE, purse, task_defaults
+from pipelines.settings import load_settings
+
+SETTINGS = load_settings()
+
+
+def ask_approval() -> ApprovalOperator:
+    """A person approves before the champion may change; no answer is a no, and the champion stays."""
+    return ApprovalOperator(
+        task_id="approve",
+        subject="May this challenger become the champion, if it is measurably better?",
+        body="Measures on the test window: {{ ti.xcom_pull('evaluate')['measures'] }}\n\n"
+        "[Open in MLflow]({{ ti.xcom_pull('evaluate')['run_url'] }})",
+        defaults=ApprovalOperator.REJECT,
+        response_timeout=timedelta(hours=12),
+    )
+
+
+@task(outlets=[CHAMPION])
+def announce_champion(promotion: dict[str, Any], snapshot_date: str) -> None:
+    """Tell the DAGs that wait for a new champion; skipped when there is none."""
+    if not promotion["promoted"]:
+        raise AirflowSkipException(f"The champion stays: {promotion['description']}")
+    get_current_context()["outlet_events"][CHAMPION].extra = {"snapshot_date": snapshot_date}
+
+
+@dag(
+    schedule=SETTINGS.airflow.retrain_schedule,
+    catchup=False,  # without a start date, so that the first run waits for its hour
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=20),  # leaves a person the time to approve, and ends before the next run
+    default_args=task_defaults(),
+    doc_md=__doc__,
+    tags=["purse", "models"],
+    params={"snapshot_date": SNAPSHOT_DATE},
+)
+def retrain_daily() -> None:
+    """Wire the steps."""
+    day = purse("snapshot-date")(snapshot_date="{{ params.snapshot_date or '' }}")["snapshot_date"]
+    features = purse("build-features", "--for", "training")(snapshot_date=day)
+    split = purse("split")(snapshot_date=day)
+    workers = purse("sweep", "--plan-only", task_id="plan_sweep", result_key="workers")(snapshot_date=day)
+    tabular = purse("sweep", "--tabular").partial(snapshot_date=day).expand(worker=workers)
+    on_gpu = {"pool": "gpu", "queue": SETTINGS.airflow.gpu_queue}
+    networks = purse("sweep", "--networks", task_id="sweep_networks", **on_gpu)(snapshot_date=day, worker="networks")
+    train, evaluate, register = (purse(verb)(snapshot_date=day) for verb in ("train", "evaluate", "register"))
+    promotion = purse("promote")(snapshot_date=day)
+
+    approval = [ask_approval()] if SETTINGS.promotion.approval else []
+    chain(features, split, workers, [tabular, networks], train, evaluate, register, *approval, promotion)
+    announce_champion(promotion, day)
+
+
+retrain_daily()

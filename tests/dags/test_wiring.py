@@ -1,0 +1,148 @@
+"""Whole runs of the DAGs by Airflow itself, with a command that answers at once in the place of `purse`.
+
+What the steps compute is tested with them; here is what Airflow passes from one to the next.
+"""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DAY = "2001-02-01"
+RESULTS = {
+    "ingest": {"from_date": "2001-01-01", "to_date": DAY},
+    "validate": {"from_date": "2001-01-01", "to_date": DAY, "data_docs": "{home}/data_docs/index.html"},
+    "snapshot-date": {"snapshot_date": DAY},
+    "build-features": {"rows": 3},
+    "split": {"training_id": f"{DAY}-00000000"},
+    "sweep": {"workers": ["w1", "w2", "w3"]},
+    "train": {"run_url": "http://mlflow/#/runs/1"},
+    "evaluate": {"measures": {"ngini": 0.5}, "run_url": "http://mlflow/#/runs/1"},
+    "register": {"version": "7"},
+    "promote": {"promoted": True, "description": "better by 0.01", "version": "7"},
+    "score": {"rows": 3},
+}
+
+STAND_IN = """#!{python}
+import json, os, sys
+verb, *arguments = sys.argv[1:]
+with open({calls!r}, "a") as calls:
+    calls.write(json.dumps([verb, *arguments]) + "\\n")
+print("working", file=sys.stderr)
+result = json.loads(open({results!r}).read())[verb]
+sys.exit(result) if isinstance(result, int) else print(json.dumps(result))
+"""
+
+
+class Purse:
+    """The command that stands in for `purse`: `results` by verb (a number is an exit code), `calls` as typed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.command, self._calls, self._results = folder / "purse", folder / "calls", folder / "results"
+        self._calls.touch()
+        self.answer(json.loads(json.dumps(RESULTS).replace("{home}", str(folder))))
+        names = {"python": sys.executable, "calls": str(self._calls), "results": str(self._results)}
+        self.command.write_text(STAND_IN.format(**names))
+        self.command.chmod(0o755)
+
+    def answer(self, results: dict[str, Any]) -> None:
+        known = json.loads(self._results.read_text()) if self._results.exists() else {}
+        self._results.write_text(json.dumps(known | results))
+
+    @property
+    def calls(self) -> list[str]:
+        lines = [json.loads(line) for line in self._calls.read_text().splitlines()]
+        return [shlex.join(words[:-1]) for words in lines if words[-1] == "--json"]
+
+
+@pytest.fixture
+def purse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Purse:
+    from dags import steps
+
+    stand_in = Purse(tmp_path)
+    monkeypatch.setattr(steps, "PURSE", stand_in.command)
+    return stand_in
+
+
+def events(asset: str) -> list[Any]:
+    """What was announced about an asset so far, oldest first."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    query = select(AssetEvent.extra).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+    with create_session() as session:
+        return list(session.scalars(query.where(AssetModel.name == asset).order_by(AssetEvent.id)))
+
+
+def test_ingest_takes_the_range_of_the_form_and_announces_the_date_to_score(
+    run: Any, states: Any, purse: Purse
+) -> None:
+    done = run("ingest_daily", run_conf={"from_date": "2001-01-01", "to_date": DAY})
+    assert states(done) == {"ingest": "success", "validate": "success"}
+    assert purse.calls == [f"{verb} --from 2001-01-01 --to {DAY}" for verb in ("ingest", "validate")]
+    assert events("order_lines")[-1] == {"snapshot_date": DAY}
+
+
+def test_ingest_with_an_empty_form_takes_the_whole_source(run: Any, purse: Purse) -> None:
+    run("ingest_daily")
+    assert purse.calls == ["ingest", f"validate --from 2001-01-01 --to {DAY}"]
+
+
+def test_retraining_passes_the_date_to_every_step_and_maps_the_sweep(run: Any, states: Any, purse: Purse) -> None:
+    done = run("retrain_daily", run_conf={"snapshot_date": DAY})
+    assert set(states(done).values()) == {"success"}
+    date = f"--snapshot-date {DAY}"
+    sweep = {f"sweep --tabular {date} --worker w{n}" for n in (1, 2, 3)} | {
+        f"sweep --networks {date} --worker networks"
+    }
+    before = [f"snapshot-date {date}", f"build-features --for training {date}", f"split {date}"]
+    after = [f"{verb} {date}" for verb in ("train", "evaluate", "register", "promote")]
+    assert purse.calls[:3] == before
+    assert purse.calls[3] == f"sweep --plan-only {date}"
+    assert set(purse.calls[4:8]) == sweep
+    assert purse.calls[8:] == after
+    assert events("champion")[-1] == {"snapshot_date": DAY}
+
+
+def test_not_promoting_is_a_success_and_announces_nothing(run: Any, states: Any, purse: Purse) -> None:
+    purse.answer({"promote": {"promoted": False, "description": "no gain"}})
+    before = events("champion")
+    done = run("retrain_daily")
+    assert str(done.state) == "success"
+    assert states(done)["announce_champion"] == "skipped"
+    assert events("champion") == before
+
+
+def test_a_failed_step_stops_the_run_there(run: Any, states: Any, purse: Purse) -> None:
+    purse.answer({"evaluate": 1})
+    done = run("retrain_daily")
+    assert str(done.state) == "failed"
+    assert states(done)["evaluate"] == "failed"
+    assert not [call for call in purse.calls if call.startswith(("register", "promote"))]
+
+
+def test_scoring_without_a_champion_is_skipped(run: Any, states: Any, purse: Purse) -> None:
+    purse.answer({"score": 99})
+    done = run("score_daily")
+    assert purse.calls == [
+        "snapshot-date",
+        f"build-features --for scoring --snapshot-date {DAY}",
+        f"score --snapshot-date {DAY}",
+    ]
+    assert str(done.state) == "success"
+    assert states(done)["score"] == "skipped"
+
+
+@pytest.mark.usefixtures("purse")
+def test_a_task_links_to_its_run_and_its_report(run: Any) -> None:
+    def link(done: Any, task_id: str, name: str) -> Any:
+        return done.get_task_instance(task_id).xcom_pull(task_ids=task_id, key=f"_link_{name}")
+
+    retrained = run("retrain_daily")
+    assert link(retrained, "train", "MlflowLink") == "http://mlflow/#/runs/1"
+    assert not link(retrained, "split", "MlflowLink")
+    assert link(run("ingest_daily"), "validate", "DataDocsLink") == "/data-docs/index.html"
