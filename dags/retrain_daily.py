@@ -68,8 +68,12 @@ def retrain_daily() -> None:
     workers = purse("sweep", "--plan-only", task_id="plan_sweep", result_key="workers")(snapshot_date=day)
     tabular = purse("sweep", "--tabular").partial(snapshot_date=day).expand(worker=workers)
     on_gpu = {"pool": "gpu", "queue": SETTINGS.airflow.gpu_queue}
-    networks = purse("sweep", "--networks", task_id="sweep_networks", **on_gpu)(snapshot_date=day, worker="networks")
-    train, evaluate, register = (purse(verb)(snapshot_date=day) for verb in ("train", "evaluate", "register"))
+    # first in line for a free slot: the tabular workers share their trials, a late network would find the time spent
+    networks = purse("sweep", "--networks", task_id="sweep_networks", priority_weight=10, **on_gpu)(
+        snapshot_date=day, worker="networks"
+    )
+    train = purse("train", **on_gpu)(snapshot_date=day)  # a finalist may be a network
+    evaluate, register = (purse(verb)(snapshot_date=day) for verb in ("evaluate", "register"))
     promotion = purse("promote")(snapshot_date=day)
 
     approval = [ask_approval()] if SETTINGS.promotion.approval else []

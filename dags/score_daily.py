@@ -7,7 +7,7 @@ snapshot date and writes what the champion says of them to `predictions` in the 
 **Which date.** The date of the event that started the run; in a run that a person triggers, the date in
 the form, or else the day after the lake's last complete day.
 
-**It does not** train or choose a model. As long as there is no champion, *score* is skipped and says so; the first
+**It does not** train or choose a model. As long as there is no champion, the run is skipped and says so; the first
 `retrain_daily` that promotes one starts this DAG again.
 
 **When it is red** the last scores stay in force.
@@ -37,7 +37,7 @@ from dags.steps import SNAPSHOT_DATE, purse, task_defaults
 def score_daily() -> None:
     """Wire the steps."""
     wanted = "{{ params.snapshot_date or newest_snapshot_date(triggering_asset_events) }}"
-    day = purse("snapshot-date")(snapshot_date=wanted)["snapshot_date"]
+    day = purse("snapshot-date", "--for", "scoring")(snapshot_date=wanted)["snapshot_date"]
     chain(purse("build-features", "--for", "scoring")(snapshot_date=day), purse("score")(snapshot_date=day))
 
 

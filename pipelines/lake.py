@@ -6,8 +6,9 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from ibis.backends.duckdb import Backend
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
@@ -56,14 +57,16 @@ def replace(settings: Settings, table: str, rows: pa.Table, column: str, start: 
         PurseError: the commit failed (disk full, no permission); the previous version stays in force.
     """
     url = _url(settings, table)
+    predicate = f"{column} >= '{start.isoformat()}' AND {column} < '{end.isoformat()}'"
     try:
-        if DeltaTable.is_deltatable(url):
-            predicate = f"{column} >= '{start.isoformat()}' AND {column} < '{end.isoformat()}'"
-            write_deltalake(
-                url, rows, mode="overwrite", predicate=predicate, schema_mode="merge", partition_by=[column]
-            )
-        else:
-            write_deltalake(url, rows, partition_by=[column])
+        for attempt in _attempts():
+            with attempt:
+                if DeltaTable.is_deltatable(url):
+                    write_deltalake(
+                        url, rows, mode="overwrite", predicate=predicate, schema_mode="merge", partition_by=[column]
+                    )
+                else:
+                    write_deltalake(url, rows, partition_by=[column])
     except (DeltaError, OSError) as error:
         raise PurseError(
             f"Writing {rows.num_rows:,} rows to table '{table}' at {url} failed: {error}. "
@@ -74,11 +77,6 @@ def replace(settings: Settings, table: str, rows: pa.Table, column: str, start: 
 def version(settings: Settings, table: str) -> int:
     """The version number of a table's newest commit."""
     return _open(settings, table).version()
-
-
-def vacuum(settings: Settings, table: str) -> None:
-    """Delete files that no version of the last week refers to."""
-    _open(settings, table).vacuum(retention_hours=168, dry_run=False)
 
 
 def days(settings: Settings, table: str, column: str = "day") -> list[date]:
@@ -112,6 +110,16 @@ def resolve_snapshot_date(settings: Settings, snapshot_date: date | None, today:
             "or name a snapshot date to score the past."
         )
     return snapshot_date or newest
+
+
+def _attempts() -> Retrying:
+    """Of two steps that replace the same days at once, one commits and the other tries again."""
+    return Retrying(
+        retry=retry_if_exception_type(CommitFailedError),
+        stop=stop_after_attempt(5),
+        wait=wait_random_exponential(multiplier=0.2, max=2),
+        reraise=True,
+    )
 
 
 def _open(settings: Settings, table: str) -> DeltaTable:

@@ -36,11 +36,8 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         PurseError: no features, features that the model misses, or predictions that break their suite; the scores
             of this snapshot are as they were before.
     """
-    name = settings.mlflow.model_name
-    version = version_of(tracking.connect(settings), name, CHAMPION)
-    if version is None:
-        raise NothingToDo(f"'{name}' has no champion yet. Run retrain_daily, or 'purse train' to 'purse promote'.")
-    model = load_model(settings, f"models:/{name}/{version}")
+    version = champion_version(settings)
+    model = load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
     features = _features(settings, snapshot_date)
     scores = predict(model, features)
     report = check(settings, scores, "predictions", snapshot_date)
@@ -70,6 +67,20 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         "tiers": tier_shares(scores),
         **report,
     }
+
+
+def champion_version(settings: Settings) -> str:
+    """The version of the registered model that scores.
+
+    Raises:
+        NothingToDo: there is none yet.
+        PurseError: MLflow does not answer.
+    """
+    name = settings.mlflow.model_name
+    version = version_of(tracking.connect(settings), name, CHAMPION)
+    if version is None:
+        raise NothingToDo(f"'{name}' has no champion yet. Run retrain_daily, or 'purse train' to 'purse promote'.")
+    return version
 
 
 def predict(model: "PurchasingPower", features: "pd.DataFrame") -> "pd.DataFrame":

@@ -58,6 +58,7 @@ class Training(Section):
 
 class Mlflow(Section):
     tracking_uri: str | None
+    public_url: str | None
     experiment: str
     model_name: str
 

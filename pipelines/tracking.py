@@ -120,10 +120,11 @@ def resumed_run(settings: Settings, training_id: str) -> Iterator[str]:
 
 def run_url(settings: Settings, run_id: str) -> str | None:
     """The run's page in the MLflow UI; None where runs are kept in a database without a server."""
-    if not settings.tracking_uri.startswith("http"):
+    url = settings.mlflow.public_url or settings.tracking_uri
+    if not url.startswith("http"):
         return None
     experiment = experiment_id(connect(settings), settings)
-    return f"{settings.tracking_uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+    return f"{url.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
 
 
 def log_data(settings: Settings, table: str, version: int, context: str) -> None:

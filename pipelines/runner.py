@@ -1,0 +1,56 @@
+"""Run a step: time it, keep its result, and turn what a person can mend into a message."""
+
+import errno
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import psutil
+
+from pipelines.errors import PurseError
+from pipelines.import_clock import ImportClock
+from pipelines.results import write_result
+from pipelines.settings import Settings
+
+Result = dict[str, Any]
+
+
+def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Callable[[], Result]) -> Result:
+    """Run a step and keep its result under `snapshot_date`, or, for the steps on raw data, under its `to_date`.
+
+    Returns:
+        The step's result and `seconds`: `starting` (the interpreter, from the start of the process to its first step,
+        and all imports) and `computing`.
+
+    Raises:
+        PurseError: the step's own, or that the disk is full.
+    """
+    starting = _seconds_since_start()
+    began = time.monotonic()
+    try:
+        with ImportClock() as imports:
+            result = step()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise PurseError(
+            f"The disk is full: {error}. What this step writes is whole or not there at all. Free space on the disk of "
+            f"{settings.home_path} and run the step again."
+        ) from error
+    computing = time.monotonic() - began - imports.seconds
+    seconds = {"starting": round(starting + imports.seconds, 2), "computing": round(computing, 2)}
+    result = {**result, "seconds": seconds}
+    write_result(settings, snapshot_date or date.fromisoformat(result["to_date"]), name, result)
+    return result
+
+
+_started: list[float] = []
+
+
+def _seconds_since_start() -> float:
+    """Seconds from the start of this process to its first step."""
+    if _started:
+        return 0.0
+    _started.append(time.time() - psutil.Process().create_time())
+    return _started[0]

@@ -1,0 +1,68 @@
+"""The command line as a person and as Airflow use it: real processes, real answers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PURSE = Path(sys.executable).with_name("purse")
+
+
+@pytest.fixture
+def purse(tmp_path):
+    """Run `purse` in a home of its own."""
+
+    def run(*arguments, **environment):
+        environment = {**os.environ, "PURSE_HOME": str(tmp_path), **environment}
+        return subprocess.run([PURSE, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_help_names_every_step_in_order(purse):
+    text = purse("--help").stdout
+    verbs = "ingest validate build-features split sweep train evaluate register promote score rollback backtest up down"
+    places = [text.index(f" {verb} ") for verb in verbs.split()]
+    assert places == sorted(places)
+
+
+def test_an_error_is_one_message_without_a_traceback(purse):
+    done = purse("ingest", PURSE_SOURCE="nowhere")
+    assert done.returncode == 1
+    assert "Known sources: cdnow, tafeng" in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_wrong_setting_stops_before_any_work(purse, tmp_path):
+    done = purse("ingest", PURSE_SWEEP__TRIALS="many")
+    assert done.returncode == 1
+    assert "sweep.trials" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_step_before_its_time_names_the_step_to_run(purse):
+    assert "Run 'purse ingest' and 'purse validate' first" in purse("split").stderr
+    done = purse("train", "--snapshot-date", "2001-03-01")
+    assert done.returncode == 1
+    assert "holds no orders" in done.stderr or "purse split" in done.stderr
+
+
+def test_days_of_a_source_end_in_one_json_line(purse):
+    done = purse("ingest", "--from", "1997-01-01", "--to", "1997-01-03", "--json", PURSE_SOURCE="cdnow")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["to_date"] == "1997-01-03"
+    assert result["tables"]["order_lines"]["days"] == 2
+    assert set(result["seconds"]) == {"starting", "computing"}
+
+
+def test_without_a_champion_there_is_nothing_to_score(purse):
+    for step in ("ingest", "validate"):
+        assert purse(step, "--from", "1997-01-01", "--to", "1997-01-03", PURSE_SOURCE="cdnow").returncode == 0
+    done = purse("score")
+    assert done.returncode == 99
+    assert "no champion yet" in done.stderr

@@ -1,0 +1,41 @@
+"""Imports go one way, the generic package names are ours, and nothing below dags/ and the command line asks for now."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("dags", "pipelines", "features", "models", "expectations")
+NOW = re.compile(r"\b(?:datetime\.now|date\.today|utcnow|time\.time)\(|\bibis\.now\(|Timestamp\.now\(")
+MAY_ASK_FOR_NOW = {"pipelines/cli.py", "pipelines/runner.py"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_package_name_resolves_to_this_repository(package):
+    assert Path(importlib.import_module(package).__file__).parent == ROOT / package
+
+
+def test_imports_go_one_way():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_time_is_an_argument():
+    asking = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        if package != "dags"
+        for path in (ROOT / package).rglob("*.py")
+        if NOW.search(path.read_text())
+    }
+    assert asking <= MAY_ASK_FOR_NOW
