@@ -1,0 +1,55 @@
+# Purse. `make demo` takes a clean machine with Python 3.11 or 3.12 to scored users; `make test` checks everything.
+SHELL := bash
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SOURCES := dags pipelines features models expectations tests benchmarks
+
+.PHONY: help demo up down status logs install test lint type format lock clean
+
+help:     ## what there is
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+demo: install  ## install, start the services, and take real shoppers from files to scores
+	@$(BIN)/purse up
+	@$(BIN)/purse demo
+
+up: install    ## start MLflow and Airflow on this machine
+	@$(BIN)/purse up
+
+down:          ## stop what `make up` started
+	@[ ! -x $(BIN)/purse ] || $(BIN)/purse down
+
+status: install ## what runs, where, and the login
+	@$(BIN)/purse status
+
+logs: install  ## follow the logs of the services (Ctrl-C ends it); NAME=scheduler for one
+	@$(BIN)/purse logs --follow $(NAME)
+
+install: $(INSTALLED)  ## make .venv and install requirements.lock into it
+
+$(INSTALLED): requirements.lock pyproject.toml scripts/install.sh
+	@scripts/install.sh $(VENV)
+	@touch $@
+
+test: lint type  ## lint, types, then every test
+	$(BIN)/pytest
+
+lint: install  ## style and imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+type: install  ## static types
+	$(BIN)/mypy
+
+format: install ## rewrite to the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:          ## resolve pyproject.toml again into requirements.lock (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra dev --extra distributed pyproject.toml -o requirements.lock
+
+clean: down    ## remove the environment and caches; data in var/ stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,61 @@
+"""docker-compose.yml as a file: there is no Docker engine where the tests run."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from pipelines.settings import REPOSITORY
+
+SECRET = re.compile(r"password|secret|fernet|conn|backend|store_uri", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def services():
+    return yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"]
+
+
+def test_the_services_of_a_deployment_are_there(services):
+    expected = {"postgres", "mlflow", "airflow-init", "api-server", "scheduler", "dag-processor", "triggerer"}
+    assert expected | {"redis", "worker"} == set(services)
+    assert {name for name in services if "profiles" in services[name]} == {"redis", "worker"}
+
+
+def test_every_published_port_is_on_loopback(services):
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert sorted(ports) == ["127.0.0.1:5000:5000", "127.0.0.1:8080:8080"]
+
+
+def test_every_secret_comes_from_outside(services):
+    """A value that may hold a secret is a required variable, or holds none (a port, a path, a Redis without login)."""
+    for service in services.values():
+        for name, value in service.get("environment", {}).items():
+            if SECRET.search(name):
+                assert re.search(r"\$\{[A-Z_]+:\?", value), name
+
+
+def test_the_env_script_gives_every_required_variable():
+    required = set(re.findall(r"\$\{([A-Z_]+):\?", (REPOSITORY / "docker-compose.yml").read_text()))
+    printed = subprocess.run([REPOSITORY / "scripts" / "compose-env.sh"], capture_output=True, text=True, check=True)
+    given = dict(line.split("=", 1) for line in printed.stdout.splitlines())
+    assert set(given) == required
+    assert len(set(given.values())) == len(given)
+
+
+def test_everything_that_stays_up_says_whether_it_is_healthy(services):
+    assert all("healthcheck" in services[name] for name in services if name != "airflow-init")
+
+
+def test_what_a_service_waits_for_exists(services):
+    for service in services.values():
+        assert set(service.get("depends_on", {})) <= set(services)
+        for condition in service.get("depends_on", {}).values():
+            assert condition["condition"] in {"service_healthy", "service_completed_successfully"}
+
+
+def test_the_mounted_files_exist(services):
+    for service in services.values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert not source.startswith(".") or (REPOSITORY / source).is_file()
