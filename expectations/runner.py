@@ -37,7 +37,7 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """What became of a suite over `rows` rows; `data_docs` is the index page."""
+    """What became of a suite over `rows` rows; `data_docs` is its page."""
 
     name: str
     rows: int
@@ -77,12 +77,14 @@ def validate(
     outcome = _run(context, _comparable(frame), suite, name, day)
     rules = {rule.name: rule for rule in suite}
     results = tuple(_result(one, rules[one.expectation_config.meta["rule"]]) for one in outcome.results)
+    page = None
     if data_docs is not None:
         _prune(data_docs, name)
         context.build_data_docs(resource_identifiers=_identifiers(context, name, day))
+        page = next((data_docs / "validations" / name / day.isoformat()).rglob("*.html"))
     order = list(rules)
     results = tuple(sorted(results, key=lambda result: order.index(result.rule)))
-    return ValidationReport(name, len(frame), results, data_docs / "index.html" if data_docs else None)
+    return ValidationReport(name, len(frame), results, page)
 
 
 def _context(data_docs: Path | None) -> "AbstractDataContext":

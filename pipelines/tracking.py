@@ -27,6 +27,8 @@ CLIENT_ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+# The UI then shows model training and not chats.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 TRAINING_ID = "purse.training_id"
 KIND = "purse.kind"
 
@@ -61,7 +63,9 @@ def connect(settings: Settings) -> "MlflowClient":
             client = mlflow.MlflowClient(settings.tracking_uri)
             experiment = client.get_experiment_by_name(settings.mlflow.experiment)
             if experiment is None:
-                client.create_experiment(settings.mlflow.experiment, artifact_location=_artifacts(settings))
+                client.create_experiment(
+                    settings.mlflow.experiment, artifact_location=_artifacts(settings), tags=EXPERIMENT_TAGS
+                )
     except (MlflowException, SQLAlchemyError) as error:
         raise _unreachable(settings, error) from error
     if experiment is not None and experiment.lifecycle_stage == "deleted":

@@ -30,7 +30,7 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
         to_date: the day after the last; None: the day after the last staged day.
 
     Returns:
-        from_date, to_date, data_docs, warnings, and per table rows_in, rows_kept, rows_quarantined and
+        from_date, to_date, data_docs (page of the order lines), warnings, and per table rows_in, rows_kept, rows_quarantined and
         `reasons` (rows by broken rule).
 
     Raises:
@@ -58,7 +58,7 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
         "to_date": end.isoformat(),
         "tables": {one.table.name: _counts(one) for one in judged},
         "warnings": [line for one in judged for line in _warnings(one, start, end)],
-        "data_docs": str(settings.data_docs / "index.html"),
+        "data_docs": str(judged[0].report.data_docs),
     }
 
 
@@ -72,7 +72,7 @@ def check(settings: Settings, frame: pd.DataFrame, suite: str, snapshot_date: da
         snapshot_date: of the run; a rerun replaces its page in the Data Docs.
 
     Returns:
-        data_docs (index page) and warnings (one line each).
+        data_docs (its page) and warnings (one line each).
 
     Raises:
         PurseError: a critical rule is broken; the caller must not write.

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -220,7 +221,7 @@ PREDICTIONS = pd.DataFrame(
 def test_check_reports_warnings_and_stops_at_critical_faults(settings):
     result = check(settings, PREDICTIONS, "predictions", DAY)
     assert result["warnings"] == ["predictions: rule 'tier_varies' (tier holds more than one value) is broken"]
-    assert result["data_docs"] == str(settings.data_docs / "index.html")
+    assert Path(result["data_docs"]).is_relative_to(settings.data_docs)
     with pytest.raises(PurseError, match=r"user_id_unique.*in 2 of 2 rows, such as a"):
         check(settings, PREDICTIONS.assign(user_id="a"), "predictions", DAY)
 
