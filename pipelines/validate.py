@@ -30,8 +30,8 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
         to_date: the day after the last; None: the day after the last staged day.
 
     Returns:
-        from_date, to_date, data_docs (page of the order lines), warnings, and per table rows_in, rows_kept, rows_quarantined and
-        `reasons` (rows by broken rule).
+        from_date, to_date, data_docs (page of the order lines), warnings, and per table rows_in, rows_kept,
+        rows_quarantined and `reasons` (rows by broken rule).
 
     Raises:
         NothingToDo: the period has no orders; all tables have been written, and what follows has nothing new.

@@ -1,0 +1,104 @@
+"""Every step is killed on its way, then run to its end: what remains equals an undisturbed run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+
+from pipelines import lake, tracking
+from pipelines.settings import load_settings
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
+
+PURSE = Path(sys.executable).with_name("purse")
+PERIOD = ("--from", "1997-01-01", "--to", "1997-09-01")
+SNAPSHOT = ("--snapshot-date", "1997-09-01")
+STEPS = (
+    ("ingest", *PERIOD),
+    ("validate", *PERIOD),
+    ("build-features", "--for", "training", *SNAPSHOT),
+    ("split", *SNAPSHOT),
+    ("sweep", *SNAPSHOT),
+    ("train", *SNAPSHOT),
+    ("evaluate", *SNAPSHOT),
+    ("register", *SNAPSHOT),
+    ("promote", *SNAPSHOT),
+    ("build-features", *SNAPSHOT),
+    ("score", *SNAPSHOT),
+)
+TABLES = {
+    "staging/order_lines": "source_line",
+    "raw/order_lines": "line",
+    "user_day": ["user_id", "day"],
+    "features": ["snapshot_date", "user_id"],
+    "training_sets": ["snapshot_date", "user_id"],
+    "predictions": "user_id",
+}
+KILLED_AT = 0.75
+"""Share of the time that the undisturbed step took."""
+
+
+@pytest.fixture
+def homes(tmp_path):
+    """Two shops with the first customers of CDNOW, by name: environment for `purse`."""
+    source = (Path(__file__).parents[2] / "conf/sources/cdnow.yaml").read_text()
+    (tmp_path / "shop.yaml").write_text(source.replace("trim(text) <> ''", "trim(text) < '02500'"))
+    shop = {
+        "PURSE_SOURCE": str(tmp_path / "shop.yaml"),
+        "PURSE_HORIZON_DAYS": "60",
+        "PURSE_SWEEP__FAMILIES": '["linear_rfm", "ridge_rfm", "lightgbm_tweedie"]',
+        "PURSE_SWEEP__TRIALS": "6",
+        "PURSE_PROMOTION__BOOTSTRAP_SAMPLES": "50",
+    }
+    return {name: {**os.environ, **shop, "PURSE_HOME": str(tmp_path / name)} for name in ("undisturbed", "killed")}
+
+
+def run(step, environment):
+    began = time.monotonic()
+    done = subprocess.run([PURSE, *step, "--json"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{step}: {done.stderr}"
+    return time.monotonic() - began
+
+
+def kill(step, environment, seconds):
+    with subprocess.Popen([PURSE, *step, "--json"], env=environment, stdout=-3, stderr=-3) as process:
+        try:
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+
+
+def table(name, home):
+    rows = lake.read(lake.connect(), load_settings().with_changes(home=home), name).to_pandas()
+    ignored = [column for column in ("scored_at", "source_file") if column in rows]
+    return rows.drop(columns=ignored).sort_values(TABLES[name], ignore_index=True)
+
+
+def test_killed_steps_end_as_undisturbed_ones(homes, tmp_path):
+    for step in STEPS:
+        seconds = run(step, homes["undisturbed"])
+        kill(step, homes["killed"], seconds * KILLED_AT)
+        run(step, homes["killed"])
+
+    for name in TABLES:
+        expected, found = (table(name, tmp_path / home) for home in homes)
+        assert len(expected)
+        pd.testing.assert_frame_equal(found, expected[found.columns], rtol=1e-9)
+
+    for home in homes:
+        settings = load_settings().with_changes(home=tmp_path / home)
+        client = tracking.connect(settings)
+        runs = client.search_runs([tracking.experiment_id(client, settings)])
+        assert {run.info.status for run in runs} == {"FINISHED"}
+        assert len(runs) == 1 + 6
+        assert [str(version.version) for version in client.search_model_versions()] == ["1"]
+        (study,) = optuna.get_all_study_summaries(f"sqlite:///{tmp_path / home / 'optuna.db'}")
+        trials = optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{tmp_path / home / 'optuna.db'}")
+        assert len(trials.get_trials(states=[optuna.trial.TrialState.COMPLETE])) == 6
+        assert trials.get_trials(states=[optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.WAITING]) == []
