@@ -82,7 +82,7 @@ def read_labelled(settings: Settings, training_date: date, snapshots: list[date]
 def _training_id(connection: Backend, settings: Settings, snapshot_date: date, features: list[str]) -> str:
     """A fingerprint of the data before the snapshot date, of the code and of the settings that shape a model."""
     parts: list[Any] = [features, settings.horizon_days, settings.scoring.model_dump()]
-    sources = sorted(path for package in ("features", "models") for path in (REPOSITORY / package).glob("*.py"))
+    sources = sorted(path for package in ("features", "models") for path in (REPOSITORY / package).rglob("*.py"))
     parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
     parts += [section.model_dump() for section in (settings.snapshots, settings.sweep, settings.training)]
     for name in ("order_lines", "users", "products"):

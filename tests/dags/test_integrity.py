@@ -60,7 +60,7 @@ def test_schedules_and_queues_are_settings(parse: Any) -> None:
     assert dags["ingest_daily"].schedule == "5 1 * * *"
     assert dags["ingest_daily"].get_task("ingest").retries == 5
     queues = {task.task_id: task.queue for task in dags["retrain_daily"].tasks}
-    assert queues.pop("sweep_networks") == "gpu-machine"
+    assert queues.pop("sweep_networks") == queues.pop("train") == "gpu-machine"
     assert set(queues.values()) == {"cpu"}
 
 
