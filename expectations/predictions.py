@@ -5,7 +5,7 @@ from expectations.rules import Rule, between, finite, has_rows, not_negative, no
 TIERS = ("high", "mid", "low")
 
 
-def suite(_columns: tuple[str, ...]) -> tuple[Rule, ...]:
+def suite(columns: tuple[str, ...]) -> tuple[Rule, ...]:
     """The rules of predictions; one tier for everybody is legal but tells nothing, so it is reported."""
     return (
         not_null("user_id"),
@@ -13,6 +13,7 @@ def suite(_columns: tuple[str, ...]) -> tuple[Rule, ...]:
         not_null("expected_spend"),
         finite("expected_spend"),
         not_negative("expected_spend"),
+        *(not_negative(name) for name in ("spend_low", "spend_high") if name in columns),
         not_null("purchase_probability"),
         between("purchase_probability", 0.0, 1.0, "probability"),
         not_null("score"),

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import ibis
 import ibis.expr.types as ir
 
+from features import sequences
 from features.feature import Days, Feature
 from features.user_day import periods
 
@@ -14,13 +15,19 @@ MONTH_START_DAYS = 10
 CATEGORY_WINDOWS_DAYS = (28, 91)
 
 
-def build(tables: Mapping[str, ir.Table], snapshot_date: date, features: Sequence[Feature]) -> ir.Table:
-    """One row per user with a purchase before `snapshot_date` (exclusive): `user_id`, then the features in order.
+def build(
+    tables: Mapping[str, ir.Table],
+    snapshot_date: date,
+    features: Sequence[Feature],
+    channels: Sequence[sequences.Channel] = (),
+) -> ir.Table:
+    """One row per user with a purchase before `snapshot_date` (exclusive): `user_id`, features and channels in order.
 
     Args:
         tables: `user_day`, and `user_category_day` and `users` where a feature needs them.
         snapshot_date: rows of this day and later are not looked at.
         features: what to compute, see `features.definitions.available`.
+        channels: the user's last actions as lists, see `features.sequences.available`; none unless a model reads them.
     """
     rows = {"user_day": _user_days(tables["user_day"], snapshot_date)}
     if "user_category_day" in tables:
@@ -34,7 +41,10 @@ def build(tables: Mapping[str, ir.Table], snapshot_date: date, features: Sequenc
         wanted = [feature for feature in features if feature.table == table]
         if wanted:
             result = result.left_join(_computed(rows[table], wanted), "user_id", rname="{name}_right")
-    return result.select("user_id", **{feature.name: _with_default(result, feature) for feature in features})
+    if channels:
+        result = result.left_join(sequences.build(tables["user_day"], snapshot_date, channels), "user_id")
+    columns = {feature.name: _with_default(result, feature) for feature in features}
+    return result.select("user_id", **columns, **{channel.name: result[channel.name] for channel in channels})
 
 
 def labels(user_day: ir.Table, snapshot_date: date, label_days: int) -> ir.Table:

@@ -18,6 +18,7 @@ class Family:
         needs: which of seed, threads and horizon_days the builder takes beside them.
         fixed: what makes this family of those that share a builder.
         is_network: training belongs on the queue for networks.
+        reads_sequences: it cannot be fitted without the columns of `features.sequences`.
     """
 
     title: str
@@ -25,6 +26,12 @@ class Family:
     needs: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
     is_network: bool = False
+    reads_sequences: bool = False
+
+
+def _sequence_network(title: str, reader: str) -> Family:
+    builder = "models.networks.spend_network:SpendNetwork"
+    return Family(title, builder, ("seed",), {"reader": reader}, is_network=True, reads_sequences=True)
 
 
 FAMILIES = {
@@ -33,14 +40,34 @@ FAMILIES = {
     "history_rate": Family("rate of the history so far", "models.baselines:HistoryRate", ("horizon_days",)),
     "linear_rfm": Family("least squares on RFM", "models.linear:linear_rfm"),
     "ridge_rfm": Family("ridge regression on RFM windows", "models.linear:ridge_rfm"),
+    "logistic": Family("logistic regression times ridge regression of log spend", "models.logistic:Logistic"),
+    "svm": Family("support vector machines, approximated RBF kernel", "models.svm:SupportVectors", ("seed",)),
+    "bagging": Family("bagged trees", "models.bagging:Bagging", ("seed", "threads")),
     "random_forest": Family("random forest", "models.forest:Forest", ("seed", "threads")),
+    "gradient_boosting": Family(
+        "gradient boosting of scikit-learn", "models.gradient_boosting:GradientBoosting", ("seed", "threads")
+    ),
     "lightgbm_tweedie": Family(
         "LightGBM, Tweedie", "models.lightgbm_models:BoostedSpend", ("seed", "threads"), {"hurdle": False}
     ),
     "lightgbm_hurdle": Family(
         "LightGBM, purchase times amount", "models.lightgbm_models:BoostedSpend", ("seed", "threads"), {"hurdle": True}
     ),
+    "bg_nbd": Family("BG/NBD, Gamma-Gamma", "models.btyd:BuyTillYouDie", ("horizon_days",), {"process": "bg_nbd"}),
+    "pareto_nbd": Family(
+        "Pareto/NBD, Gamma-Gamma", "models.btyd:BuyTillYouDie", ("horizon_days",), {"process": "pareto_nbd"}
+    ),
     "mlp": Family("neural network, two heads", "models.mlp:Network", ("seed",), is_network=True),
+    "ziln": Family(
+        "neural network, zero-inflated lognormal",
+        "models.networks.spend_network:SpendNetwork",
+        ("seed",),
+        {"head": "ziln"},
+        is_network=True,
+    ),
+    "cnn": _sequence_network("convolutional network over actions", "cnn"),
+    "rnn": _sequence_network("recurrent network over actions", "rnn"),
+    "cnn_lstm": _sequence_network("convolution, pooling, LSTM over actions", "cnn_lstm"),
 }
 
 BASELINES = ("mean", "previous_window", "history_rate", "linear_rfm")
@@ -74,6 +101,11 @@ def build(family: str, params: dict[str, Any], *, seed: int, threads: int, horiz
 def is_network(family: str) -> bool:
     """Say whether a family is a neural network, which may train on another queue."""
     return _family(family).is_network
+
+
+def reads_sequences(family: str) -> bool:
+    """Say whether a family needs the columns of `features.sequences`; without them its `fit` raises a ValueError."""
+    return _family(family).reads_sequences
 
 
 def _family(name: str) -> Family:

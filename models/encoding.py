@@ -13,6 +13,9 @@ GROWS_WITH_HISTORY = re.compile(r"^(T|recency|frequency|.*_total)$")
 """Features that learners don't see: tenure and totals grow with the recorded history, so a model that learned them on a
 short one meets values that it has never seen when it scores. Windows and rates say the same and stay comparable."""
 
+SEQUENCE = "sequence_"
+"""How columns begin that hold a list of values per user, see `features.sequences`; only networks read them."""
+
 WINDOWS = (7, 14, 28, 56, 91, 182, 364)
 """Days of the windows that the feature table has, as in `spend_28d`."""
 
@@ -31,7 +34,9 @@ class TreeEncoder:
 
     def fit(self, features: pd.DataFrame) -> Self:
         """Learn columns and categories."""
-        self.columns = [name for name in features.columns if not GROWS_WITH_HISTORY.match(name)]
+        self.columns = [
+            name for name in features.columns if not (GROWS_WITH_HISTORY.match(name) or name.startswith(SEQUENCE))
+        ]
         self.categories = known_categories(features, self.columns)
         return self
 

@@ -144,3 +144,9 @@ def _correlation(left: Floats, right: Floats) -> float:
     if np.ptp(left) == 0 or np.ptp(right) == 0:
         return 0.0
     return float(np.corrcoef(left, right)[0, 1])
+
+
+def coverage(future_spend: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
+    """Share of users whose spend (net spend below 0 is 0) is within its interval, ends included."""
+    true = np.maximum(floats(future_spend), 0)
+    return float(((true >= floats(low)) & (true <= floats(high))).mean())

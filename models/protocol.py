@@ -12,7 +12,8 @@ class LabelledUsers:
 
     Attributes:
         features: the columns of `features.definitions.FEATURES`: floats, and categories as `str`
-            (missing is the category "missing"); floats may hold NaN.
+            (missing is the category "missing"); floats may hold NaN. Columns that begin with `sequence_` hold a list
+            of floats per user, see `features.sequences`; only networks read them.
         future_spend: net spend in `[snapshot_date, snapshot_date + horizon_days)`, in money; may be below 0.
         purchased: True where the user ordered at all in the horizon.
     """

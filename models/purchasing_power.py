@@ -1,14 +1,16 @@
 """The model that is registered and scores everyone: a blend of families and what turns its money into a score."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.calibration import Calibration
 from models.encoding import select
+from models.intervals import Intervals
 from models.percentiles import quantile_grid, shares
 from models.protocol import SpendModel
 from models.reasons import Reasons
@@ -30,13 +32,17 @@ class PurchasingPower:
     Attributes:
         members: the blend; weights sum to 1.
         horizon_ratio: horizon_days / label_days; 1 unless the history was too short for labels of the whole horizon.
+        calibration: from the blend's money, which ranks, to the money of the level that is forecast.
+        intervals: of a user's spend, by calibrated expected spend.
         feature_names: the columns it reads.
         tier_shares: shares (0 to 1) of `high` and `mid` in the reference population; the rest is `low`.
-        reference_spend: quantiles of expected spend in the reference population, ascending.
+        reference_spend: quantiles of the blend in the reference population, ascending; the level does not move them.
     """
 
     members: tuple[Member, ...]
     horizon_ratio: float
+    calibration: Calibration
+    intervals: Intervals
     feature_names: tuple[str, ...]
     tier_shares: Mapping[str, float]
     reference_spend: NDArray[np.float64]
@@ -46,9 +52,9 @@ class PurchasingPower:
         """Score users; same index.
 
         Returns:
-            expected_spend (money in the horizon, at least 0), purchase_probability (0 to 1), score (0 to 100, the
-            percentile of expected_spend in the reference population), tier ("high", "mid", "low"), reasons
-            (joined by "; ").
+            expected_spend (money in the horizon, at least 0), spend_low and spend_high (80 % interval of what the user
+            will spend), purchase_probability (0 to 1), score (0 to 100, the percentile of the blend in the reference
+            population), tier ("high", "mid", "low"), reasons (joined by "; ").
 
         Raises:
             ValueError: a feature is missing.
@@ -59,15 +65,37 @@ class PurchasingPower:
 
     def predict_spend(self, features: pd.DataFrame) -> pd.DataFrame:
         """`predict` without the reasons, which take most of its time."""
-        result = _blended(self.members, select(features, self.feature_names), self.horizon_ratio)
-        score = percentile_score(self.reference_spend, result["expected_spend"])
-        return result.assign(score=score, tier=tiers(score, self.tier_shares))
+        blend, probability = blended(self.members, select(features, self.feature_names))
+        # not buying in the horizon is not buying in each of its `horizon_ratio` parts
+        horizon_probability = 1 - (1 - probability) ** self.horizon_ratio
+        result = as_predictions(features, self.calibration.apply(blend), horizon_probability)
+        low, high = self.intervals.bounds(result["expected_spend"])
+        score = percentile_score(self.reference_spend, blend)
+        return result.assign(spend_low=low, spend_high=high, score=score, tier=tiers(score, self.tier_shares))
+
+    def levelled(self, features: pd.DataFrame, total: float) -> Self:
+        """The same model with its money at another level; scores, tiers and reasons stay.
+
+        Args:
+            features: of all users that the total is about.
+            total: forecast of their spend in the horizon, see `models.level`.
+        """
+        if not len(features):
+            return self
+        blend, _ = blended(self.members, select(features, self.feature_names))
+        return replace(
+            self,
+            calibration=self.calibration.at_level(blend, total),
+            intervals=replace(self.intervals, unit=max(total, 0.01) / len(features)),
+        )
 
 
 def build(
     members: Sequence[Member],
     reference: pd.DataFrame,
     *,
+    calibration: Calibration,
+    intervals: Intervals,
     phrases: Mapping[str, str],
     tier_shares: Mapping[str, float],
     top_reasons: int,
@@ -80,6 +108,8 @@ def build(
     Args:
         members: fitted models whose weights sum to 1.
         reference: features of the users that a score compares with, such as those of the newest snapshot.
+        calibration: at the level of the reference population.
+        intervals: of its users.
         phrases: a phrase per feature, see `Reasons`.
         tier_shares: shares (0 to 1) of `high` and `mid`.
         top_reasons: how many reasons a user gets at most.
@@ -94,11 +124,13 @@ def build(
         raise ValueError(
             f"Expected at least one member and one reference user, found {len(members)} and {len(reference)}."
         )
-    spend = _blended(members, reference, horizon_ratio)["expected_spend"]
+    spend, _ = blended(members, reference)
     grid = quantile_grid(spend)
     return PurchasingPower(
         members=tuple(members),
         horizon_ratio=horizon_ratio,
+        calibration=calibration,
+        intervals=intervals,
         feature_names=tuple(reference.columns),
         tier_shares=dict(tier_shares),
         reference_spend=grid,
@@ -106,7 +138,7 @@ def build(
     )
 
 
-def percentile_score(reference: NDArray[np.float64], expected_spend: pd.Series) -> NDArray[np.float64]:
+def percentile_score(reference: NDArray[np.float64], expected_spend: NDArray[np.float64]) -> NDArray[np.float64]:
     """Percentile (0 to 100) in the reference; a user tied with others stands in their middle."""
     below, above = shares(reference, expected_spend)
     return 50 * (1 + below - above)
@@ -119,10 +151,9 @@ def tiers(score: NDArray[np.float64], tier_shares: Mapping[str, float]) -> NDArr
     return np.where(score >= high, "high", np.where(score >= mid, "mid", "low"))
 
 
-def _blended(members: Sequence[Member], features: pd.DataFrame, horizon_ratio: float) -> pd.DataFrame:
+def blended(members: Sequence[Member], features: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted means of what the members expect a user to spend in the label window, and of the probability to buy."""
     predictions = [member.model.predict(features) * member.weight for member in members]
-    spend = sum(prediction["expected_spend"].to_numpy() for prediction in predictions)
-    probability = sum(prediction["purchase_probability"].to_numpy() for prediction in predictions)
-    # not buying in the horizon is not buying in each of its `horizon_ratio` parts
-    horizon_probability = 1 - (1 - np.clip(probability, 0, 1)) ** horizon_ratio
-    return as_predictions(features, np.asarray(spend) * horizon_ratio, horizon_probability)
+    spend = np.sum([prediction["expected_spend"].to_numpy() for prediction in predictions], axis=0)
+    probability = np.sum([prediction["purchase_probability"].to_numpy() for prediction in predictions], axis=0)
+    return spend, np.clip(probability, 0, 1)

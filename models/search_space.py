@@ -19,6 +19,18 @@ _BOOSTING: Space = {
     "shrinkage": FloatDistribution(1.0, 100.0, log=True),
 }
 
+_NETWORK: Space = {
+    "units": CategoricalDistribution((32, 64, 96)),
+    "layers": IntDistribution(1, 3),
+    "dropout": FloatDistribution(0.0, 0.3),
+    "learning_rate": FloatDistribution(5e-4, 5e-3, log=True),
+    "weight_decay": FloatDistribution(1e-4, 1e-1, log=True),
+}
+_SEQUENCE_NETWORK: Space = _NETWORK | {
+    "head": CategoricalDistribution(("two_part", "ziln")),
+    "length": CategoricalDistribution((16, 32)),
+}
+
 SPACE: dict[str, Space] = {
     "mean": {},
     "previous_window": {},
@@ -28,13 +40,28 @@ SPACE: dict[str, Space] = {
         "alpha": FloatDistribution(1.0, 30_000.0, log=True),
         "log_scale": CategoricalDistribution((True, False)),
     },
+    "logistic": {
+        "inverse_penalty": FloatDistribution(1e-3, 1.0, log=True),
+        "alpha": FloatDistribution(1.0, 10_000.0, log=True),
+    },
+    "svm": {
+        "width": FloatDistribution(0.03, 1.0, log=True),
+        "inverse_penalty": FloatDistribution(1e-2, 10.0, log=True),
+    },
+    "bagging": {
+        "depth": IntDistribution(6, 11),
+        "min_leaf": IntDistribution(20, 200, log=True),
+    },
     "random_forest": {
         "depth": IntDistribution(6, 12),
         "min_leaf": IntDistribution(20, 200, log=True),
         "columns": FloatDistribution(0.2, 0.6),
     },
+    "gradient_boosting": _BOOSTING | {"loss": CategoricalDistribution(("gamma", "poisson"))},
     "lightgbm_tweedie": _BOOSTING | {"variance_power": FloatDistribution(1.2, 1.8)},
     "lightgbm_hurdle": _BOOSTING,
+    "bg_nbd": {"penalty": FloatDistribution(1e-5, 1e-3, log=True)},
+    "pareto_nbd": {"penalty": FloatDistribution(1e-5, 1e-3, log=True)},
     "mlp": {
         "units": CategoricalDistribution((32, 64, 96)),
         "layers": IntDistribution(1, 3),
@@ -42,6 +69,12 @@ SPACE: dict[str, Space] = {
         "learning_rate": FloatDistribution(3e-4, 3e-3, log=True),
         "weight_decay": FloatDistribution(1e-4, 1e-1, log=True),
     },
+    "ziln": _NETWORK,
+    "cnn": _SEQUENCE_NETWORK | {"filters": CategoricalDistribution((16, 32, 64)), "kernel": IntDistribution(2, 5)},
+    "rnn": _SEQUENCE_NETWORK
+    | {"memory": CategoricalDistribution((16, 32, 64)), "cell": CategoricalDistribution(("gru", "lstm"))},
+    "cnn_lstm": _SEQUENCE_NETWORK
+    | {"filters": CategoricalDistribution((16, 32, 64)), "memory": CategoricalDistribution((16, 32, 64))},
 }
 
 

@@ -160,7 +160,7 @@ def _own_settings(
 
 def _predictions(settings: Settings, cutoff: date, model_uri: str, output: Path | None) -> int:
     features = lake.read(lake.connect(), settings, "features")
-    rows = features.filter(features.snapshot_date == cutoff).drop("snapshot_date").to_pandas()
+    rows = features.filter(features.snapshot_date == cutoff).drop("snapshot_date").to_pyarrow().to_pandas()
     scores = predict(load_model(settings, model_uri), rows)[COLUMNS]
     if output:
         content = io.BytesIO()

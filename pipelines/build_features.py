@@ -8,9 +8,11 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
+from features import sequences
 from features.build import build
 from features.definitions import FEATURES, available
 from features.user_day import categorised_lines, user_category_day, user_day
+from models.catalog import reads_sequences
 from pipelines import lake
 from pipelines.settings import Settings
 from pipelines.snapshots import plan_snapshots
@@ -35,7 +37,11 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     """
     connection = lake.connect()
     raw = {name: lake.read(connection, settings, f"raw/{name}") for name in _tables(settings)}
-    features = available({f"{name}.{column}" for name, table in raw.items() for column in table.columns})
+    given = {f"{name}.{column}" for name, table in raw.items() for column in table.columns}
+    features = available(given)
+    wants_sequences = any(reads_sequences(family) for family in settings.sweep.families)
+    channels = sequences.available(given) if wants_sequences else ()
+    lists = [channel.name for channel in channels]
     daily = _reduce(connection, settings, raw, snapshot_date)
     snapshots = [snapshot_date]
     if purpose == "training":
@@ -43,13 +49,13 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         snapshots = list(plan_snapshots(first_day, snapshot_date, settings.horizon_days, settings.snapshots).all)
     rows, report = 0, {}
     for snapshot in snapshots:
-        table = build(daily, snapshot, features).to_pyarrow()
+        table = build(daily, snapshot, features, channels).to_pyarrow()
         stamped = table.append_column("snapshot_date", pa.array([snapshot] * table.num_rows, pa.date32()))
         if snapshot == snapshots[-1]:
-            report = check(settings, stamped.to_pandas(), "features", snapshot)
+            report = check(settings, stamped.drop_columns(lists).to_pandas(), "features", snapshot)
         lake.replace(settings, "features", stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1))
         rows += table.num_rows
-    names = [feature.name for feature in features]
+    names = [feature.name for feature in features] + lists
     return {
         "snapshot_date": snapshot_date.isoformat(),
         "snapshots": [snapshot.isoformat() for snapshot in snapshots],

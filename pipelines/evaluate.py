@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.gini import bootstrap_interval, normalized_gini, paired_bootstrap
-from models.metrics import measure, relative_bias
+from models.metrics import coverage, measure, relative_bias
 from pipelines import plots, tracking
 from pipelines.description import describe
 from pipelines.promote import Gain
@@ -87,7 +87,7 @@ def _measured(settings: Settings, test: Test) -> dict[str, Any]:
 def _measures(settings: Settings, test: Test, said: pd.DataFrame) -> dict[str, float]:
     shares = {"high": settings.scoring.high_share, "mid": settings.scoring.mid_share}
     users, tier = test.users, said.get("tier")
-    return measure(
+    measures = measure(
         users.future_spend,
         users.purchased,
         said["expected_spend"],
@@ -95,6 +95,9 @@ def _measures(settings: Settings, test: Test, said: pd.DataFrame) -> dict[str, f
         tier,
         tier_shares=shares,
     )
+    if "spend_low" in said:  # baselines give no interval
+        measures["interval_coverage"] = coverage(users.future_spend, said["spend_low"], said["spend_high"])
+    return measures
 
 
 def _gain(settings: Settings, test: Test, rival: pd.DataFrame, rows: NDArray[np.bool_]) -> dict[str, float]:

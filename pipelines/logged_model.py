@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "purchasing_power"
 PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "lightgbm")
-NETWORK_PACKAGES = ("keras", "tensorflow")
+NETWORK_PACKAGES = ("keras", "tensorflow", "pyarrow")
 
 
 def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[str]) -> str:

@@ -11,6 +11,7 @@ from models.protocol import LabelledUsers
 from models.purchasing_power import PurchasingPower
 from pipelines import logged_model, trials
 from pipelines.errors import PurseError
+from pipelines.level import forecast_level
 from pipelines.registry import CHAMPION
 from pipelines.results import read_result
 from pipelines.settings import Settings
@@ -46,18 +47,20 @@ def predict(settings: Settings, snapshot_date: date, model_uri: str, champion_ve
             "measured on it. Load these days, or choose a snapshot date by which they are in."
         )
     users = LabelledUsers(users.features, users.future_spend, users.purchased.astype(bool))
+    total = forecast_level(settings, date.fromisoformat(split["test"])).expected
     champion = None
     if champion_version is not None:
-        champion = _champion_predictions(settings, champion_version, users.features)
+        champion = _champion_predictions(settings, champion_version, users.features, total)
     model = logged_model.load_model(settings, model_uri)
     challenger, baselines = model.predict_spend(users.features), _baselines(settings, snapshot_date, users.features)
     return Test(user_id, users, challenger, champion, baselines, _importance(model))
 
 
-def _champion_predictions(settings: Settings, version: str, features: pd.DataFrame) -> pd.DataFrame:
+def _champion_predictions(settings: Settings, version: str, features: pd.DataFrame, total: float) -> pd.DataFrame:
+    """What the champion says, at the same level as the challenger."""
     model = logged_model.load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
     try:
-        return model.predict_spend(features)
+        return model.levelled(features, total).predict_spend(features)
     except ValueError as error:
         raise PurseError(
             f"Champion version {version} can't score the test users: {error} The source has changed since it was "

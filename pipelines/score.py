@@ -9,6 +9,7 @@ import pyarrow as pa
 from pipelines import lake, tracking
 from pipelines.errors import NothingToDo, PurseError
 from pipelines.files import write_atomically
+from pipelines.level import forecast_level
 from pipelines.logged_model import load_model
 from pipelines.registry import CHAMPION, version_of
 from pipelines.settings import Settings
@@ -29,7 +30,8 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         scored_at: stamped on each row, with time zone.
 
     Returns:
-        The rows, the model version, the export, and per tier the users and their share of expected spend.
+        The rows, the model version, the export, the forecast of all spend with its 80 % interval, and per tier the
+        users and their share of expected spend.
 
     Raises:
         NothingToDo: there is no champion yet.
@@ -39,7 +41,8 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
     version = champion_version(settings)
     model = load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
     features = _features(settings, snapshot_date)
-    scores = predict(model, features)
+    level = forecast_level(settings, snapshot_date)
+    scores = predict(model.levelled(features, level.expected), features)
     report = check(settings, scores, "predictions", snapshot_date)
     rows = scores.assign(
         snapshot_date=snapshot_date,
@@ -64,6 +67,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         "rows": len(rows),
         "model_version": version,
         "export": str(export),
+        "level": {"expected": level.expected, "low": level.low, "high": level.high},
         "tiers": tier_shares(scores),
         **report,
     }
@@ -114,7 +118,7 @@ def tier_shares(scores: "pd.DataFrame") -> dict[str, dict[str, float]]:
 
 def _features(settings: Settings, snapshot_date: date) -> "pd.DataFrame":
     table = lake.read(lake.connect(), settings, "features")
-    features = table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date").to_pandas()
+    features = table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date").to_pyarrow().to_pandas()
     if features.empty:
         raise PurseError(
             f"There are no features of {snapshot_date}. "

@@ -74,7 +74,8 @@ def read_labelled(settings: Settings, training_date: date, snapshots: list[date]
     names = read_result(settings, training_date, "split")["features"]
     table = lake.read(lake.connect(), settings, "training_sets")
     chosen = table.filter(table.training_date == training_date, table.snapshot_date.isin(snapshots))
-    frame = chosen.order_by(["snapshot_date", "user_id"]).select("user_id", *names, *LABELS).to_pandas()
+    ordered = chosen.order_by(["snapshot_date", "user_id"]).select("user_id", *names, *LABELS)
+    frame = ordered.to_pyarrow().to_pandas()  # lists of actions become arrays, which Ibis' own way makes slow
     labelled = LabelledUsers(frame[names], frame["future_spend"], frame["purchased"])
     return frame["user_id"], labelled
 

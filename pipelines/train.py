@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines import lake, logged_model, study, sweep, tracking, trials
+from pipelines.fit import fit
+from pipelines.level import backtest_level, forecast_level
 from pipelines.results import read_result
 from pipelines.settings import Settings
 from pipelines.split import read_labelled
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow import MlflowClient
     from optuna.trial import FrozenTrial
 
-    from models.protocol import LabelledUsers
-    from models.purchasing_power import PurchasingPower
+    from models.level import Level
 
 RESULT = "purse.trained"
 """Tag of the parent run, set last: the result of a training that is complete."""
@@ -69,19 +69,23 @@ def _train(settings: Settings, snapshot_date: date, run_id: str) -> dict[str, An
     split = read_result(settings, snapshot_date, "split")
     swept = sweep.finish(settings, snapshot_date, run_id)
     finalists = study.best_by_family(swept)[: settings.training.finalists]
-    weights, ngini = _weights(swept, snapshot_date, finalists)
+    said, spend = _out_of_time(swept, snapshot_date, finalists)
+    weights, ngini = choose_weights(said, spend)
     chosen = sorted(((w, t) for w, t in zip(weights, finalists, strict=True) if w > 0), key=lambda pair: -pair[0])
     members = [
         {"family": trial.user_attrs["family"], "weight": weight, "params": trial.user_attrs["all_params"]}
         for weight, trial in chosen
     ]
-    model, example = _fit(settings, snapshot_date, members)
+    blend = [np.asarray(weights) @ np.array(fold) for fold in zip(*said, strict=True)]
+    level = forecast_level(settings, date.fromisoformat(split["test"]))
+    model, example = fit(settings, snapshot_date, members, (blend, spend), level)
     client = tracking.connect(settings)
     _delete_unfinished(client, settings, run_id)
     _log_context(settings, snapshot_date)
     params = {f"{member['family']}.{name}": value for member in members for name, value in member["params"].items()}
     family = " + ".join(member["family"] for member in members)
     _log_outcome(settings, split, {"family": family, **params}, ngini)
+    _log_level(settings, split, level)
     return {
         "training_id": split["training_id"],
         "model_uri": logged_model.log_model(model, example, [member["family"] for member in members]),
@@ -89,11 +93,17 @@ def _train(settings: Settings, snapshot_date: date, run_id: str) -> dict[str, An
         "params": params,
         "members": members,
         "validation_ngini": ngini,
+        "level": {"expected": level.expected, "low": level.low, "high": level.high},
     }
 
 
-def _weights(swept: study.Sweep, snapshot_date: date, finalists: "list[FrozenTrial]") -> tuple[list[float], float]:
-    """Choose the weights from the predictions that the trials kept; a trial whose file is gone is run again."""
+def _out_of_time(
+    swept: study.Sweep, snapshot_date: date, finalists: "list[FrozenTrial]"
+) -> tuple[list[trials.Predictions], trials.Predictions]:
+    """What each finalist said of each fold's users, as its trial kept it, and what they spent.
+
+    A trial whose file is gone is run again.
+    """
     settings = swept.settings
     split = read_result(settings, snapshot_date, "split")
     predictions = []
@@ -106,39 +116,7 @@ def _weights(swept: study.Sweep, snapshot_date: date, finalists: "list[FrozenTri
         predictions.append(kept)
     days = [date.fromisoformat(fold["validation"]) for fold in split["folds"]]
     spend = [read_labelled(settings, snapshot_date, [day])[1].future_spend.to_numpy() for day in days]
-    return choose_weights(predictions, spend)
-
-
-def _fit(
-    settings: Settings, snapshot_date: date, members: list[dict[str, Any]]
-) -> "tuple[PurchasingPower, pd.DataFrame]":
-    """The fitted model and a few rows of its input."""
-    from features.definitions import FEATURES
-    from models.purchasing_power import Member, build
-
-    split = read_result(settings, snapshot_date, "split")
-    days = sorted(date.fromisoformat(day) for day in split["final"])
-    training: LabelledUsers = read_labelled(settings, snapshot_date, days)[1]
-    fitted = []
-    for member in members:
-        unfitted = trials.build_model(
-            settings, member["family"], member["params"], settings.training.seed, split["label_days"]
-        )
-        fitted.append(Member(member["weight"], unfitted.fit(training), member["family"]))
-        log.info("%s refitted on %d rows", member["family"], len(training))
-    # who a score compares with: everyone at the newest matured snapshot; their labels are not looked at
-    reference = read_labelled(settings, snapshot_date, [date.fromisoformat(split["test"])])[1].features
-    model = build(
-        fitted,
-        reference,
-        phrases={feature.name: feature.phrase for feature in FEATURES},
-        tier_shares={"high": settings.scoring.high_share, "mid": settings.scoring.mid_share},
-        top_reasons=settings.scoring.reasons,
-        horizon_ratio=split["horizon_days"] / split["label_days"],
-        seed=settings.training.seed,
-        threads=settings.training.threads,
-    )
-    return model, reference.head(5)
+    return predictions, spend
 
 
 def _delete_unfinished(client: "MlflowClient", settings: Settings, run_id: str) -> None:
@@ -169,3 +147,13 @@ def _log_outcome(settings: Settings, split: dict[str, Any], params: dict[str, An
     mlflow.log_params({**params, "source": settings.source, "test": split["test"], "final": ", ".join(split["final"])})
     mlflow.log_params({name: split[name] for name in ("horizon_days", "label_days")})
     mlflow.log_metrics({"validation_ngini": ngini, "training_rows": sum(split["rows"][day] for day in split["final"])})
+
+
+def _log_level(settings: Settings, split: dict[str, Any], level: "Level") -> None:
+    """The forecast of the total at the test snapshot, and how such forecasts did before it."""
+    import mlflow
+
+    numbers = {"expected": level.expected, "low": level.low, "high": level.high, "known_share": level.known_share}
+    mlflow.log_metrics({f"level_{name}": value for name, value in numbers.items()})
+    past = backtest_level(settings, date.fromisoformat(split["test"]))
+    mlflow.log_text(past.to_csv(index=False), "level_backtest.csv")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features import sequences
 from features.build import build, labels
 from features.definitions import FEATURES, available
 
@@ -193,6 +194,14 @@ def test_labels_cover_the_horizon_and_count_returns(order_lines, daily):
     found = labels(daily(lines)["user_day"], SNAPSHOT, 7).to_pandas().set_index("user_id").sort_index()
     assert found.future_spend.to_dict() == {"u": 6, "v": -16}
     assert found.purchased.to_dict() == {"u": True, "v": False}
+
+
+def test_actions_come_as_lists_behind_the_features(order_lines, daily):
+    lines = order_lines(("u", "2024-01-10", "a", 1, 10.0), ("u", "2024-01-20", "a", 1, 30.0))
+    frame = build(daily(lines), SNAPSHOT, of("spend_28d"), sequences.SEQUENCES[:3]).to_pandas()
+    assert list(frame.columns) == ["user_id", "spend_28d", "sequence_age", "sequence_gap", "sequence_spend"]
+    assert frame.sequence_spend[0] == [10, 30]
+    assert frame.sequence_age[0] == [51, 41]
 
 
 def test_every_feature_is_documented_and_named_once():

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import r2_score, roc_auc_score
 
-from models.metrics import area_under_roc, capture, measure, relative_bias, tier_measures, true_tiers
+from models.metrics import area_under_roc, capture, coverage, measure, relative_bias, tier_measures, true_tiers
 
 TRUE = np.array([0.0, 0, 0, 0, 0, 10, 20, 30, 40, 100])
 SAID = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 9, 55])
@@ -90,3 +90,7 @@ def test_unknown_truth_and_no_users_are_refused() -> None:
         measure([1.0, np.nan], [True, False], [1, 1], [1, 1])
     with pytest.raises(ValueError, match="at least one user"):
         measure([], [], [], [])
+
+
+def test_coverage_counts_the_ends_and_net_returns_as_nothing() -> None:
+    assert coverage([-5, 0, 3, 9], [0, 0, 3, 1], [0, 1, 4, 8]) == 0.75

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models import calibration
+from models.intervals import Intervals
 from models.protocol import LabelledUsers
 from models.purchasing_power import Member, PurchasingPower, build
 
@@ -33,7 +35,16 @@ MEMBERS = [Member(0.25, Known(1, 0.2), "a"), Member(0.75, Known(3, 0.6), "b")]
 
 
 def blend(members: list[Member] = MEMBERS, reference: pd.DataFrame = REFERENCE, ratio: float = 1.0) -> PurchasingPower:
-    return build(members, reference, phrases=PHRASES, tier_shares=SHARES, top_reasons=3, horizon_ratio=ratio)
+    return build(
+        members,
+        reference,
+        calibration=calibration.fit([], []),
+        intervals=Intervals(np.array([1.0]), np.array([0.5]), np.array([2.0]), unit=1.0),
+        phrases=PHRASES,
+        tier_shares=SHARES,
+        top_reasons=3,
+        horizon_ratio=ratio,
+    )
 
 
 def test_the_blend_is_the_weighted_mean() -> None:
@@ -42,10 +53,24 @@ def test_the_blend_is_the_weighted_mean() -> None:
     assert said["purchase_probability"].item() == pytest.approx(0.5)
 
 
-def test_a_longer_horizon_scales_spend_and_compounds_probability() -> None:
+def test_a_longer_horizon_compounds_probability() -> None:
     said = blend(ratio=3.0).predict(REFERENCE.iloc[[100]])
-    assert said["expected_spend"].item() == pytest.approx(3 * 250)
     assert said["purchase_probability"].item() == pytest.approx(1 - 0.5**3)
+
+
+def test_another_level_moves_the_money_and_nothing_else() -> None:
+    before, after = blend().predict(REFERENCE), blend().levelled(REFERENCE, 5_000.0).predict(REFERENCE)
+    assert after["expected_spend"].sum() == pytest.approx(5_000)
+    assert (after["expected_spend"] / before["expected_spend"]).iloc[1:].std() == pytest.approx(0)
+    money = ["expected_spend", "spend_low", "spend_high"]
+    pd.testing.assert_frame_equal(after.drop(columns=money), before.drop(columns=money))
+    assert (after["spend_low"] <= after["expected_spend"]).all()
+    assert (after["spend_high"] >= after["expected_spend"]).all()
+
+
+def test_a_level_for_nobody_or_of_nothing_leaves_finite_money() -> None:
+    assert blend().levelled(REFERENCE.iloc[:0], 5.0).predict(REFERENCE)["expected_spend"].sum() > 0
+    assert blend().levelled(REFERENCE, 0.0).predict(REFERENCE)["spend_high"].between(0, 1e9).all()
 
 
 def test_score_is_the_percentile_and_tiers_are_its_shares() -> None:

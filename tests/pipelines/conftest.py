@@ -72,6 +72,23 @@ def write_training_set(settings: Settings, training_id: str = "2020-03-29-000000
     write_result(settings, SNAPSHOT_DATE, "split", split)
 
 
+def write_days(settings: Settings) -> None:
+    """The daily tables from 2019-12-01 on: a user comes every fifth day and spends five days' worth of their rate."""
+    rate, first = np.random.default_rng(0).gamma(0.7, 4.0, USERS), date(2019, 12, 1)
+    rows = [
+        {
+            "user_id": f"user-{user:03d}",
+            "day": first + timedelta(days=day),
+            "spend": 5 * rate[user],
+            "units_bought": 1.0,
+        }
+        for day in range((SNAPSHOT_DATE - first).days)
+        for user in range(day % 5, USERS, 5)
+    ]
+    for table in ("user_day", "raw/order_lines"):
+        lake.replace(settings, table, pa.Table.from_pylist(rows), "day", first, SNAPSHOT_DATE)
+
+
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An initialised MLflow database, made once: making one takes seconds."""
@@ -97,6 +114,7 @@ def make_shop(empty_mlflow: Path) -> Callable[[Path], Settings]:
             promotion__min_slice_users=50,
         )
         write_training_set(settings)
+        write_days(settings)
         return settings
 
     return made

@@ -1,0 +1,73 @@
+"""An epoch as one program on the device (JAX): the data stays there, and the host waits for nothing but its end.
+
+Keras's `fit` hands every batch from the host to the device and waits; for small networks a GPU then mostly idles. This
+is the one place that names a backend: gradients and the loop over batches are not among `keras.ops`.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import keras
+
+    from models.networks.training import Data, Loss
+
+State = tuple[list[Any], list[Any], list[Any]]
+"""Values of the trainable, the other, and the optimizer's variables."""
+
+
+def epoch_runner(
+    network: "keras.Model", loss: "Loss", training: "Data", batch: int
+) -> Callable[[NDArray[np.intp]], float]:
+    """Move the data to the device and compile an epoch over it.
+
+    Args:
+        network: compiled, its optimizer built.
+        loss: of targets and outputs, one value per user.
+        training: inputs and targets; they must fit on the device.
+        batch: users per step.
+
+    Returns:
+        What takes an order of users, a whole number of batches, trains in this order and gives the mean loss.
+
+    Raises:
+        ValueError: Keras runs on another backend.
+    """
+    import keras
+
+    if keras.backend.backend() != "jax":
+        raise ValueError(
+            f"Expected Keras to run on JAX to train on the device, found {keras.backend.backend()}. "
+            "Set training.backend to jax, or train with Keras's own loop."
+        )
+    import jax
+
+    inputs, targets = jax.tree.map(jax.numpy.asarray, training)
+
+    def objective(trainable: list[Any], other: list[Any], users: "keras.KerasTensor") -> tuple[Any, list[Any]]:
+        chosen = {name: values[users] for name, values in inputs.items()}
+        outputs, changed = network.stateless_call(trainable, other, chosen, training=True)
+        return loss(targets[users], outputs).mean(), changed
+
+    def step(state: State, users: "keras.KerasTensor") -> tuple[State, Any]:
+        trainable, other, moments = state
+        (value, other), gradients = jax.value_and_grad(objective, has_aux=True)(trainable, other, users)
+        trainable, moments = network.optimizer.stateless_apply(moments, gradients, trainable)
+        return (trainable, other, moments), value
+
+    epoch = jax.jit(lambda state, order: jax.lax.scan(step, state, order.reshape(-1, batch)), donate_argnums=0)
+
+    def run(order: NDArray[np.intp]) -> float:
+        variables = (network.trainable_variables, network.non_trainable_variables, network.optimizer.variables)
+        # copies, because the compiled epoch reuses the memory of what it is given
+        state = tuple([jax.numpy.copy(variable.value) for variable in kind] for kind in variables)
+        state, losses = epoch(state, order)
+        for kind, values in zip(variables, state, strict=True):
+            for variable, value in zip(kind, values, strict=True):
+                variable.assign(value)
+        return float(losses.mean())
+
+    return run

@@ -1,0 +1,91 @@
+"""Sequences against hand-made answers and, for a random shop, pandas."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.definitions import FEATURES
+from features.sequences import SEQUENCES, available, build
+
+SNAPSHOT = date(2024, 3, 1)
+
+
+def computed(user_day, steps=32, snapshot=SNAPSHOT):
+    return build(user_day, snapshot, steps=steps).to_pyarrow().to_pandas().set_index("user_id").sort_index()
+
+
+def test_three_actions_by_hand(order_lines, daily, table):
+    lines = order_lines(
+        ("u", "2024-01-01", "a", 2, 20.0),
+        ("u", "2024-01-01", "b", 1, 5.0),
+        ("u", "2024-01-11", "a", -1, -10.0),
+        ("u", "2024-02-29", "a", 3, 30.0),
+    )
+    products = table(product_id=["a", "b"], valid_from=pd.to_datetime(["1970-01-01"] * 2), category=["x", "x"])
+    user = computed(daily(lines, products)["user_day"]).loc["u"]
+    assert user.map(list).to_dict() == {
+        "sequence_age": [60, 50, 1],
+        "sequence_gap": [0, 10, 49],
+        "sequence_spend": [25, -10, 30],
+        "sequence_units": [3, -1, 3],
+        "sequence_lines": [2, 1, 1],
+        # dearer and cheaper on one day, then a return, then nothing to compare with
+        "sequence_price_level": pytest.approx([0, 0, 0], abs=1e-6),
+    }
+
+
+def test_the_newest_actions_are_kept_and_the_first_of_them_knows_its_gap(order_lines, daily):
+    lines = order_lines(*(("u", f"2024-02-{day:02}", "a", 1, float(day)) for day in (1, 4, 9, 16)))
+    user = computed(daily(lines)["user_day"], steps=2).loc["u"]
+    assert list(user.sequence_spend) == [9, 16]
+    assert list(user.sequence_gap) == [5, 7]
+
+
+def test_nothing_on_or_after_the_snapshot_is_seen(order_lines, daily):
+    before = [("u", "2024-02-01", "a", 1, 10.0), ("v", "2024-02-20", "b", 2, 8.0)]
+    after = [("u", "2024-03-01", "a", 9, 900.0), ("u", "2024-03-02", "a", 1, 1.0), ("new", "2024-03-01", "a", 1, 3.0)]
+    alone, together = (computed(daily(order_lines(*rows))["user_day"]) for rows in (before, before + after))
+    pd.testing.assert_frame_equal(together, alone)
+
+
+def test_nobody(order_lines, daily):
+    assert computed(daily(order_lines(("u", "2024-03-01", "a", 1, 1.0)))["user_day"]).empty
+
+
+@pytest.mark.parametrize("steps", [3, 32])
+def test_a_random_shop_against_pandas(random_lines, daily, steps):
+    found = computed(daily(random_lines)["user_day"], steps, date(2024, 4, 1))
+    lines = random_lines.to_pandas()
+    lines = lines[pd.to_datetime(lines.day) < "2024-04-01"]
+    days = lines.groupby(["user_id", "day"], as_index=False).agg(
+        spend=("amount", "sum"), units=("quantity", "sum"), lines=("line", "count")
+    )
+    age = (pd.Timestamp("2024-04-01") - pd.to_datetime(days.day)).dt.days
+    days = days.assign(age=age, gap=(age.groupby(days.user_id).shift() - age).fillna(0)).sort_values(["user_id", "day"])
+    expected = days.groupby("user_id").tail(steps).groupby("user_id")
+    for measure in ("age", "gap", "spend", "units", "lines"):
+        for user, values in expected[measure]:
+            np.testing.assert_allclose(found.loc[user, f"sequence_{measure}"], values, rtol=1e-6, atol=1e-5)
+    assert list(found.index) == sorted(expected.groups)
+
+
+def test_a_later_snapshot_ages_every_action_alike(random_lines, daily):
+    user_day, later = daily(random_lines)["user_day"], date(2024, 9, 1)
+    one, other = computed(user_day, snapshot=later), computed(user_day, snapshot=later + timedelta(days=7))
+    for column in one:
+        moved = 7 if column == "sequence_age" else 0
+        np.testing.assert_array_equal(np.concatenate(list(other[column])), np.concatenate(list(one[column])) + moved)
+
+
+def test_what_the_source_lacks_is_left_out():
+    names = [channel.name for channel in available({"order_lines.amount"})]
+    assert "sequence_spend" in names
+    assert "sequence_price_level" not in names
+    assert len(available({"order_lines.amount", "order_lines.unit_price", "products.category"})) == len(SEQUENCES)
+
+
+def test_names_say_what_they_are_and_are_no_features():
+    assert all(channel.name.startswith("sequence_") for channel in SEQUENCES)
+    assert not any(feature.name.startswith("sequence_") for feature in FEATURES)
