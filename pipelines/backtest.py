@@ -68,7 +68,7 @@ def backtest(
     Raises:
         PurseError: as the steps do, or a family that does not exist.
     """
-    own = _own_settings(settings, source, cutoff, horizon_days, families, trials)
+    own = own_settings(settings, source, cutoff, horizon_days, families, trials)
     end = cutoff + timedelta(days=horizon_days)
     first = lake.UNDATED + timedelta(days=1)
     steps: dict[str, Callable[[], Result]] = {
@@ -98,6 +98,7 @@ def backtest(
         "horizon_days": horizon_days,
         "label_days": results["split"]["label_days"],
         "users": users,
+        "training_id": results["split"]["training_id"],
         "family": results["train"]["family"],
         "output": str(output) if output else None,
         "evaluate": evaluated,
@@ -139,9 +140,10 @@ def _caption(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _own_settings(
+def own_settings(
     settings: Settings, source: str, cutoff: date, horizon_days: int, families: list[str] | None, trials: int | None
 ) -> Settings:
+    """The settings with a home of the backtest's own, so that it never meets the shop's runs and models."""
     from models.catalog import FAMILIES
 
     for family in families or []:

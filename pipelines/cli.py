@@ -1,6 +1,5 @@
 """The command line: one subcommand per step, the backtest, and the embedded stack."""
 
-import json
 import logging
 import os
 import sys
@@ -13,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from pipelines.cli_stack import AsJson, demo, down, logs, show, status, up
 from pipelines.errors import PurseError
 from pipelines.runner import Result, run_step
 from pipelines.settings import Settings, load_settings
@@ -52,7 +52,6 @@ Snapshot = Annotated[
         show_default=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON, last on stdout.")]
 
 
 def _day(value: datetime | None) -> date | None:
@@ -65,20 +64,13 @@ def _snapshot_date(settings: Settings, given: datetime | None) -> date:
     return resolve_snapshot_date(settings, _day(given), datetime.now(UTC).date())
 
 
-def _show(result: Result, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(result))  # noqa: T201 - the command's answer
-    else:
-        Console().print_json(data=result)
-
-
 def _step(name: str, given: datetime | None, step: Callable[[Settings, date], Result], *, as_json: bool) -> None:
     """Run a step of one snapshot and show its result."""
     settings = load_settings()
     snapshot_date = _snapshot_date(settings, given)
     with _working(f"{name} {snapshot_date}"):
         result = run_step(settings, snapshot_date, name, lambda: step(settings, snapshot_date))
-    _show(result, as_json=as_json)
+    show(result, as_json=as_json)
 
 
 def _working(what: str) -> AbstractContextManager[object]:
@@ -98,7 +90,7 @@ def ingest(
     settings = load_settings()
     with _working("ingest"):
         result = run_step(settings, None, "ingest", lambda: step(settings, _day(from_), _day(to)))
-    _show(result, as_json=as_json)
+    show(result, as_json=as_json)
 
 
 @app.command(rich_help_panel=DATA)
@@ -113,7 +105,7 @@ def validate(
     settings = load_settings()
     with _working("validate"):
         result = run_step(settings, None, "validate", lambda: step(settings, _day(from_), _day(to)))
-    _show(result, as_json=as_json)
+    show(result, as_json=as_json)
 
 
 @app.command("snapshot-date", rich_help_panel=DATA)
@@ -132,7 +124,7 @@ def snapshot_date(
         from pipelines.score import champion_version
 
         champion_version(settings)
-    _show({"snapshot_date": found.isoformat()}, as_json=as_json)
+    show({"snapshot_date": found.isoformat()}, as_json=as_json)
 
 
 @app.command("build-features", rich_help_panel=DATA)
@@ -225,7 +217,7 @@ def rollback(as_json: AsJson = False) -> None:
     """Make the previous champion the champion again."""
     from pipelines.rollback import rollback as step
 
-    _show(step(load_settings()), as_json=as_json)
+    show(step(load_settings()), as_json=as_json)
 
 
 @app.command(rich_help_panel=MODEL)
@@ -245,54 +237,13 @@ def backtest(
     chosen = [name.strip() for name in families.split(",")] if families else None
     result = run(load_settings(), source, cutoff.date(), horizon_days, output, chosen, trials, console)
     if as_json:
-        _show(result, as_json=True)
+        show(result, as_json=True)
     else:
         Console().print(table(result))
 
 
-@app.command(rich_help_panel=STACK)
-def up() -> None:
-    """Start MLflow and Airflow on this machine, as far as they do not run."""
-    from pipelines.services import up as start
-
-    start(load_settings())
-
-
-@app.command(rich_help_panel=STACK)
-def down() -> None:
-    """Stop what `up` started."""
-    from pipelines.services import down as stop
-
-    stop(load_settings())
-
-
-@app.command(rich_help_panel=STACK)
-def status(as_json: AsJson = False) -> None:
-    """Say what runs, where, and how to log in."""
-    from pipelines.services import status as state
-
-    _show(state(load_settings()), as_json=as_json)
-
-
-@app.command(rich_help_panel=STACK)
-def logs(
-    name: Annotated[
-        str | None, typer.Argument(help="mlflow, api-server, scheduler or dag-processor; default: all.")
-    ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
-) -> None:
-    """Show the logs of the embedded stack."""
-    from pipelines.services import logs as show
-
-    show(load_settings(), name, follow)
-
-
-@app.command(rich_help_panel=STACK)
-def demo() -> None:
-    """Take the source from files to scored users through Airflow, and show what came out."""
-    from pipelines.demo import run
-
-    run(load_settings())
+for command in (up, down, status, logs, demo):
+    app.command(rich_help_panel=STACK)(command)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ CLIENT_ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-# The UI then shows model training and not chats.
+# Says in the UI that these are trainings, not chats.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 TRAINING_ID = "purse.training_id"
 KIND = "purse.kind"

@@ -1,0 +1,60 @@
+"""Accuracy on Ta-Feng and CDNOW with one setting for both: the model beside the baselines, and each family alone.
+
+    python benchmarks/accuracy.py      (about 8 minutes on 2 cores)
+
+Runs `purse backtest` for both, each in its own home under PURSE_HOME, and prints Markdown. A family's row is its first
+trial, with its defaults, on the temporal folds before the cutoff; its seconds are of fitting and predicting both folds.
+"""
+
+from datetime import date
+from typing import Any
+
+from rich.console import Console
+
+from pipelines import study
+from pipelines.backtest import MEASURES, backtest, own_settings
+from pipelines.settings import Settings, load_settings
+
+RUNS = (("tafeng", date(2001, 2, 1), 28), ("cdnow", date(1997, 10, 1), 273))
+
+
+def measures(result: dict[str, Any]) -> None:
+    """Print the model and the baselines on the test window."""
+    evaluated = result["evaluate"]
+    low, high = evaluated["ngini_interval"]
+    window = f"cutoff {result['cutoff']}, {result['horizon_days']} days, {result['users']:,} users"
+    print(f"\n## {result['source']}, {window}\n")
+    print(f"Model: {result['family']}. 95 % interval of its nGini: {low:.3f} to {high:.3f}. ", end="")
+    print(f"80 % intervals cover {evaluated['measures']['interval_coverage']:.1%} of the users.\n")
+    titles = [title.replace("-\n", "").replace("\n", " ") for title, _ in MEASURES.values()]
+    print("| | " + " | ".join(titles) + " | nGini of the model less this one (standard error) |")
+    print("|---" * (len(titles) + 2) + "|")
+    sides = {"model": {"measures": evaluated["measures"], "gain": None}, **evaluated["baselines"]}
+    for name, side in sides.items():
+        cells = [form.format(side["measures"][measure]) for measure, (_, form) in MEASURES.items()]
+        gain = f"{side['gain']['estimate']:+.4f} ({side['gain']['standard_error']:.4f})" if side["gain"] else ""
+        print(f"| {name} | " + " | ".join([*cells, gain]) + " |")
+
+
+def families(settings: Settings, training_id: str) -> None:
+    """Print each family's first trial."""
+    sweep = study.open_sweep(settings, training_id)
+    first = [trial for trial in study.finished(sweep) if trial.values and trial.user_attrs["draw"] == 0]
+    print("\n| family, defaults | validation nGini | AUC | bias | seconds |\n|---|---|---|---|---|")
+    for trial in sorted(first, key=lambda trial: -trial.values[0]):
+        measured = trial.user_attrs["measures"]
+        auc, bias, seconds = (measured[name] for name in ("validation_auc", "validation_bias", "trial_seconds"))
+        cells = f"{trial.values[0]:.4f} | {auc:.3f} | {bias:+.2f} | {seconds:.1f}"
+        print(f"| {trial.user_attrs['family']} | {cells} |")
+
+
+def main() -> None:
+    """Run both backtests and print their tables."""
+    for source, cutoff, horizon_days in RUNS:
+        result = backtest(load_settings(), source, cutoff, horizon_days, None, None, None, Console(stderr=True))
+        measures(result)
+        families(own_settings(load_settings(), source, cutoff, horizon_days, None, None), result["training_id"])
+
+
+if __name__ == "__main__":
+    main()
