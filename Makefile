@@ -3,7 +3,6 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SOURCES := dags pipelines features models expectations tests benchmarks
 
 .PHONY: help demo up down status logs install test lint type format lock clean
 

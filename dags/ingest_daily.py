@@ -42,7 +42,7 @@ TO_DATE = f"{{{{ ds if {BY_THE_CLOCK} else params.to_date or '' }}}}"
             type=["null", "string"],
             format="date",
             title="From",
-            description="First day to ingest. Empty: the first day of the source.",
+            description="First day to ingest. Empty: the newest loaded day once more, or the source's first.",
         ),
         "to_date": Param(
             None,

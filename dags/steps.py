@@ -66,9 +66,10 @@ class Step(DecoratedOperator, BashOperator):
         """
         super().__init__(
             bash_command="",
-            output_processor=lambda line: json.loads(line)[result_key] if result_key else json.loads(line),
+            output_processor=json.loads,
             **kwargs,
         )
+        self.result_key = result_key
 
     def execute(self, context: Context) -> object:
         """Run the command and return its result.
@@ -83,8 +84,12 @@ class Step(DecoratedOperator, BashOperator):
         self.bash_command = f"result=$({command}) && printf '%s\\n' \"$result\""
         result = BashOperator.execute(self, context)
         for asset in self.outlets:
-            context["outlet_events"][asset].extra = {"snapshot_date": result["to_date"]}
-        return result
+            context["outlet_events"][asset].extra = {"snapshot_date": result["snapshot_date"]}
+        if self.result_key is None:
+            return result
+        if "run_url" in result:  # the button needs it beside the part
+            context["ti"].xcom_push(key="run_url", value=result["run_url"])
+        return result[self.result_key]
 
 
 def purse(

@@ -195,7 +195,8 @@ def _identifiers(context: "AbstractDataContext", name: str, day: date) -> "list[
 
 def _prune(data_docs: Path, name: str) -> None:
     """Keep the results written last, whatever day they are of: a backfill's pages are news too."""
-    days = sorted((data_docs / "results" / name).iterdir(), key=lambda folder: folder.stat().st_mtime)
+    folders = (data_docs / "results" / name).iterdir()
+    days = sorted(folders, key=lambda folder: folder.stat().st_mtime if folder.exists() else 0)
     for folder in days[:-KEPT_RESULTS]:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a step beside this one may prune too
         shutil.rmtree(data_docs / "validations" / name / folder.name, ignore_errors=True)

@@ -31,6 +31,7 @@ class PurchasingPower:
 
     Attributes:
         members: the blend; weights sum to 1.
+        horizon_days: the window from the snapshot on that all predictions are about.
         horizon_ratio: horizon_days / label_days; 1 unless the history was too short for labels of the whole horizon.
         calibration: from the blend's money, which ranks, to the money of the level that is forecast.
         intervals: of a user's spend, by calibrated expected spend.
@@ -40,6 +41,7 @@ class PurchasingPower:
     """
 
     members: tuple[Member, ...]
+    horizon_days: int
     horizon_ratio: float
     calibration: Calibration
     intervals: Intervals
@@ -94,6 +96,7 @@ def build(
     members: Sequence[Member],
     reference: pd.DataFrame,
     *,
+    horizon_days: int,
     calibration: Calibration,
     intervals: Intervals,
     phrases: Mapping[str, str],
@@ -108,6 +111,7 @@ def build(
     Args:
         members: fitted models whose weights sum to 1.
         reference: features of the users that a score compares with, such as those of the newest snapshot.
+        horizon_days: see `PurchasingPower`.
         calibration: at the level of the reference population.
         intervals: of its users.
         phrases: a phrase per feature, see `Reasons`.
@@ -128,6 +132,7 @@ def build(
     grid = quantile_grid(spend)
     return PurchasingPower(
         members=tuple(members),
+        horizon_days=horizon_days,
         horizon_ratio=horizon_ratio,
         calibration=calibration,
         intervals=intervals,

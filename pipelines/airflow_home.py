@@ -96,20 +96,27 @@ def environment(settings: Settings) -> dict[str, str]:
     home = settings.home_path
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     local_hosts = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1", "localhost", settings.services.host)))
-    return inherited | {
-        "PATH": f"{Path(executable('airflow')).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "AIRFLOW_HOME": str(home / "airflow"),
-        "AIRFLOW_CONFIG": str(home / "airflow" / "airflow.cfg"),
-        "PURSE_HOME": str(home),
-        "PURSE_MLFLOW__TRACKING_URI": mlflow_url(settings),
-        "NO_PROXY": local_hosts,
-        "no_proxy": local_hosts,
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "GX_ANALYTICS_ENABLED": "false",
-        # MLflow would otherwise keep a pool of workers for evaluation jobs that Purse doesn't use.
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
+    # the services run in their own folder: paths that were given relative to this one are made absolute
+    files = {name: os.environ.get(name, "") for name in ("PURSE_CONFIG", "PURSE_SOURCE")}
+    absolute = {name: str(Path(file).resolve()) for name, file in files.items() if Path(file).suffix}
+    return (
+        inherited
+        | absolute
+        | {
+            "PATH": f"{Path(executable('airflow')).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "AIRFLOW_HOME": str(home / "airflow"),
+            "AIRFLOW_CONFIG": str(home / "airflow" / "airflow.cfg"),
+            "PURSE_HOME": str(home),
+            "PURSE_MLFLOW__TRACKING_URI": mlflow_url(settings),
+            "NO_PROXY": local_hosts,
+            "no_proxy": local_hosts,
+            "DO_NOT_TRACK": "true",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "GX_ANALYTICS_ENABLED": "false",
+            # MLflow would otherwise keep a pool of workers for evaluation jobs that Purse doesn't use.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+    )
 
 
 def parallel_tasks() -> int:

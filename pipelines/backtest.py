@@ -1,5 +1,6 @@
 """The whole modelling path on one source, without Airflow, in a home of its own."""
 
+import hashlib
 import io
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -21,6 +22,7 @@ from pipelines.logged_model import load_model
 from pipelines.runner import Result, run_step
 from pipelines.score import predict
 from pipelines.settings import Settings
+from pipelines.snapshots import is_matured
 from pipelines.split import split
 from pipelines.sweep import plan, work
 from pipelines.train import train
@@ -63,7 +65,7 @@ def backtest(
         console: where progress is shown.
 
     Returns:
-        The number of users, the output and, where the source has orders from the cutoff on, `evaluate`'s result.
+        The number of users, the output and, where the orders reach the end of the horizon, `evaluate`'s result.
 
     Raises:
         PurseError: as the steps do, or a family that does not exist.
@@ -88,7 +90,7 @@ def backtest(
             results[name] = run_step(own, end, name, step)
             progress.advance(task)
         progress.update(task, description="evaluate")
-        measured = lake.days(own, "raw/order_lines")[-1] >= cutoff
+        measured = is_matured(lake.days(own, "raw/order_lines")[-1], cutoff, horizon_days)
         evaluated = run_step(own, end, "evaluate", lambda: evaluate(own, end)) if measured else None
         users = _predictions(own, cutoff, results["train"]["model_uri"], output)
         progress.advance(task)
@@ -131,7 +133,7 @@ def _caption(result: dict[str, Any]) -> str:
                 f"nGini against {name}: {gain['estimate']:+.3f} ± {gain['standard_error']:.3f} (standard error)"
             )
     else:
-        lines.append("The source has no orders from the cutoff on: nothing can be measured.")
+        lines.append("The source's orders end before the horizon does: nothing can be measured.")
     if result["label_days"] < result["horizon_days"]:
         label, horizon = result["label_days"], result["horizon_days"]
         lines.append(f"The history is short: trained on labels of {label} days, scaled to {horizon}.")
@@ -151,13 +153,21 @@ def own_settings(
             raise PurseError(f"--families: '{family}' is unknown. There are {', '.join(FAMILIES)}.")
     return settings.with_changes(
         source=source,
-        home=settings.home_path / "backtests" / f"{Path(source).stem}-{cutoff}-{horizon_days}d",
+        home=settings.home_path / "backtests" / f"{_label(source)}-{cutoff}-{horizon_days}d",
         lake_root=None,
         horizon_days=horizon_days,
         mlflow__tracking_uri=None,
         **({"sweep__families": families} if families else {}),
         **({"sweep__trials": trials} if trials else {}),
     )
+
+
+def _label(source: str) -> str:
+    """A folder's name for a source: its own, or of a file its stem and a hash of where it is."""
+    path = Path(source)
+    if not path.suffix:
+        return source
+    return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
 
 
 def _predictions(settings: Settings, cutoff: date, model_uri: str, output: Path | None) -> int:

@@ -84,7 +84,7 @@ def ingest(
     to: To = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read days of the source into staging, as they arrived; by default from the first day that is not loaded."""
+    """Read days of the source into staging, as they arrived; by default from the newest loaded day on."""
     from pipelines.ingest import ingest as step
 
     settings = load_settings()

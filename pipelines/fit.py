@@ -54,6 +54,7 @@ def fit(
     model = build(
         fitted,
         reference,
+        horizon_days=split["horizon_days"],
         calibration=shape.at_level(blended(fitted, reference)[0], level.expected),
         intervals=intervals.fit(
             calibrated,

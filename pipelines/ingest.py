@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from duckdb import DuckDBPyRelation
 
 from pipelines import lake
@@ -22,25 +23,38 @@ def ingest(settings: Settings, from_date: date | None = None, to_date: date | No
 
     Args:
         settings: names the source and the lake.
-        from_date: the first day; None: the day after the newest staged day, or the source's first.
+        from_date: the first day; None: the newest validated day once more, as it may have been loaded before it was
+            over, or the source's first day.
         to_date: the day after the last; None: everything the source has.
 
     Returns:
         from_date, to_date, and per table its rows and the number of days that have any.
 
     Raises:
-        PurseError: the source doesn't fit its YAML file, or a given range is empty; nothing has been written.
+        PurseError: the source doesn't fit its YAML file or cannot be read to its end, or the range is empty; nothing
+            has been written.
     """
     source = load_source(settings)
     with duckdb.connect() as connection:
-        tables = {name: staged(connection, settings, source, name) for name in source.tables}
-        start, end = _range(settings, tables["order_lines"], from_date, to_date)
-        result = {name: _stage(settings, name, rows, start, end) for name, rows in tables.items()}
+        try:
+            tables = {name: staged(connection, settings, source, name) for name in source.tables}
+            start, end = _range(settings, tables["order_lines"], from_date, to_date)
+            read = {name: _days(rows, start, end) for name, rows in tables.items()}
+        except duckdb.Error as error:
+            raise PurseError(
+                f"Source file {source.path}: the data breaks off or changes its form on the way: {error}. "
+                "Repair the file, or set 'options' (those of DuckDB's reader). Nothing has been written."
+            ) from error
+    result = {name: _stage(settings, name, *rows, start, end) for name, rows in read.items()}
     return {"from_date": start.isoformat(), "to_date": end.isoformat(), "tables": result}
 
 
-def _stage(settings: Settings, name: str, rows: DuckDBPyRelation, start: date, end: date) -> dict[str, int]:
-    dated, undated = days_between(rows, start, end), days_between(rows, lake.UNDATED, lake.UNDATED + A_DAY)
+def _days(rows: DuckDBPyRelation, start: date, end: date) -> tuple[pa.Table, pa.Table]:
+    """The rows of some days, and those without a readable time."""
+    return days_between(rows, start, end), days_between(rows, lake.UNDATED, lake.UNDATED + A_DAY)
+
+
+def _stage(settings: Settings, name: str, dated: pa.Table, undated: pa.Table, start: date, end: date) -> dict[str, int]:
     lake.replace(settings, f"staging/{name}", dated, "day", start, end)
     lake.replace(settings, f"staging/{name}", undated, "day", lake.UNDATED, lake.UNDATED + A_DAY)
     return {"rows": dated.num_rows + undated.num_rows, "days": len(set(dated["day"].unique().to_pylist()))}
@@ -49,22 +63,16 @@ def _stage(settings: Settings, name: str, rows: DuckDBPyRelation, start: date, e
 def _range(
     settings: Settings, orders: DuckDBPyRelation, from_date: date | None, to_date: date | None
 ) -> tuple[date, date]:
-    if from_date and to_date:
-        if from_date >= to_date:
-            raise PurseError(f"The range is empty: from {from_date} up to, and without, {to_date}. Give a later --to.")
-        return from_date, to_date
-    bounds = orders.filter(f"day <> DATE '{lake.UNDATED}'").aggregate("min(day), max(day)").fetchall()[0]
-    if bounds[0] is None:
-        raise PurseError(
-            f"Source '{settings.source}': no row of order_lines has a readable 'ordered_at'. "
-            "Correct its expression in the source file."
-        )
-    staged_days = lake.days(settings, "staging/order_lines")
-    start = from_date or (staged_days[-1] + A_DAY if staged_days else bounds[0])
-    end = to_date or bounds[1] + A_DAY
+    start, end = from_date, to_date
+    if not (start and end):
+        bounds = orders.filter(f"day <> DATE '{lake.UNDATED}'").aggregate("min(day), max(day)").fetchall()[0]
+        if bounds[0] is None:
+            raise PurseError(
+                f"Source '{settings.source}': no row of order_lines has a readable 'ordered_at'. "
+                "Correct its expression in the source file."
+            )
+        loaded = lake.days(settings, "raw/order_lines")
+        start, end = start or (loaded[-1] if loaded else bounds[0]), end or bounds[1] + A_DAY
     if start >= end:
-        raise PurseError(
-            f"Source '{settings.source}' has nothing new: its last day is {bounds[1]}, and days before {start} are "
-            "loaded. Name a range with --from and --to to load days again."
-        )
+        raise PurseError(f"The range is empty: from {start} up to, and without, {end}. Give a later --to.")
     return start, end

@@ -119,7 +119,13 @@ def promote(settings: Settings, snapshot_date: date) -> dict[str, Any]:
         PurseError: `evaluate` or `register` has not run, or the champion changed since `evaluate`.
     """
     measured = read_result(settings, snapshot_date, "evaluate")
-    version = str(read_result(settings, snapshot_date, "register")["version"])
+    registered = read_result(settings, snapshot_date, "register")
+    if measured["run_id"] != registered["run_id"]:
+        raise PurseError(
+            f"'evaluate' measured run {measured['run_id']}, but 'register' registered run {registered['run_id']}. "
+            f"Run 'purse evaluate' and 'purse register' with --snapshot-date {snapshot_date} again."
+        )
+    version = str(registered["version"])
     name, client = settings.mlflow.model_name, tracking.connect(settings)
     champion = version_of(client, name, CHAMPION)
     if champion == version:

@@ -56,9 +56,13 @@ def predict(settings: Settings, snapshot_date: date, model_uri: str, champion_ve
     return Test(user_id, users, challenger, champion, baselines, _importance(model))
 
 
-def _champion_predictions(settings: Settings, version: str, features: pd.DataFrame, total: float) -> pd.DataFrame:
-    """What the champion says, at the same level as the challenger."""
+def _champion_predictions(
+    settings: Settings, version: str, features: pd.DataFrame, total: float
+) -> pd.DataFrame | None:
+    """What the champion says, at the same level as the challenger; None where it predicts another horizon."""
     model = logged_model.load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
+    if model.horizon_days != settings.horizon_days:
+        return None
     try:
         return model.levelled(features, total).predict_spend(features)
     except ValueError as error:

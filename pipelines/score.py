@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from models.purchasing_power import PurchasingPower
 
+DECIMALS = {"expected_spend": 2, "spend_low": 2, "spend_high": 2, "score": 2, "purchase_probability": 6}
+"""Of the exported columns; the lake keeps all."""
+
 
 def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[str, Any]:
     """Write the scores of all users with a purchase before `snapshot_date` to `predictions` and to exports/.
@@ -40,6 +43,11 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
     """
     version = champion_version(settings)
     model = load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
+    if model.horizon_days != settings.horizon_days:
+        raise PurseError(
+            f"Champion version {version} predicts {model.horizon_days} days, but horizon_days is now "
+            f"{settings.horizon_days}. Run retrain_daily for a champion of this horizon, or set horizon_days back."
+        )
     features = _features(settings, snapshot_date)
     level = forecast_level(settings, snapshot_date)
     scores = predict(model.levelled(features, level.expected), features)
@@ -60,7 +68,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
     )
     export = settings.exports / f"scores_{snapshot_date}.csv"
     content = io.StringIO()
-    rows.to_csv(content, index=False, float_format="%.6g")
+    rows.round(DECIMALS).to_csv(content, index=False)
     write_atomically(export, content.getvalue().encode())
     return {
         "snapshot_date": snapshot_date.isoformat(),

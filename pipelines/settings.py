@@ -132,7 +132,8 @@ class Settings(BaseSettings):
     @property
     def lake(self) -> str:
         """Root of the Delta tables, a path or an object-store URL."""
-        return self.lake_root or str(self.home_path / "lake")
+        root = self.lake_root or str(self.home_path / "lake")
+        return root if "://" in root else str(REPOSITORY / root)
 
     @property
     def tracking_uri(self) -> str:

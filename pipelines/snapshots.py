@@ -10,6 +10,16 @@ WINDOWS_NEEDED = 3
 """A training label, a validation label, and as much history before them: the label must fit so many times."""
 
 
+MISSING_SHARE = 0.1
+"""A window counts as matured when the data ends so much of it, or less, before its end: a shop may rest for days."""
+
+
+def is_matured(last_day: date, start: date, horizon_days: int) -> bool:
+    """Say whether data up to and with `last_day` tells what happened in `[start, start + horizon_days)`."""
+    missing = horizon_days - 1 - (last_day - start).days
+    return missing <= MISSING_SHARE * horizon_days
+
+
 @dataclass(frozen=True)
 class Fold:
     """Train on snapshots whose labels end by `validation`, measure on `validation`."""

@@ -15,17 +15,16 @@ from models.protocol import LabelledUsers
 from pipelines import lake
 from pipelines.results import read_result
 from pipelines.settings import REPOSITORY, Settings
-from pipelines.snapshots import SnapshotPlan, plan_snapshots
+from pipelines.snapshots import SnapshotPlan, is_matured, plan_snapshots
 
-KEYS = ("training_date", "snapshot_date", "user_id")
 LABELS = ("future_spend", "purchased")
 
 
 def split(settings: Settings, snapshot_date: date) -> dict[str, Any]:
     """Write the training set of the retraining at `snapshot_date` (exclusive end of all labels).
 
-    A label covers `[snapshot, snapshot + label_days)`, the test label the whole horizon. Where the lake has no orders
-    from the test snapshot on, the test label is null: a prediction can be made and not be measured.
+    A label covers `[snapshot, snapshot + label_days)`, the test label the whole horizon. Where the lake's orders end
+    before the test window does, the test label is null: a prediction can be made and not be measured.
 
     Returns:
         training_id (same data and settings give the same one), horizon_days, label_days, the folds, the snapshots of
@@ -44,7 +43,7 @@ def split(settings: Settings, snapshot_date: date) -> dict[str, Any]:
             "snapshot_date", "user_id", *built["features"]
         )
         part = part.left_join(labels(user_day, snapshot, label_days), "user_id").drop("user_id_right")
-        known = snapshot != plan.test or days[-1] >= plan.test
+        known = snapshot != plan.test or is_matured(days[-1], plan.test, settings.horizon_days)
         spend, purchased = part.future_spend.fill_null(0.0), part.purchased.fill_null(False)  # noqa: FBT003 - Ibis' API
         part = part.mutate(
             future_spend=spend if known else ibis.null("float64"),
@@ -83,7 +82,9 @@ def read_labelled(settings: Settings, training_date: date, snapshots: list[date]
 def _training_id(connection: Backend, settings: Settings, snapshot_date: date, features: list[str]) -> str:
     """A fingerprint of the data before the snapshot date, of the code and of the settings that shape a model."""
     parts: list[Any] = [features, settings.horizon_days, settings.scoring.model_dump()]
-    sources = sorted(path for package in ("features", "models") for path in (REPOSITORY / package).rglob("*.py"))
+    sources = sorted(
+        path for package in ("features", "models", "pipelines") for path in (REPOSITORY / package).rglob("*.py")
+    )
     parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
     parts += [section.model_dump() for section in (settings.snapshots, settings.sweep, settings.training)]
     for name in ("order_lines", "users", "products"):
@@ -92,6 +93,7 @@ def _training_id(connection: Backend, settings: Settings, snapshot_date: date, f
             table = table.filter(table.day < snapshot_date)
             text = ibis.literal("|").join([table[c].cast("string").fill_null("") for c in sorted(table.columns)])
             parts.append(str(text.hash().cast("decimal(38, 0)").sum().to_pandas()))
+    parts.append(hashlib.sha256((REPOSITORY / "requirements.lock").read_bytes()).hexdigest())
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return f"{snapshot_date.isoformat()}-{digest[:8]}"
 

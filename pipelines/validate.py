@@ -30,7 +30,8 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
         to_date: the day after the last; None: the day after the last staged day.
 
     Returns:
-        from_date, to_date, data_docs (page of the order lines), warnings, and per table rows_in, rows_kept,
+        from_date, to_date, snapshot_date (the day after the newest raw day, which is the date to score also after a
+        backfill of older days), data_docs (page of the order lines), warnings, and per table rows_in, rows_kept,
         rows_quarantined and `reasons` (rows by broken rule).
 
     Raises:
@@ -56,6 +57,7 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
     return {
         "from_date": start.isoformat(),
         "to_date": end.isoformat(),
+        "snapshot_date": (lake.days(settings, "raw/order_lines")[-1] + A_DAY).isoformat(),
         "tables": {one.table.name: _counts(one) for one in judged},
         "warnings": [line for one in judged for line in _warnings(one, start, end)],
         "data_docs": str(judged[0].report.data_docs),

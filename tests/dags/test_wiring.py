@@ -14,11 +14,11 @@ import pytest
 DAY = "2001-02-01"
 RESULTS = {
     "ingest": {"from_date": "2001-01-01", "to_date": DAY},
-    "validate": {"from_date": "2001-01-01", "to_date": DAY, "data_docs": "{home}/data_docs/index.html"},
+    "validate": {"to_date": "2001-01-02", "snapshot_date": DAY, "data_docs": "{home}/data_docs/index.html"},
     "snapshot-date": {"snapshot_date": DAY},
     "build-features": {"rows": 3},
     "split": {"training_id": f"{DAY}-00000000"},
-    "sweep": {"workers": ["w1", "w2", "w3"]},
+    "sweep": {"workers": ["w1", "w2", "w3"], "run_url": "http://mlflow/#/runs/1"},
     "train": {"run_url": "http://mlflow/#/runs/1"},
     "evaluate": {"measures": {"ngini": 0.5}, "run_url": "http://mlflow/#/runs/1"},
     "register": {"version": "7"},
@@ -140,5 +140,6 @@ def test_a_task_links_to_its_run_and_its_report(run: Any) -> None:
 
     retrained = run("retrain_daily")
     assert link(retrained, "train", "MlflowLink") == "http://mlflow/#/runs/1"
+    assert link(retrained, "plan_sweep", "MlflowLink") == "http://mlflow/#/runs/1"
     assert not link(retrained, "split", "MlflowLink")
     assert link(run("ingest_daily"), "validate", "DataDocsLink") == "/data-docs/index.html"

@@ -38,6 +38,7 @@ def blend(members: list[Member] = MEMBERS, reference: pd.DataFrame = REFERENCE, 
     return build(
         members,
         reference,
+        horizon_days=28,
         calibration=calibration.fit([], []),
         intervals=Intervals(np.array([1.0]), np.array([0.5]), np.array([2.0]), unit=1.0),
         phrases=PHRASES,

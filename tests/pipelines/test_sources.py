@@ -9,6 +9,7 @@ import yaml
 from pipelines import lake
 from pipelines.errors import PurseError
 from pipelines.ingest import ingest
+from pipelines.validate import validate
 
 CSV = """when,who,what,n,price
 2024-01-01,ann,apple,2,1.50
@@ -67,10 +68,18 @@ def test_a_day_is_replaced_and_the_others_stay(shop):
     assert rows.set_index("source_line").quantity.to_dict() == {1: 2, 2: 5, 3: 5, 4: -1}
 
 
-def test_nothing_new_says_what_is_there(shop):
-    ingest(shop())
-    with pytest.raises(PurseError, match="nothing new: its last day is 2024-01-02"):
-        ingest(shop())
+def test_without_a_range_the_newest_validated_day_is_loaded_once_more(shop):
+    assert ingest(shop())["from_date"] == "2024-01-01"
+    assert ingest(shop())["from_date"] == "2024-01-01"  # staged but not validated yet: as after a kill
+    validate(shop().with_changes(ingest__max_quarantined_share=1.0))
+    assert ingest(shop())["from_date"] == "2024-01-02"
+
+
+def test_a_file_that_breaks_off_is_told_before_anything_is_written(shop):
+    settings = shop(CSV + "2024-01-02,bob,pear,1,3.00\n" * 30_000 + '2024-01-02,"bob,pear\n')
+    with pytest.raises(PurseError, match=r"breaks off|cannot be read"):
+        ingest(settings)
+    assert not lake.exists(settings, "staging/order_lines")
 
 
 def test_a_day_without_data_is_no_error(shop):

@@ -1,6 +1,6 @@
 """Seconds to parse each DAG file in a fresh process, `airflow.sdk` imported before: what the DAG processor pays.
 
-python benchmarks/dags.py [--runs 5]
+python benchmarks/dag_parsing.py [--runs 5]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Time and memory of building the features of Ta-Feng's snapshots, beside hand-written pandas.
 
-    python benchmarks/features.py [--runs 3]
+    python benchmarks/feature_building.py [--runs 3]
 
 Each contender runs in a process of its own, in turn. Purse computes all features of all snapshots of the retraining at
 2001-03-01, daily tables and lake commits included, without the validation report; pandas only the 21 window sums
@@ -81,15 +81,19 @@ def main() -> None:
     """Run the contenders in turn and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--contender", choices=["purse", "pandas"])
+    parser.add_argument("--contender", choices=["purse", "pandas", "prepare"])
     arguments = parser.parse_args()
+    if arguments.contender == "prepare":
+        prepare()
+        return
     if arguments.contender:
         run(arguments.contender)
         return
     with tempfile.TemporaryDirectory() as home:
         os.environ["PURSE_HOME"] = home
-        prepare()
         command = [sys.executable, str(Path(__file__)), "--contender"]
+        # a process starts with the peak memory of its parent, so this one stays small
+        subprocess.run([*command, "prepare"], check=True, stdout=subprocess.DEVNULL)
         print("| contender | rows | seconds (median) | peak MB |\n|---|---|---|---|")
         measured: dict[str, list[list[float]]] = {"purse": [], "pandas": []}
         for _ in range(arguments.runs):
