@@ -5,7 +5,7 @@ Copies one day from the source into the lake and validates it: rows that break a
 
 **Which day.** The run of a day D takes the day before it, from D-1 up to and without D. A backfill
 (*Trigger*, *Backfill*) does the same for each day of its range. A run that a person triggers takes
-the range in the form, and the whole source if the form is left empty.
+the range in the form; left empty, from the newest loaded day once more to the end of the source.
 
 **It does not** build features, train or score, and it never changes a row: what was wrong stays in quarantine.
 

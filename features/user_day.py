@@ -1,6 +1,7 @@
 """The first stage: the order log reduced to one row per user and day, and per user, category and day.
 
-Every row depends on its own day and the 27 days before it only, so a day is computed once and never again.
+Every row depends on its own day and the 27 days before it only, so a day that is written stays right
+until a late row reopens it. (`pipelines.build_features` still computes all days each time.)
 """
 
 import ibis

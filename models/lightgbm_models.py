@@ -77,12 +77,7 @@ class BoostedSpend(SpendModel):
             "min_data_in_leaf": self.min_leaf,
             "feature_fraction": self.columns,
             "lambda_l2": self.shrinkage,
-            "max_bin": 63,
-            "num_threads": self.threads,
-            "seed": self.seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
+            **repeatable(self.seed, self.threads),
         }
         categories = [self.encoder.columns.index(name) for name in self.encoder.categories]
         table = lightgbm.Dataset(inputs, target, categorical_feature=categories, params=parameters)
@@ -92,3 +87,15 @@ class BoostedSpend(SpendModel):
         if isinstance(trees, float):
             return np.full(len(inputs), trees)
         return np.asarray(trees.predict(inputs, num_threads=self.threads), dtype=np.float64)
+
+
+def repeatable(seed: int, threads: int) -> dict[str, Any]:
+    """LightGBM's parameters of every training here: the same trees from the same data, and nothing printed."""
+    return {
+        "max_bin": 63,
+        "num_threads": threads,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.encoding import TreeEncoder, select
+from models.lightgbm_models import repeatable
 from models.percentiles import quantile_grid, shares
 
 _WINDOW = re.compile(r"_\d+d$")
@@ -50,12 +51,7 @@ class Reasons:
                 "learning_rate": 0.15,
                 "num_leaves": 15,
                 "min_data_in_leaf": 20,
-                "max_bin": 63,
-                "num_threads": self.threads,
-                "seed": self.seed,
-                "deterministic": True,
-                "force_row_wise": True,
-                "verbosity": -1,
+                **repeatable(self.seed, self.threads),
             }
             table = lightgbm.Dataset(inputs, score, params=parameters)
             self.surrogate = lightgbm.train(parameters, table, num_boost_round=60)

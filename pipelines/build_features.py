@@ -33,7 +33,8 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         The snapshots, the rows written, the features, those left out for want of a source column, and the report.
 
     Raises:
-        PurseError: too little history, or features that break their suite; that snapshot is as it was before.
+        PurseError: too little history, or features of the newest snapshot that break their suite, which alone is
+            checked: it is as it was before, the older ones have been replaced.
     """
     connection = lake.connect()
     raw = {name: lake.read(connection, settings, f"raw/{name}") for name in _tables(settings)}

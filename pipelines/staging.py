@@ -19,7 +19,8 @@ def staged(connection: DuckDBPyConnection, settings: Settings, source: Source, n
     """The rows of a source table in the order of the source.
 
     Returns:
-        The canonical columns that the source gives, `source_file`, `source_line` (from 1), `fault` (null, or which
+        The canonical columns that the source gives, `source_file`, `source_line` (the record's number in its file,
+        from 1, a header not counted), `fault` (null, or which
         columns could not be read and the source's record as JSON) and `day` (UNDATED where the time cannot be read,
         or where the source gives no time: such a row holds always).
 
