@@ -1,30 +1,83 @@
-"""Several models as one: the weights of their average."""
+"""Several models as one: the weights of their average, from how well each ranked users that it had not seen."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import nnls
 
-from models.metrics import TAIL
+from models.gini import Floats, floats, normalized_gini, standard_error
+
+SMALLEST_WEIGHT = 0.03
+"""A member that would weigh less is left out: it costs a fit and moves nobody."""
+
+SAMPLES = 50
+"""Bootstrap samples for the standard error that weights are measured in."""
 
 
-def equal_weights(members: int) -> list[float]:
-    """The same weight for each; hard to beat when the members are few and about equally good."""
-    return [1 / members] * members
+class Blend(NamedTuple):
+    """Weights of members and what they give together.
+
+    Attributes:
+        weights: one per member, at least 0, of sum 1.
+        ngini: mean normalized Gini of the blend over the folds.
+        predictions: of the blend, one array of users per fold, as multiples of the fold's mean.
+    """
+
+    weights: list[float]
+    ngini: float
+    predictions: list[Floats]
 
 
-def fitted_weights(predictions: Sequence[ArrayLike], future_spend: ArrayLike) -> list[float]:
-    """Weights of at least 0 that sum to 1, by least squares on predictions of users that the members never saw.
+def blend(predictions: Sequence[Sequence[ArrayLike]], future_spend: Sequence[ArrayLike], seed: int = 0) -> Blend:
+    """Weigh members by out-of-time predictions; the blend is kept only if it beats its best member.
 
-    True spend is cut at its `TAIL` quantile, for one large order would decide. Equal weights if nothing is explained.
+    A weight falls by a factor of e for each standard error that a member's normalized Gini is behind the best one's.
+    Which member will be best on the next window is hardly better known than that: weights fitted by least squares, or
+    the best few alone, follow the folds more closely and the next window less well (benchmarks/accuracy.md).
 
     Args:
-        predictions: expected spend of each member, out of time; one array of users per member.
-        future_spend: what these users spent.
+        predictions: of each member, expected spend of each fold's users.
+        future_spend: of each fold, what these users spent.
+        seed: of the bootstrap.
     """
-    spend = np.maximum(np.asarray(future_spend, dtype=np.float64), 0)
-    columns = np.column_stack([np.asarray(prediction, dtype=np.float64) for prediction in predictions])
-    weights, _ = nnls(columns, np.minimum(spend, np.quantile(spend, TAIL)))
-    total = float(weights.sum())
-    return [float(weight) / total for weight in weights] if total > 0 else equal_weights(len(predictions))
+    scores = np.mean([_ginis(member, future_spend) for member in predictions], axis=1)
+    best = int(np.argmax(scores))
+    errors = [
+        standard_error(spend, said, SAMPLES, seed) for said, spend in zip(predictions[best], future_spend, strict=True)
+    ]
+    weights = np.exp((scores - scores[best]) / max(float(np.mean(errors)), 1e-9))
+    weights /= weights.sum()
+    weights = np.where(weights >= SMALLEST_WEIGHT, weights, 0)
+    weights /= weights.sum()
+    together = _together(predictions, weights)
+    ngini = float(np.mean(_ginis(together, future_spend)))
+    if ngini <= scores[best]:
+        weights = np.eye(len(scores))[best]
+        together, ngini = _together(predictions, weights), float(scores[best])
+    return Blend(weights.tolist(), ngini, together)
+
+
+def scales(means: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """What brings the members' money to one level, the weighted mean of theirs, before they are averaged.
+
+    They differ by tens of percent in the level and by little in the order, and a weight should not depend on that.
+
+    Args:
+        means: mean expected spend of each member over the same users.
+        weights: of the blend.
+    """
+    level = float(np.dot(means, weights))
+    return [level / mean if mean > 0 else 1.0 for mean in means]
+
+
+def _together(predictions: Sequence[Sequence[ArrayLike]], weights: Floats) -> list[Floats]:
+    folds = []
+    for said in zip(*predictions, strict=True):
+        relative = [floats(member) / (floats(member).mean() or 1.0) for member in said]
+        folds.append(np.asarray(weights @ np.array(relative)))
+    return folds
+
+
+def _ginis(member: Sequence[ArrayLike], future_spend: Sequence[ArrayLike]) -> list[float]:
+    return [normalized_gini(spend, said) for said, spend in zip(member, future_spend, strict=True)]

@@ -50,6 +50,11 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def standard_error(future_spend: ArrayLike, prediction: ArrayLike, samples: int, seed: int) -> float:
+    """Standard error of one model's normalized Gini, by bootstrap over users."""
+    return float(_resampled(future_spend, (prediction,), samples, seed)[:, 0].std(ddof=1))
+
+
 def floats(values: ArrayLike) -> Floats:
     """The values as an array of floats."""
     return np.asarray(values, dtype=np.float64)

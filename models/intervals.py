@@ -49,7 +49,7 @@ def fit(
     future_spend: Sequence[ArrayLike],
     unit: float,
     *,
-    horizon_ratio: float = 1.0,
+    windows: float = 1.0,
     seed: int = 0,
 ) -> Intervals:
     """Learn 80 % intervals from predictions that were out of time: of each fold, expected and true spend.
@@ -63,14 +63,14 @@ def fit(
         predictions: calibrated expected spend of the users of each fold.
         future_spend: what they spent.
         unit: mean expected spend of the population that will be scored, in money.
-        horizon_ratio: horizon / label length; if above 1, a user's horizon is made of that many (rounded) outcomes of
-            users with neighbouring predictions, as the purchase probability is made of independent parts.
+        windows: label windows that the horizon counts for, see `models.horizon`; if above 1, a user's horizon is made
+            of that many (rounded) outcomes of users with neighbouring predictions.
         seed: of the halves.
 
     Raises:
         ValueError: fewer than two users with known spend.
     """
-    random, parts = np.random.default_rng(seed), max(round(horizon_ratio), 1)
+    random, parts = np.random.default_rng(seed), max(round(windows), 1)
     folds = [_relative(floats(p), floats(s)) for p, s in zip(predictions, future_spend, strict=True)]
     expected, spend = (np.concatenate([fold[side] for fold in folds]) for side in (0, 1))
     if len(expected) < 2:  # noqa: PLR2004 - two halves

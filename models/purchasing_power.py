@@ -18,11 +18,19 @@ from models.targets import as_predictions
 
 
 class Member(NamedTuple):
-    """A fitted model and its weight in the blend."""
+    """A fitted model in a blend.
+
+    Attributes:
+        weight: in the blend.
+        model: the fitted model.
+        family: its name in the catalog.
+        scale: what its money is multiplied with before it is averaged, see `models.blend.scales`.
+    """
 
     weight: float
     model: SpendModel
     family: str
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,8 @@ class PurchasingPower:
     Attributes:
         members: the blend; weights sum to 1.
         horizon_days: the window from the snapshot on that all predictions are about.
-        horizon_ratio: horizon_days / label_days; 1 unless the history was too short for labels of the whole horizon.
+        windows: label windows that the horizon counts for, see `models.horizon`; 1 unless the history was too short for
+            labels of the whole horizon.
         calibration: from the blend's money, which ranks, to the money of the level that is forecast.
         intervals: of a user's spend, by calibrated expected spend.
         feature_names: the columns it reads.
@@ -42,7 +51,7 @@ class PurchasingPower:
 
     members: tuple[Member, ...]
     horizon_days: int
-    horizon_ratio: float
+    windows: float
     calibration: Calibration
     intervals: Intervals
     feature_names: tuple[str, ...]
@@ -68,8 +77,7 @@ class PurchasingPower:
     def predict_spend(self, features: pd.DataFrame) -> pd.DataFrame:
         """`predict` without the reasons, which take most of its time."""
         blend, probability = blended(self.members, select(features, self.feature_names))
-        # not buying in the horizon is not buying in each of its `horizon_ratio` parts
-        horizon_probability = 1 - (1 - probability) ** self.horizon_ratio
+        horizon_probability = 1 - (1 - probability) ** self.windows
         result = as_predictions(features, self.calibration.apply(blend), horizon_probability)
         low, high = self.intervals.bounds(result["expected_spend"])
         score = percentile_score(self.reference_spend, blend)
@@ -102,7 +110,7 @@ def build(
     phrases: Mapping[str, str],
     tier_shares: Mapping[str, float],
     top_reasons: int,
-    horizon_ratio: float = 1.0,
+    windows: float = 1.0,
     seed: int = 0,
     threads: int = 1,
 ) -> PurchasingPower:
@@ -117,7 +125,7 @@ def build(
         phrases: a phrase per feature, see `Reasons`.
         tier_shares: shares (0 to 1) of `high` and `mid`.
         top_reasons: how many reasons a user gets at most.
-        horizon_ratio: horizon_days / label_days.
+        windows: label windows that the horizon counts for.
         seed: of the model that finds the reasons.
         threads: that it may use.
 
@@ -133,7 +141,7 @@ def build(
     return PurchasingPower(
         members=tuple(members),
         horizon_days=horizon_days,
-        horizon_ratio=horizon_ratio,
+        windows=windows,
         calibration=calibration,
         intervals=intervals,
         feature_names=tuple(reference.columns),
@@ -158,7 +166,9 @@ def tiers(score: NDArray[np.float64], tier_shares: Mapping[str, float]) -> NDArr
 
 def blended(members: Sequence[Member], features: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weighted means of what the members expect a user to spend in the label window, and of the probability to buy."""
-    predictions = [member.model.predict(features) * member.weight for member in members]
-    spend = np.sum([prediction["expected_spend"].to_numpy() for prediction in predictions], axis=0)
-    probability = np.sum([prediction["purchase_probability"].to_numpy() for prediction in predictions], axis=0)
+    spend, probability = np.zeros(len(features)), np.zeros(len(features))
+    for member in members:
+        prediction = member.model.predict(features)
+        spend += member.weight * member.scale * prediction["expected_spend"].to_numpy()
+        probability += member.weight * prediction["purchase_probability"].to_numpy()
     return spend, np.clip(probability, 0, 1)

@@ -8,6 +8,8 @@ import pandas as pd
 
 from features.definitions import FEATURES
 from models import calibration, intervals
+from models.blend import scales
+from models.horizon import windows_in_horizon
 from models.level import Level
 from models.purchasing_power import Member, PurchasingPower, blended, build
 from pipelines import trials
@@ -38,7 +40,7 @@ def fit(
     split = read_result(settings, snapshot_date, "split")
     days = sorted(date.fromisoformat(day) for day in split["final"])
     training = read_labelled(settings, snapshot_date, days)[1]
-    fitted = []
+    fitted: list[Member] = []
     for member in members:
         unfitted = trials.build_model(
             settings, member["family"], member["params"], settings.training.seed, split["label_days"]
@@ -47,9 +49,10 @@ def fit(
         log.info("%s refitted on %d rows", member["family"], len(training))
     # who a score compares with: everyone at the newest matured snapshot; their labels are not looked at
     reference = read_labelled(settings, snapshot_date, [date.fromisoformat(split["test"])])[1].features
-    horizon_ratio = split["horizon_days"] / split["label_days"]
+    fitted = _at_one_level(fitted, reference)
+    windows = windows_in_horizon(training, reference, split["label_days"], split["horizon_days"])
     # what deciles spent in a short label window says little about a long horizon
-    shape = calibration.fit(*out_of_time) if horizon_ratio == 1 else calibration.fit([], [])
+    shape = calibration.fit(*out_of_time) if windows == 1 else calibration.fit([], [])
     calibrated = [shape.at_level(said, spend.sum()).apply(said) for said, spend in zip(*out_of_time, strict=True)]
     model = build(
         fitted,
@@ -60,14 +63,20 @@ def fit(
             calibrated,
             out_of_time[1],
             level.expected / len(reference),
-            horizon_ratio=horizon_ratio,
+            windows=windows,
             seed=settings.training.seed,
         ),
         phrases={feature.name: feature.phrase for feature in FEATURES},
         tier_shares={"high": settings.scoring.high_share, "mid": settings.scoring.mid_share},
         top_reasons=settings.scoring.reasons,
-        horizon_ratio=horizon_ratio,
+        windows=windows,
         seed=settings.training.seed,
         threads=settings.training.threads,
     )
     return model, reference.head(5)
+
+
+def _at_one_level(members: list[Member], reference: pd.DataFrame) -> list[Member]:
+    means = [float(member.model.predict(reference)["expected_spend"].mean()) for member in members]
+    levels = scales(means, [member.weight for member in members])
+    return [member._replace(scale=scale) for member, scale in zip(members, levels, strict=True)]

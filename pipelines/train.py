@@ -5,8 +5,7 @@ import logging
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from models.blend import blend
 from pipelines import lake, logged_model, study, sweep, tracking, trials
 from pipelines.fit import fit
 from pipelines.level import backtest_level, forecast_level
@@ -41,50 +40,26 @@ def train(settings: Settings, snapshot_date: date) -> dict[str, Any]:
     return {**result, "run_id": run_id, "run_url": tracking.run_url(settings, run_id)}
 
 
-def choose_weights(predictions: list[trials.Predictions], spend: trials.Predictions) -> tuple[list[float], float]:
-    """Weights of the members by mean nGini over the folds: the best member alone, equal, or fitted by least squares.
-
-    Args:
-        predictions: of each member, best first: expected spend of each fold's users.
-        spend: true spend of each fold's users.
-
-    Returns:
-        One weight per member, of sum 1, and the mean nGini; of equals the simpler: one member alone comes first.
-    """
-    from models.blend import equal_weights, fitted_weights
-    from models.gini import normalized_gini
-
-    def ngini(weights: list[float]) -> float:
-        folds = zip(spend, *predictions, strict=True)
-        return float(np.mean([normalized_gini(true, np.asarray(weights) @ np.array(said)) for true, *said in folds]))
-
-    members = len(predictions)
-    fitted = fitted_weights([np.concatenate(folds) for folds in predictions], np.concatenate(spend))
-    candidates = [[1.0] + [0.0] * (members - 1), equal_weights(members), fitted]
-    best = max(candidates, key=ngini)
-    return best, ngini(best)
-
-
 def _train(settings: Settings, snapshot_date: date, run_id: str) -> dict[str, Any]:
     split = read_result(settings, snapshot_date, "split")
     swept = sweep.finish(settings, snapshot_date, run_id)
     finalists = study.best_by_family(swept)[: settings.training.finalists]
     said, spend = _out_of_time(swept, snapshot_date, finalists)
-    weights, ngini = choose_weights(said, spend)
-    chosen = sorted(((w, t) for w, t in zip(weights, finalists, strict=True) if w > 0), key=lambda pair: -pair[0])
+    blended = blend(said, spend, settings.training.seed)
+    weighted = sorted(zip(blended.weights, finalists, strict=True), key=lambda pair: -pair[0])
     members = [
         {"family": trial.user_attrs["family"], "weight": weight, "params": trial.user_attrs["all_params"]}
-        for weight, trial in chosen
+        for weight, trial in weighted
+        if weight > 0
     ]
-    blend = [np.asarray(weights) @ np.array(fold) for fold in zip(*said, strict=True)]
     level = forecast_level(settings, date.fromisoformat(split["test"]))
-    model, example = fit(settings, snapshot_date, members, (blend, spend), level)
+    model, example = fit(settings, snapshot_date, members, (blended.predictions, spend), level)
     client = tracking.connect(settings)
     _delete_unfinished(client, settings, run_id)
     _log_context(settings, snapshot_date)
     params = {f"{member['family']}.{name}": value for member in members for name, value in member["params"].items()}
     family = " + ".join(member["family"] for member in members)
-    _log_outcome(settings, split, {"family": family, **params}, ngini)
+    _log_outcome(settings, split, {"family": family, **params}, blended.ngini)
     _log_level(settings, split, level)
     return {
         "training_id": split["training_id"],
@@ -92,7 +67,7 @@ def _train(settings: Settings, snapshot_date: date, run_id: str) -> dict[str, An
         "family": family,
         "params": params,
         "members": members,
-        "validation_ngini": ngini,
+        "validation_ngini": blended.ngini,
         "level": {"expected": level.expected, "low": level.low, "high": level.high},
     }
 

@@ -1,26 +1,53 @@
 import numpy as np
 import pytest
 
-from models.blend import equal_weights, fitted_weights
+from models.blend import SMALLEST_WEIGHT, blend, scales
+from models.gini import normalized_gini
+
+RANDOM = np.random.default_rng(0)
+SPEND = [RANDOM.gamma(0.5, 100, 2_000), RANDOM.gamma(0.5, 300, 2_000)]
 
 
-def test_equal() -> None:
-    assert equal_weights(4) == [0.25] * 4
+def noisy(noise: float, seed: int, scale: float = 1.0) -> list[np.ndarray]:
+    """Predictions that are off by independent lognormal factors."""
+    random = np.random.default_rng(seed)
+    return [scale * spend * random.lognormal(0, noise, len(spend)) for spend in SPEND]
 
 
-def test_fitted_finds_the_mixture_that_made_the_spend() -> None:
-    random = np.random.default_rng(0)
-    first, second = random.gamma(1, 100, 3_000), random.gamma(1, 100, 3_000)
-    weights = fitted_weights([first, second], 0.75 * first + 0.25 * second)
-    assert weights == pytest.approx([0.75, 0.25], abs=0.03)  # the cut tail bends them a little
+def test_members_that_err_differently_are_better_together() -> None:
+    members = [noisy(1.0, seed) for seed in range(3)]
+    result = blend(members, SPEND)
+    alone = [np.mean([normalized_gini(s, p) for s, p in zip(SPEND, member, strict=True)]) for member in members]
+    assert sum(result.weights) == pytest.approx(1)
+    assert min(result.weights) > 0.05
+    assert result.ngini > max(alone) + 0.02
+    together = [normalized_gini(s, p) for s, p in zip(SPEND, result.predictions, strict=True)]
+    assert np.mean(together) == pytest.approx(result.ngini)
 
 
-def test_a_member_that_points_the_wrong_way_gets_nothing() -> None:
-    spend = np.arange(1.0, 100)
-    weights = fitted_weights([spend, 100 - spend], spend)
-    assert weights[0] == pytest.approx(1, abs=0.02)
-    assert min(weights) >= 0
+def test_a_better_member_weighs_more_and_a_bad_one_nothing() -> None:
+    weights = blend([noisy(1.5, 0), noisy(1.4, 1), noisy(9.0, 2)], SPEND).weights
+    assert weights[1] > weights[0] > SMALLEST_WEIGHT
+    assert weights[2] == 0
 
 
-def test_nothing_to_explain_gives_equal_weights() -> None:
-    assert fitted_weights([np.ones(5), np.ones(5)], np.zeros(5)) == [0.5, 0.5]
+def test_weights_do_not_depend_on_money() -> None:
+    dear, cheap = ([noisy(1.0, 0, scale), noisy(1.0, 1)] for scale in (1_000.0, 1.0))
+    assert blend(dear, SPEND).weights == pytest.approx(blend(cheap, SPEND).weights)
+    assert blend(dear, SPEND).ngini == pytest.approx(blend(cheap, SPEND).ngini)
+
+
+def test_a_blend_that_is_no_better_than_its_best_member_is_that_member() -> None:
+    perfect = [spend.copy() for spend in SPEND]
+    result = blend([noisy(2.0, 0), perfect], SPEND)
+    assert result.weights == [0, 1]
+    assert result.ngini == pytest.approx(1)
+
+
+def test_nobody_spends_anything() -> None:
+    assert sum(blend([[np.ones(5)], [np.ones(5)]], [np.zeros(5)]).weights) == 1
+
+
+def test_scales_bring_all_to_the_weighted_mean() -> None:
+    assert scales([100.0, 300.0], [0.25, 0.75]) == pytest.approx([2.5, 250 / 300])
+    assert scales([0.0, 300.0], [0.5, 0.5]) == pytest.approx([1.0, 0.5])

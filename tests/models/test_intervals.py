@@ -63,7 +63,7 @@ def test_where_nearly_nobody_spends_the_interval_is_nothing() -> None:
 def test_a_longer_horizon_leaves_fewer_at_zero() -> None:
     said, true = np.ones(6_000), np.where(np.arange(6_000) % 2 == 0, 2.0, 0.0)
     shuffled = np.random.default_rng(5).permutation(true)
-    low, high = intervals.fit([said], [shuffled], 1.0, horizon_ratio=3.0).bounds([1.0])
+    low, high = intervals.fit([said], [shuffled], 1.0, windows=3.0).bounds([1.0])
     # the mean of three coins of 0 or 2: 0, 2/3, 4/3 and 2 with chances 1, 3, 3 and 1 of 8
     assert low[0] == pytest.approx(0.0, abs=0.01)
     assert high[0] == pytest.approx(4 / 3, rel=0.05)

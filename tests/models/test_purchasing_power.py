@@ -44,7 +44,7 @@ def blend(members: list[Member] = MEMBERS, reference: pd.DataFrame = REFERENCE, 
         phrases=PHRASES,
         tier_shares=SHARES,
         top_reasons=3,
-        horizon_ratio=ratio,
+        windows=ratio,
     )
 
 

@@ -1,11 +1,9 @@
 import json
 
 import mlflow
-import numpy as np
 import pandas as pd
 import pytest
 
-from models.gini import normalized_gini
 from pipelines import logged_model, sweep, tracking, train
 from pipelines.errors import PurseError
 from pipelines.results import read_result
@@ -16,21 +14,6 @@ from pipelines.split import read_labelled
 def example(shop, snapshot_date):
     """One raw row."""
     return read_labelled(shop, snapshot_date, [pd.Timestamp("2020-03-01").date()])[1].features.head(1)
-
-
-def test_weights_are_those_of_the_best_order():
-    spend = [np.array([1.0, 2.0, 3.0, 4.0])]
-    good, useless = [np.array([1.0, 2.0, 3.0, 4.0])], [np.array([4.0, 1.0, 3.0, 1.0])]
-    assert train.choose_weights([good, useless], spend) == ([1.0, 0.0], 1.0)
-
-
-def test_two_members_that_err_differently_are_blended():
-    spend = [np.array([0.0, 1.0, 2.0, 3.0])]
-    left, right = [np.array([1.5, 1.0, 2.0, 3.0])], [np.array([0.0, 1.0, 3.5, 3.0])]
-    weights, ngini = train.choose_weights([left, right], spend)
-    assert min(weights) > 0
-    assert ngini == pytest.approx(1.0)
-    assert ngini > max(normalized_gini(spend[0], left[0]), normalized_gini(spend[0], right[0]))
 
 
 def test_a_model_that_is_reloaded_scores_one_raw_row_as_before(shop, snapshot_date, example, monkeypatch):
