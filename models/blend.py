@@ -30,11 +30,11 @@ class Blend(NamedTuple):
 
 
 def blend(predictions: Sequence[Sequence[ArrayLike]], future_spend: Sequence[ArrayLike], seed: int = 0) -> Blend:
-    """Weigh members by out-of-time predictions; the blend is kept only if it beats its best member.
+    """Weigh members by out-of-time predictions: of the best few, as many as together beat the best one alone.
 
     A weight falls by a factor of e for each standard error that a member's normalized Gini is behind the best one's.
     Which member will be best on the next window is hardly better known than that: weights fitted by least squares, or
-    the best few alone, follow the folds more closely and the next window less well (benchmarks/accuracy.md).
+    fewer members, follow the folds more closely and the next window less well.
 
     Args:
         predictions: of each member, expected spend of each fold's users.
@@ -42,19 +42,16 @@ def blend(predictions: Sequence[Sequence[ArrayLike]], future_spend: Sequence[Arr
         seed: of the bootstrap.
     """
     scores = np.mean([_ginis(member, future_spend) for member in predictions], axis=1)
+    ranks = np.argsort(np.argsort(-scores, kind="stable"))
     best = int(np.argmax(scores))
-    errors = [
-        standard_error(spend, said, SAMPLES, seed) for said, spend in zip(predictions[best], future_spend, strict=True)
-    ]
-    weights = np.exp((scores - scores[best]) / max(float(np.mean(errors)), 1e-9))
-    weights /= weights.sum()
-    weights = np.where(weights >= SMALLEST_WEIGHT, weights, 0)
-    weights /= weights.sum()
-    together = _together(predictions, weights)
-    ngini = float(np.mean(_ginis(together, future_spend)))
-    if ngini <= scores[best]:
-        weights = np.eye(len(scores))[best]
-        together, ngini = _together(predictions, weights), float(scores[best])
+    folds = zip(predictions[best], future_spend, strict=True)
+    error = float(np.mean([standard_error(spend, said, SAMPLES, seed) for said, spend in folds]))
+    for size in range(len(scores), 0, -1):
+        weights = _weights(np.where(ranks < size, scores, -np.inf), error)
+        together = _together(predictions, weights)
+        ngini = float(np.mean(_ginis(together, future_spend)))
+        if ngini > scores[best]:
+            break
     return Blend(weights.tolist(), ngini, together)
 
 
@@ -69,6 +66,12 @@ def scales(means: Sequence[float], weights: Sequence[float]) -> list[float]:
     """
     level = float(np.dot(means, weights))
     return [level / mean if mean > 0 else 1.0 for mean in means]
+
+
+def _weights(scores: Floats, error: float) -> Floats:
+    weights = np.exp((scores - scores.max()) / max(error, 1e-9))
+    weights = np.where(weights >= SMALLEST_WEIGHT * weights.sum(), weights, 0)
+    return np.asarray(weights / weights.sum())
 
 
 def _together(predictions: Sequence[Sequence[ArrayLike]], weights: Floats) -> list[Floats]:
