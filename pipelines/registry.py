@@ -10,6 +10,9 @@ CHAMPION = "champion"
 PREVIOUS = "purse.previous_champion"
 """Tag of a version that became champion: the version that it replaced."""
 
+MODEL_CARD = "purse.model_card"
+"""Tag of a version: the address of its model card."""
+
 ROLLED_BACK_TO = "purse.rolled_back_to"
 """Tag of a version that was taken out of force: the version that took its place."""
 
