@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.encoding import SEQUENCE
 from models.gini import floats, normalized_gini
-from models.reasons import measure_of
+from models.wording import measure_of
 
 
 def columns_by_measure(features: pd.DataFrame) -> dict[str, list[str]]:

@@ -1,6 +1,5 @@
 """Why a user has the score they have, in a marketer's words, whatever the model behind it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -14,25 +13,7 @@ from models.encoding import TreeEncoder, select
 from models.lightgbm_models import repeatable
 from models.metrics import r_squared, rank_correlation
 from models.percentiles import quantile_grid, shares
-
-_WINDOW = re.compile(r"(_decayed_\d+d|_per_day|_total|_\d+d)$")
-_DECAYED = re.compile(r"(.*)_decayed_(\d+)d$")
-MOST = 0.55
-"""Share of shoppers from which a comparison with them is worth telling."""
-
-WORDS: Mapping[str, tuple[str, str] | None] = {
-    "days_since_last_order": ("longer ago", "more recently"),
-    "gap_mean": None,
-}
-"""How more and less are said of a measure; None: only users who came back have it, which is the reason in itself."""
-
-NEVER = {"monetary_value": "has bought on one day only"}
-"""What is said of a 0 that stands for something that never happened."""
-
-ONE = re.compile(r"(?<![\d.,])1 (day|item|categor)(ies|s)\b")
-
-SAME = 0.95
-"""Share of users of whom two windows have to hold the same for one to be told in place of the other."""
+from models.wording import measure_of, say, told_instead
 
 UNKNOWN = "missing"
 """The category of a user of whom it isn't known: no reason for anything."""
@@ -63,7 +44,7 @@ class Reasons:
         inputs = self.encoder.fit(features).transform(features)
         numbers = [name for name in self.encoder.columns if name not in self.encoder.categories]
         self.grids = {name: quantile_grid(features[name]) for name in numbers}
-        self.told = {name: _told(features[numbers], name) for name in numbers}
+        self.told = {name: told_instead(features[numbers], name) for name in numbers}
         if np.ptp(score) > 0:
             parameters: dict[str, Any] = {
                 "objective": "regression",
@@ -156,47 +137,7 @@ class Reasons:
 
     def _texts(self, name: str, values: pd.Series) -> list[str]:
         phrase, measure = self.phrases[name], measure_of(name)
-        words = WORDS.get(measure, ("more", "less"))
-        if name in self.encoder.categories or words is None:
-            return [_singular(phrase.format(value=value)) for value in values]
+        if name in self.encoder.categories:
+            return [phrase.format(value=value) for value in values]
         below, above = shares(self.grids[name], values.to_numpy(dtype=np.float64))
-        return [
-            NEVER[measure] if v == 0 and measure in NEVER else _singular(phrase.format(value=v)) + standing(b, a, words)
-            for v, b, a in zip(values, below, above, strict=True)
-        ]
-
-
-def measure_of(name: str) -> str:
-    """The measure that a feature is one window of: "spend" of `spend_28d`, `spend_decayed_28d` and `spend_total`."""
-    return _WINDOW.sub("", name)
-
-
-def standing(below: float, above: float, words: tuple[str, str] = ("more", "less")) -> str:
-    """How a value compares, from the shares of shoppers below and above it."""
-    word, share = (words[0], below) if below >= above else (words[1], above)
-    if share < MOST:
-        return ", like the typical shopper"
-    return f", {word} than {min(int(100 * share), 99)} % of shoppers"
-
-
-def _days(name: str) -> int:
-    """The length of a feature's window; 0 if it is no plain window."""
-    found = re.search(r"_(\d+)d$", name)
-    return int(found[1]) if found and not _DECAYED.match(name) else 0
-
-
-def _told(numbers: pd.DataFrame, name: str) -> str:
-    """The column that a marketer is told of in place of this one, which is itself as a rule.
-
-    Nobody can check a decayed sum: the window that orders users most like it is told. Where the history is short, long
-    windows hold the same: the shortest of them is told.
-    """
-    windows = [other for other in numbers if measure_of(other) == measure_of(name) and _days(other)]
-    if _DECAYED.match(name) and windows:
-        name = str(numbers[windows].corrwith(numbers[name], method="spearman").fillna(0).idxmax())
-    same = [other for other in windows if _days(name) and (numbers[other] == numbers[name]).mean() >= SAME]
-    return min(same, key=_days, default=name)
-
-
-def _singular(text: str) -> str:
-    return ONE.sub(lambda found: f"1 {found[1]}{'y' if found[1] == 'categor' else ''}", text)
+        return [say(phrase, measure, v, b, a) for v, b, a in zip(values, below, above, strict=True)]

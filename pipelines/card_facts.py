@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
 
+import pandas as pd
+
 from pipelines import lake
 from pipelines.findings import Findings
 from pipelines.settings import Settings
@@ -53,3 +55,9 @@ def params(values: dict[str, Any]) -> str:
 def number(value: float, form: str) -> str:
     """A number in its format; "-" where it isn't defined."""
     return "-" if value != value else format(value, form)  # noqa: PLR0124 - NaN
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, each by column."""
+    rows: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]  # columns are named
+    return rows

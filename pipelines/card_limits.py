@@ -1,5 +1,7 @@
 """The section of a model card that says where the model ends; every line is there because a fact asks for it."""
 
+from datetime import date
+
 from features.definitions import FEATURES
 from models.fairness import JUDGED
 from pipelines.card_facts import Facts
@@ -21,11 +23,11 @@ def limits(facts: Facts) -> list[str]:
 
 
 def _of_the_data(facts: Facts) -> list[str]:
-    first, last = facts.order_days
-    days, split = (last - first).days + 1, facts.split
+    split = facts.split
+    days = (date.fromisoformat(split["test"]) - facts.order_days[0]).days
     lines = [f"One test window, {split['horizon_days']} days from {split['test']}: other seasons may differ."]
-    if days < YEAR_DAYS + split["horizon_days"]:
-        lines.append(f"The history is {days} days long: what returns every year can't be known from it.")
+    if days < YEAR_DAYS:
+        lines.append(f"It has {days} days of history before it: what returns every year can't be known from them.")
     if facts.scaled:
         lines.append(
             f"Labels of {split['label_days']} days stand in for {split['horizon_days']}: who comes back later than "
@@ -34,7 +36,7 @@ def _of_the_data(facts: Facts) -> list[str]:
     left_out = facts.built["left_out"]
     if left_out:
         missing = {need for f in FEATURES if f.name in left_out for need in f.needs if not _given(facts, need)}
-        lines.append(f"{len(left_out)} features are left out; the source lacks {', '.join(sorted(missing))}.")
+        lines.append(f"Features left out: {len(left_out)}; the source lacks {', '.join(sorted(missing))}.")
     absent = [name for name in PROFILE if name not in split["features"]]
     if absent:
         lines.append(f"Fairness can't be measured by {', '.join(absent)}: not in the data.")

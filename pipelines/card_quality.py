@@ -6,7 +6,7 @@ import numpy as np
 
 from models.fairness import FALSE_DISCOVERIES, JUDGED
 from models.intervals import COVERAGE
-from pipelines.card_facts import Facts, Section, number, table
+from pipelines.card_facts import Facts, Section, number, records, table
 
 SHOWN = {
     "ngini": ("nGini", ".4f"),
@@ -77,14 +77,14 @@ def _measures(facts: Facts) -> list[str]:
 def _deciles(facts: Facts) -> list[str]:
     rows = [
         [
-            int(row.decile),
-            f"{row.users:,}",
-            f"{row.mean_expected:,.2f}",
-            f"{row.mean_spend:,.2f}",
-            number(row.mean_expected / row.mean_spend - 1 if row.mean_spend > 0 else np.nan, "+.1%"),
-            f"{row.inside:.1%}",
+            int(row["decile"]),
+            f"{row['users']:,}",
+            f"{row['mean_expected']:,.2f}",
+            f"{row['mean_spend']:,.2f}",
+            number(row["mean_expected"] / row["mean_spend"] - 1 if row["mean_spend"] > 0 else np.nan, "+.1%"),
+            f"{row['inside']:.1%}",
         ]
-        for row in facts.findings.deciles.itertuples()
+        for row in records(facts.findings.deciles)
     ]
     covered = facts.measured["measures"]["interval_coverage"]
     return [
@@ -104,8 +104,8 @@ def _level(facts: Facts) -> list[str]:
         return [now, "The history is too short to forecast from past snapshots."]
     errors = np.expm1(past["error"])
     rows = [
-        [row.snapshot_date, f"{row.forecast:,.0f}", f"{row.actual:,.0f}", f"{np.expm1(row.error):+.1%}"]
-        for row in past.tail(PAST_LEVELS).itertuples()
+        [row["snapshot_date"], f"{row['forecast']:,.0f}", f"{row['actual']:,.0f}", f"{np.expm1(row['error']):+.1%}"]
+        for row in records(past.tail(PAST_LEVELS))
     ]
     then = (
         f"At {len(past)} past snapshots, from the days before each only, it was wrong by {errors.abs().mean():.1%} on "
@@ -134,7 +134,7 @@ def _fairness(facts: Facts) -> list[str]:
         return ["No age band, gender or region has enough users to be compared with the rest."]
     judged = found[found["measure"].isin(JUDGED)]
     rows = [
-        [group, f"{part['users'].iloc[0]:,}", *map(_difference, part.to_dict("records"))]
+        [group, f"{part['users'].iloc[0]:,}", *map(_difference, records(part))]
         for group, part in judged.groupby("group", sort=False)
     ]
     intro = (
@@ -155,18 +155,19 @@ def _difference(row: dict[str, Any]) -> str:
 def _importances(facts: Facts) -> list[str]:
     found = facts.findings
     rows = [
-        [row.feature, f"{row.effect:.2f}", number(row.direction, "+.2f")]
-        for row in found.importances.head(FEATURES).itertuples()
+        [row["feature"], f"{row['effect']:.2f}", number(row["direction"], "+.2f")]
+        for row in records(found.importances.head(FEATURES))
     ]
     shuffled = [
-        [row.measure, f"{row.lost_ngini:+.4f}", f"{row.spread:.4f}"]
-        for row in found.permutation.head(MEASURES).itertuples()
-        if row.lost_ngini or row.spread
+        [row["measure"], f"{row['lost_ngini']:+.4f}", f"{row['spread']:.4f}"]
+        for row in records(found.permutation.head(MEASURES))
+        if row["lost_ngini"] or row["spread"]
     ]
     intro = (
         "Reasons and importances are exact Shapley values (TreeSHAP) of boosted trees that imitate the score. On users "
         f"that they did not learn from, these follow it with R² {found.surrogate_r2:.4f} and Spearman "
-        f"{found.surrogate_spearman:.4f}. Direction: Spearman of value and effect; above 0, more is a higher score.\n"
+        f"{found.surrogate_spearman:.4f}. Windows stand in for what grows with the history (T, recency, frequency, "
+        "totals), which they don't see. Direction: Spearman of value and effect; above 0, more is a higher score.\n"
     )
     return [
         intro,

@@ -226,7 +226,7 @@ def card(
     alias: Annotated[str, typer.Option(help="champion or challenger.")] = "champion",
 ) -> None:
     """Print the model card of a version: data, measures, slices, fairness, limits, as Markdown."""
-    from pipelines.model_card import read_card
+    from pipelines.registry import read_card
 
     typer.echo(read_card(load_settings(), version, alias))
 

@@ -17,7 +17,7 @@ from models.metrics import coverage, measure, relative_bias
 from pipelines import model_card, plots, tracking
 from pipelines.findings import Findings, find, profile_groups
 from pipelines.promote import Gain
-from pipelines.registry import CHAMPION, version_of
+from pipelines.registry import CHAMPION, MODEL_CARD_FILE, version_of
 from pipelines.results import read_result
 from pipelines.rivals import Test, predict
 from pipelines.settings import Settings
@@ -46,14 +46,14 @@ def evaluate(settings: Settings, snapshot_date: date) -> dict[str, Any]:
         _log(test, result, findings)
         tags = client.get_run(run_id).data.tags
         card, note = model_card.render(settings, snapshot_date, trained, result, findings, tags)
-        client.log_text(run_id, card, model_card.FILE)
+        client.log_text(run_id, card, MODEL_CARD_FILE)
         client.set_tag(run_id, "mlflow.note.content", note)
     return {**result, "run_id": run_id, "run_url": tracking.run_url(settings, run_id)}
 
 
-def slices(features: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def slices(features: pd.DataFrame, min_users: int = 1) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Names and rows of the groups that are looked at one by one: each value of a profile column, thirds of tenure."""
-    yield from profile_groups(features).items()
+    yield from profile_groups(features, min_users).items()
     if "T" in features and len(features) >= len(TENURE):
         thirds = features["T"].rank(method="average", pct=True).fillna(0)
         for number, name in enumerate(TENURE):
@@ -113,9 +113,9 @@ def _gain(settings: Settings, test: Test, rival: pd.DataFrame, rows: NDArray[np.
 
 def _sliced(settings: Settings, test: Test) -> dict[str, dict[str, Any]]:
     """Each slice with at least promotion.min_slice_users users, with the gain over the champion if there is one."""
-    result = {}
-    for name, rows in slices(test.users.features):
-        if rows.sum() >= settings.promotion.min_slice_users:
+    result, least = {}, settings.promotion.min_slice_users
+    for name, rows in slices(test.users.features, least):
+        if rows.sum() >= least:
             spend, said = test.users.future_spend[rows], test.challenger[rows]
             expected = said["expected_spend"]
             result[name] = {

@@ -82,7 +82,7 @@ def find(settings: Settings, snapshot_date: date, test: Test) -> Findings:
             users.future_spend,
             users.purchased,
             said,
-            profile_groups(users.features),
+            profile_groups(users.features, settings.promotion.min_slice_users),
             tier_shares=model.tier_shares,
             min_users=settings.promotion.min_slice_users,
         ),
@@ -104,14 +104,17 @@ def find(settings: Settings, snapshot_date: date, test: Test) -> Findings:
     )
 
 
-def profile_groups(features: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
-    """The users of each value of each profile column that is there, named like "region=105"."""
-    return {
-        f"{column}={value}": (features[column] == value).to_numpy()
-        for column in PROFILE
-        if column in features
-        for value in sorted(features[column].unique())
-    }
+def profile_groups(features: pd.DataFrame, min_users: int = 1) -> dict[str, NDArray[np.bool_]]:
+    """The users of each value of each profile column that is there, named like "region=105".
+
+    Values with fewer than `min_users` are left out: a shop may have ten thousand areas.
+    """
+    groups = {}
+    for column in (name for name in PROFILE if name in features):
+        users = features[column].value_counts()
+        for value in sorted(users[users >= min_users].index):
+            groups[f"{column}={value}"] = (features[column] == value).to_numpy()
+    return groups
 
 
 def deciles(future_spend: pd.Series, said: pd.DataFrame) -> pd.DataFrame:

@@ -6,16 +6,11 @@ Every number comes from the results of the steps. The note on the retraining's M
 from datetime import date
 from typing import Any
 
-from pipelines import card_limits, card_quality, study, tracking
+from pipelines import card_limits, card_quality, study
 from pipelines.card_facts import Facts, Section, params, table
-from pipelines.errors import PurseError
 from pipelines.findings import Findings
-from pipelines.registry import MODEL_CARD, version_of
 from pipelines.results import read_result
 from pipelines.settings import Settings
-
-FILE = "model_card.md"
-"""The artifact of the retraining's run."""
 
 NOTED = ("What was tried", "What won", "By how much", "On which data")
 """Sections that the run's note has too."""
@@ -58,44 +53,6 @@ def render(
     title = f"# Model card: {settings.mlflow.model_name}, training {trained['training_id']}"
     noted = [section for section in sections if section[0] in NOTED]
     return _text(title, facts, sections), _text("", facts, noted)
-
-
-def read_card(settings: Settings, version: str | None, alias: str) -> str:
-    """The card of a registered version.
-
-    Args:
-        settings: the settings.
-        version: its number; None: the one that `alias` names.
-        alias: such as "champion".
-
-    Raises:
-        PurseError: there is no such version, or its card was not written.
-    """
-    name, client = settings.mlflow.model_name, tracking.connect(settings)
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
-    version = version or version_of(client, name, alias)
-    if version is None:
-        raise PurseError(
-            f"'{name}' has no version with the alias '{alias}'. Name one with --version, or run 'purse register'."
-        )
-    try:
-        address = client.get_model_version(name, version).tags.get(MODEL_CARD)
-    except MlflowException as error:
-        raise PurseError(f"'{name}' has no version {version}; the MLflow UI lists those there are.") from error
-    if address is None:
-        raise PurseError(
-            f"Version {version} of '{name}' was registered without a model card. Run 'purse evaluate' and 'purse "
-            "register' with the --snapshot-date of its training."
-        )
-    try:
-        return str(mlflow.artifacts.load_text(address))
-    except MlflowException as error:
-        raise PurseError(
-            f"The model card {address} of version {version} can't be read: {str(error).splitlines()[0]} "
-            "Run 'purse evaluate' with the --snapshot-date of its training, which writes it again."
-        ) from error
 
 
 def _text(title: str, facts: Facts, sections: list[Section]) -> str:

@@ -2,8 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import reasons
-from models.reasons import Reasons, standing
+from models.reasons import Reasons
 
 RANDOM = np.random.default_rng(0)
 USERS = pd.DataFrame(
@@ -89,19 +88,6 @@ def test_a_zero_that_stands_for_never_is_said_so() -> None:
     assert told(users, phrases, users["monetary_value"], user=0) == "has bought on one day only"
 
 
-@pytest.mark.parametrize(
-    ("text", "singular"),
-    [
-        ("bought 1 items in the last 28 days", "bought 1 item in the last 28 days"),
-        ("last bought 1 days ago", "last bought 1 day ago"),
-        ("bought from 1 categories", "bought from 1 category"),
-        ("bought 21 items, 0.1 days, 1,001 items", "bought 21 items, 0.1 days, 1,001 items"),
-    ],
-)
-def test_one_is_singular(text: str, singular: str) -> None:
-    assert reasons._singular(text) == singular
-
-
 def test_importances_are_the_mean_absolute_effects_and_their_direction() -> None:
     score = USERS["spend_28d"].to_numpy() / 20 - 30 * USERS["noise"].to_numpy()
     table = Reasons(PHRASES, 3).fit(USERS, score).importances(USERS).set_index("feature")
@@ -120,17 +106,3 @@ def test_fidelity_is_near_one_for_a_score_that_features_make_and_none_for_noise(
     assert min(found.fidelity(USERS, SCORE)) > 0.98
     assert max(found.fidelity(USERS, RANDOM.random(1_000))) < 0.2
     assert found.fidelity(USERS, np.ones(1_000)) == (1.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("below", "above", "text"),
-    [
-        (0.929, 0.06, ", more than 92 % of shoppers"),
-        (1.0, 0.0, ", more than 99 % of shoppers"),
-        (0.1, 0.85, ", less than 85 % of shoppers"),
-        (0.4, 0.3, ", like the typical shopper"),
-        (0.5, 0.49, ", like the typical shopper"),
-    ],
-)
-def test_standing(below: float, above: float, text: str) -> None:
-    assert standing(below, above) == text

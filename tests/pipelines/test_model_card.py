@@ -9,7 +9,7 @@ import pytest
 
 from pipelines import card_limits, evaluate, findings, model_card, register, tracking, train
 from pipelines.errors import PurseError
-from pipelines.model_card import read_card
+from pipelines.registry import read_card
 from pipelines.results import read_result, write_result
 
 
@@ -113,7 +113,7 @@ TOLD = [
     ({"largest_share": 0.3}, "One user made 30.0% of all spend"),
     ({"without_orders": 0}, "Users without an order before the snapshot are not scored"),
     ({"surrogate_r2": 0.5}, "R² 0.50 only"),
-    ({"left_out": ["gender"]}, "1 features are left out; the source lacks users.gender"),
+    ({"left_out": ["gender"]}, "Features left out: 1; the source lacks users.gender"),
     ({"newcomers": {"users": 5, "ngini": 0.1, "bias": 0.2, "auc": 0.5}}, "5 users (5.0%) first bought less than 14"),
 ]
 
