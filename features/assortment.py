@@ -10,7 +10,7 @@ PRICE_LEVEL = tuple(
             f"Mean position of the items bought in the last {window} days among the log unit prices of their category "
             "(z-score against the 28 days up to each purchase): above 0 buys dearer than others do."
         ),
-        phrase=f"buys items {{value:+.1f}} standard deviations from their category's usual price (last {window} days)",
+        phrase=f"has a price level of {{value:+.1f}} (0 is the usual price of a category; last {window} days)",
         window_days=window,
         needs=("order_lines.unit_price", "products.category"),
         expression=lambda day: ratio(day.price_level.sum(), day.price_level_lines.sum()),
@@ -38,7 +38,7 @@ BREADTH = (
         name="category_entropy_91d",
         unit="nats",
         description="Shannon entropy of the spend over categories in the last 91 days; 0 for a single category.",
-        phrase="spreads spend over categories with an entropy of {value:.1f} (last 91 days)",
+        phrase="spreads spend over categories with a variety of {value:.1f} (0 is a single one; last 91 days)",
         needs=("products.category",),
         table="user_category",
         expression=lambda category: (

@@ -17,7 +17,7 @@ class Feature:
         expression: takes the user's rows of `table` (see `features.build`) and gives the value.
         unit: of the value, such as "money" or "days".
         description: what it measures.
-        phrase: the same for a marketer, with `{value}`, to complete "this user ...".
+        phrase: the same for a marketer, with `{value}`, to complete "this user ..."; empty: too technical to be told.
         kind: "number" (float64) or "category" (string).
         default: the value of a user who has no rows to compute it from; None: unknown stays null.
         needs: the source columns it is computed from; without them it is left out.

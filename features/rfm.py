@@ -28,7 +28,7 @@ RFM = (
         name="monetary_value",
         unit="money per purchase day",
         description="Mean spend of the repeat purchase days; 0 without one.",
-        phrase="spends {value:,.0f} on a day of repeat purchase",
+        phrase="spends {value:,.0f} per shopping day after the first",
         expression=lambda day: ratio(
             day.purchase_spend.sum() - day.purchase_spend.argmax(day.purchase_age_days), day.purchase.sum() - 1
         ),
@@ -58,7 +58,7 @@ RFM = (
         name="spend_per_day",
         unit="money per day",
         description="Net spend of the whole history per day since the first purchase.",
-        phrase="spends {value:,.1f} a day on average",
+        phrase="spends {value:,.2f} a day on average",
         expression=lambda day: day.spend.sum() / day.purchase_age_days.max(),
     ),
 )

@@ -125,7 +125,7 @@ WINDOWS = (
         name="spend_spread_91d",
         unit="money",
         description="Standard deviation of the spend of a purchase day in the last 91 days; 0 with fewer than two.",
-        phrase="varies by {value:,.0f} between shopping days (last 91 days)",
+        phrase="",
         window_days=91,
         expression=lambda day: day.purchase_spend.std(how="sample"),
     ),

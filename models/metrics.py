@@ -50,10 +50,10 @@ def measure(
         **_deciles(true, expected),
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),
-        "r2": _r2(true, expected),
-        "r2_capped": _r2(capped, expected),
+        "r2": r_squared(true, expected),
+        "r2_capped": r_squared(capped, expected),
         "auc": area_under_roc(purchased, purchase_probability),
-        "spearman": _correlation(rankdata(true), rankdata(expected)),
+        "spearman": rank_correlation(true, expected),
     }
     for percent in (10, 20):
         values[f"top{percent}_capture"] = capture(true, expected, percent / 100)
@@ -133,17 +133,17 @@ def _deciles(true: Floats, expected: Floats) -> dict[str, float]:
     return {"decile_wape": float(wape), "decile_mape": float((error[spending] / truth[spending]).mean())}
 
 
-def _r2(true: Floats, expected: Floats) -> float:
+def r_squared(true: Floats, expected: Floats) -> float:
     """Share of the variance that is explained; 0 if everyone spends the same."""
     variance = float(((true - true.mean()) ** 2).sum())
     return 1 - float(((true - expected) ** 2).sum()) / variance if variance > 0 else 0.0
 
 
-def _correlation(left: Floats, right: Floats) -> float:
-    """Pearson's correlation; 0 if either is constant."""
+def rank_correlation(left: Floats, right: Floats) -> float:
+    """Spearman's correlation, tied values share their mean rank; 0 if either is constant."""
     if np.ptp(left) == 0 or np.ptp(right) == 0:
         return 0.0
-    return float(np.corrcoef(left, right)[0, 1])
+    return float(np.corrcoef(rankdata(left), rankdata(right))[0, 1])
 
 
 def coverage(future_spend: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:

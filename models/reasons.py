@@ -1,6 +1,5 @@
 """Why a user has the score they have, in a marketer's words, whatever the model behind it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -12,11 +11,9 @@ from numpy.typing import NDArray
 
 from models.encoding import TreeEncoder, select
 from models.lightgbm_models import repeatable
+from models.metrics import r_squared, rank_correlation
 from models.percentiles import quantile_grid, shares
-
-_WINDOW = re.compile(r"_\d+d$")
-MOST = 0.5
-"""Share of shoppers from which a comparison with them is worth telling."""
+from models.wording import measure_of, say, told_instead
 
 UNKNOWN = "missing"
 """The category of a user of whom it isn't known: no reason for anything."""
@@ -30,6 +27,7 @@ class Reasons:
         phrases: a phrase per feature with a place for the value, such as "spent {value:,.0f} in the last 28 days";
             a feature without one is never a reason.
         top: how many reasons a user gets at most.
+        told: of each number the feature whose phrase is told; learned. None in models of before it was learned.
     """
 
     phrases: Mapping[str, str]
@@ -39,12 +37,14 @@ class Reasons:
     encoder: TreeEncoder = field(default_factory=TreeEncoder, init=False)
     surrogate: lightgbm.Booster | None = field(default=None, init=False)
     grids: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False)
+    told: Mapping[str, str] | None = field(default=None, init=False)
 
     def fit(self, features: pd.DataFrame, score: NDArray[np.float64]) -> Self:
         """Imitate the `score` of the reference population; where all score alike, there is nothing to explain."""
         inputs = self.encoder.fit(features).transform(features)
         numbers = [name for name in self.encoder.columns if name not in self.encoder.categories]
         self.grids = {name: quantile_grid(features[name]) for name in numbers}
+        self.told = {name: told_instead(features[numbers], name) for name in numbers}
         if np.ptp(score) > 0:
             parameters: dict[str, Any] = {
                 "objective": "regression",
@@ -72,18 +72,60 @@ class Reasons:
                 texts[rows, ranks] = self._texts(name, features[name].iloc[rows])
         return ["; ".join(filter(None, row)) for row in texts]
 
+    def importances(self, features: pd.DataFrame) -> pd.DataFrame:
+        """How much each feature moves the score of these users, largest first.
+
+        Returns:
+            feature, effect (mean absolute Shapley value, in points of the score) and direction (Spearman's correlation
+            of value and effect: 1 where more means a higher score; NaN for categories and constants). No rows where
+            all score alike.
+        """
+        rows = []
+        if self.surrogate is not None and len(features):
+            effects = self._effects(self.surrogate, features)
+            for name, effect in zip(self.encoder.columns, effects.T, strict=True):
+                known = features[name].notna().to_numpy() & (name not in self.encoder.categories)
+                values = features[name].to_numpy()[known]
+                constant = not known.any() or np.ptp(values) == 0 or np.ptp(effect[known]) == 0
+                direction = np.nan if constant else rank_correlation(values, effect[known])
+                rows.append({"feature": name, "effect": float(np.abs(effect).mean()), "direction": direction})
+        table = pd.DataFrame(rows, columns=["feature", "effect", "direction"])
+        return table.sort_values("effect", ascending=False, kind="stable", ignore_index=True)
+
+    def fidelity(self, features: pd.DataFrame, score: NDArray[np.float64]) -> tuple[float, float]:
+        """R² and Spearman's correlation of the trees that explain with the score that they imitate.
+
+        Measured on every other user by trees that learned from the rest: how well they follow users they never saw.
+        1 and 1 where all score alike.
+        """
+        if np.ptp(score) == 0:
+            return 1.0, 1.0
+        held = np.arange(len(features)) % 2 == 1
+        other = Reasons({}, self.top, self.seed, self.threads).fit(features[~held], score[~held])
+        if other.surrogate is None or np.ptp(score[held]) == 0:
+            return 0.0, 0.0
+        said = np.asarray(other.surrogate.predict(other.encoder.transform(features[held]), num_threads=self.threads))
+        return r_squared(score[held], said), rank_correlation(score[held], said)
+
+    def _effects(self, surrogate: lightgbm.Booster, features: pd.DataFrame) -> NDArray[np.float64]:
+        """Points of the score that each column gives each user; shape (users, columns)."""
+        inputs = self.encoder.transform(features)
+        return np.asarray(surrogate.predict(inputs, pred_contrib=True, num_threads=self.threads))[:, :-1]
+
     def _strongest(self, surrogate: lightgbm.Booster, features: pd.DataFrame) -> NDArray[np.intp]:
         """Positions of the columns that are the reasons; shape (users, top), -1 for none."""
         columns, users = self.encoder.columns, np.arange(len(features))
-        inputs = self.encoder.transform(features)
-        effects = np.asarray(surrogate.predict(inputs, pred_contrib=True, num_threads=self.threads))[:, :-1]
+        effects = self._effects(surrogate, features)
         effects *= np.where(effects.sum(axis=1) >= 0, 1, -1)[:, None]
         known = select(features, columns)
         effects[(known.isna() | (known == UNKNOWN)).to_numpy()] = 0
         measures: dict[str, list[int]] = {}
         for position, name in enumerate(columns):
-            if name in self.phrases:
-                measures.setdefault(_WINDOW.sub("", name), []).append(position)
+            told = (self.told or {}).get(name, name)
+            if told != name:
+                effects[:, columns.index(told)] += effects[:, position]
+            elif self.phrases.get(name):
+                measures.setdefault(measure_of(name), []).append(position)
         if not measures:
             return np.full((len(features), self.top), -1)
         totals = np.column_stack([effects[:, positions].sum(axis=1) for positions in measures.values()])
@@ -94,16 +136,8 @@ class Reasons:
         return chosen
 
     def _texts(self, name: str, values: pd.Series) -> list[str]:
-        phrase = self.phrases[name]
+        phrase, measure = self.phrases[name], measure_of(name)
         if name in self.encoder.categories:
             return [phrase.format(value=value) for value in values]
         below, above = shares(self.grids[name], values.to_numpy(dtype=np.float64))
-        return [phrase.format(value=v) + standing(b, a) for v, b, a in zip(values, below, above, strict=True)]
-
-
-def standing(below: float, above: float) -> str:
-    """How a value compares, from the shares of shoppers below and above it."""
-    word, share = ("more", below) if below >= above else ("less", above)
-    if share < MOST:
-        return ", like the typical shopper"
-    return f", {word} than {min(int(100 * share), 99)} % of shoppers"
+        return [say(phrase, measure, v, b, a) for v, b, a in zip(values, below, above, strict=True)]

@@ -221,6 +221,17 @@ def rollback(as_json: AsJson = False) -> None:
 
 
 @app.command(rich_help_panel=MODEL)
+def card(
+    version: Annotated[str | None, typer.Option(help="Of the registered model. Default: the alias.")] = None,
+    alias: Annotated[str, typer.Option(help="champion or challenger.")] = "champion",
+) -> None:
+    """Print the model card of a version: data, measures, slices, fairness, limits, as Markdown."""
+    from pipelines.registry import read_card
+
+    typer.echo(read_card(load_settings(), version, alias))
+
+
+@app.command(rich_help_panel=MODEL)
 def backtest(
     source: Annotated[str, typer.Argument(help="A name in conf/sources, or the path of a source file.")],
     cutoff: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Only data before this day is learned from.")],

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from models.gini import bootstrap_interval, normalized_gini, paired_bootstrap
 from models.metrics import coverage, measure, relative_bias
-from pipelines import plots, tracking
-from pipelines.description import describe
+from pipelines import model_card, plots, tracking
+from pipelines.findings import Findings, find, profile_groups
 from pipelines.promote import Gain
-from pipelines.registry import CHAMPION, version_of
+from pipelines.registry import CHAMPION, MODEL_CARD_FILE, version_of
 from pipelines.results import read_result
 from pipelines.rivals import Test, predict
 from pipelines.settings import Settings
@@ -25,12 +25,11 @@ from pipelines.settings import Settings
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SLICED_BY = ("age_band", "gender", "region")
 TENURE = ("shortest", "middle", "longest")
 
 
 def evaluate(settings: Settings, snapshot_date: date) -> dict[str, Any]:
-    """Measure on the test snapshot, log measures, plots and a description to the retraining's run.
+    """Measure on the test snapshot; log measures, tables, plots and the model card to the retraining's run.
 
     Raises:
         PurseError: `train` has not run, the test window has no truth yet, or the champion can't score its users.
@@ -41,18 +40,20 @@ def evaluate(settings: Settings, snapshot_date: date) -> dict[str, Any]:
         champion_version = version_of(client, settings.mlflow.model_name, CHAMPION)
         test = predict(settings, snapshot_date, trained["model_uri"], champion_version)
         result = {**_measured(settings, test), "champion_version": champion_version}
-        _log(test, result)
-        result["description"] = describe(settings, snapshot_date, trained, result)
-        client.set_tag(run_id, "mlflow.note.content", result["description"])
+        findings = find(settings, snapshot_date, test)
+        result["surrogate"] = {"r2": findings.surrogate_r2, "spearman": findings.surrogate_spearman}
+        result["flagged_differences"] = int(findings.fairness["flagged"].sum())
+        _log(test, result, findings)
+        tags = client.get_run(run_id).data.tags
+        card, note = model_card.render(settings, snapshot_date, trained, result, findings, tags)
+        client.log_text(run_id, card, MODEL_CARD_FILE)
+        client.set_tag(run_id, "mlflow.note.content", note)
     return {**result, "run_id": run_id, "run_url": tracking.run_url(settings, run_id)}
 
 
-def slices(features: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def slices(features: pd.DataFrame, min_users: int = 1) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Names and rows of the groups that are looked at one by one: each value of a profile column, thirds of tenure."""
-    for column in SLICED_BY:
-        if column in features:
-            for value in sorted(features[column].unique()):
-                yield f"{column}={value}", (features[column] == value).to_numpy()
+    yield from profile_groups(features, min_users).items()
     if "T" in features and len(features) >= len(TENURE):
         thirds = features["T"].rank(method="average", pct=True).fillna(0)
         for number, name in enumerate(TENURE):
@@ -112,14 +113,18 @@ def _gain(settings: Settings, test: Test, rival: pd.DataFrame, rows: NDArray[np.
 
 def _sliced(settings: Settings, test: Test) -> dict[str, dict[str, Any]]:
     """Each slice with at least promotion.min_slice_users users, with the gain over the champion if there is one."""
-    result = {}
-    for name, rows in slices(test.users.features):
-        if rows.sum() >= settings.promotion.min_slice_users:
-            spend, expected = test.users.future_spend[rows], test.challenger["expected_spend"][rows]
+    result, least = {}, settings.promotion.min_slice_users
+    for name, rows in slices(test.users.features, least):
+        if rows.sum() >= least:
+            spend, said = test.users.future_spend[rows], test.challenger[rows]
+            expected = said["expected_spend"]
             result[name] = {
                 "users": int(rows.sum()),
                 "ngini": normalized_gini(spend, expected),
                 "bias": relative_bias(spend, expected),
+                "mean_spend": float(spend.mean()),
+                "mean_expected": float(expected.mean()),
+                "high_share": float((said["tier"] == "high").mean()),
                 "gain": None if test.champion is None else _gain(settings, test, test.champion, rows),
             }
     return result
@@ -135,8 +140,8 @@ def _tier_shares(test: Test) -> dict[str, dict[str, float]]:
     return result
 
 
-def _log(test: Test, result: dict[str, Any]) -> None:
-    """Measures as `test_<measure>` and `<model>_<measure>`, per-user predictions and pictures."""
+def _log(test: Test, result: dict[str, Any], findings: Findings) -> None:
+    """Measures as `test_<measure>` and `<model>_<measure>`, tables, per-user predictions and pictures."""
     import mlflow
 
     sides = {"test": result["measures"]}
@@ -145,13 +150,16 @@ def _log(test: Test, result: dict[str, Any]) -> None:
         sides["champion"] = result["champion"]["measures"]
     metrics = {f"{side}_{name}": value for side, values in sides.items() for name, value in values.items()}
     metrics |= {"test_ngini_low": result["ngini_interval"][0], "test_ngini_high": result["ngini_interval"][1]}
+    metrics |= {f"surrogate_{name}": value for name, value in result["surrogate"].items()}
     mlflow.log_metrics({name: value for name, value in metrics.items() if isfinite(value)})
     mlflow.log_dict(result["slices"], "slices.json")
+    for name, found in findings.tables.items():
+        mlflow.log_text(found.to_json(orient="records", indent=1), f"{name}.json")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "test_predictions.parquet"
         _per_user(test).to_parquet(path, index=False)
         mlflow.log_artifact(str(path))
-    for name, figure in _figures(test).items():
+    for name, figure in _figures(test, findings).items():
         mlflow.log_figure(figure, f"plots/{name}.png")
 
 
@@ -164,14 +172,14 @@ def _per_user(test: Test) -> pd.DataFrame:
     return frame
 
 
-def _figures(test: Test) -> dict[str, "Figure"]:
+def _figures(test: Test, findings: Findings) -> dict[str, "Figure"]:
     spend, expected = test.users.future_spend, test.challenger["expected_spend"]
     rivals = {"challenger": expected, **{name: said["expected_spend"] for name, said in test.baselines.items()}}
     if test.champion is not None:
         rivals["champion"] = test.champion["expected_spend"]
     return {
-        "calibration": plots.calibration_by_decile(spend, expected),
+        "calibration": plots.calibration_by_decile(findings.deciles),
         "gain_curve": plots.gain_curve(spend, rivals),
         "score_distribution": plots.score_distribution(expected, test.challenger["tier"]),
-        "feature_importance": plots.feature_importance(test.importance),
+        "feature_importance": plots.feature_importance(findings.importances),
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
@@ -11,15 +12,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def calibration_by_decile(future_spend: ArrayLike, expected_spend: ArrayLike) -> "Figure":
-    """Mean predicted and mean true spend (money) of ten equal groups of users, lowest prediction first."""
-    true, expected = np.asarray(future_spend, dtype=float), np.asarray(expected_spend, dtype=float)
-    groups = [part for part in np.array_split(np.argsort(expected, kind="stable"), 10) if len(part)]
-    positions = np.arange(1, len(groups) + 1)
+def calibration_by_decile(deciles: pd.DataFrame) -> "Figure":
+    """Mean predicted and mean true spend (money) of each tenth of the users; see `findings.deciles`."""
     figure, axes = _figure("Calibration by decile", "decile of expected spend", "mean spend per user")
-    axes.bar(positions - 0.2, [expected[part].mean() for part in groups], 0.4, label="expected")
-    axes.bar(positions + 0.2, [true[part].mean() for part in groups], 0.4, label="true")
-    axes.set_xticks(positions)
+    axes.bar(deciles["decile"] - 0.2, deciles["mean_expected"], 0.4, label="expected")
+    axes.bar(deciles["decile"] + 0.2, deciles["mean_spend"], 0.4, label="true")
+    axes.set_xticks(deciles["decile"])
     axes.legend()
     return figure
 
@@ -50,11 +48,11 @@ def score_distribution(expected_spend: ArrayLike, tier: ArrayLike) -> "Figure":
     return figure
 
 
-def feature_importance(importance: Mapping[str, float], largest: int = 20) -> "Figure":
-    """The features that move the score most; `importance` is the gain of each in the trees that imitate it."""
-    top = sorted(importance.items(), key=lambda item: item[1])[-largest:]
-    figure, axes = _figure("Feature importance", "gain", "")
-    axes.barh([name for name, _ in top], [value for _, value in top])
+def feature_importance(importances: pd.DataFrame, largest: int = 20) -> "Figure":
+    """The features that move the score most, see `Reasons.importances`; red where more means a lower score."""
+    top = importances.head(largest).iloc[::-1]
+    figure, axes = _figure("What moves the score", "mean effect, in points of the score", "")
+    axes.barh(top["feature"], top["effect"], color=["tab:red" if way < 0 else "tab:blue" for way in top["direction"]])
     return figure
 
 

@@ -4,7 +4,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipelines import tracking
-from pipelines.registry import CHALLENGER
+from pipelines.registry import CHALLENGER, MODEL_CARD, MODEL_CARD_FILE
 from pipelines.results import read_result
 from pipelines.settings import Settings
 
@@ -22,6 +22,7 @@ def register(settings: Settings, snapshot_date: date) -> dict[str, Any]:
     name, client = settings.mlflow.model_name, tracking.connect(settings)
     with tracking.exclusive(settings, "mlflow-registry"):
         version = _find(client, name, trained) or _register(name, trained)
+    client.set_model_version_tag(name, version, MODEL_CARD, f"runs:/{trained['run_id']}/{MODEL_CARD_FILE}")
     client.set_registered_model_alias(name, CHALLENGER, version)
     return {
         "model_name": name,

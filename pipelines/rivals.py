@@ -22,7 +22,7 @@ from pipelines.split import read_labelled
 class Test:
     """The users of the test snapshot with what each model says of them; row for row the same users.
 
-    `importance` says how much each feature moves the challenger's score; see `_importance`.
+    `model` is the challenger itself.
     """
 
     user_id: pd.Series
@@ -30,7 +30,7 @@ class Test:
     challenger: pd.DataFrame
     champion: pd.DataFrame | None
     baselines: Mapping[str, pd.DataFrame]
-    importance: Mapping[str, float]
+    model: PurchasingPower
 
 
 def predict(settings: Settings, snapshot_date: date, model_uri: str, champion_version: str | None) -> Test:
@@ -53,7 +53,7 @@ def predict(settings: Settings, snapshot_date: date, model_uri: str, champion_ve
         champion = _champion_predictions(settings, champion_version, users.features, total)
     model = logged_model.load_model(settings, model_uri)
     challenger, baselines = model.predict_spend(users.features), _baselines(settings, snapshot_date, users.features)
-    return Test(user_id, users, challenger, champion, baselines, _importance(model))
+    return Test(user_id, users, challenger, champion, baselines, model)
 
 
 def _champion_predictions(
@@ -70,14 +70,6 @@ def _champion_predictions(
             f"Champion version {version} can't score the test users: {error} The source has changed since it was "
             f"trained: bring the columns back, or remove the alias '{CHAMPION}' in the MLflow UI to start anew."
         ) from error
-
-
-def _importance(model: PurchasingPower) -> dict[str, float]:
-    """Gain of each feature in the trees that imitate the blend's scores, from which the reasons come too."""
-    if model.reasons.surrogate is None:
-        return {}
-    gains = model.reasons.surrogate.feature_importance("gain")
-    return dict(zip(model.reasons.encoder.columns, map(float, gains), strict=True))
 
 
 def _baselines(settings: Settings, snapshot_date: date, features: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.reasons import Reasons, standing
+from models.reasons import Reasons
 
 RANDOM = np.random.default_rng(0)
 USERS = pd.DataFrame(
@@ -50,16 +50,59 @@ def test_windows_of_one_measure_give_one_reason() -> None:
 
 def test_nobody() -> None:
     assert explain(USERS.iloc[:0]) == []
+    assert Reasons(PHRASES, 3).fit(USERS, SCORE).importances(USERS.iloc[:0]).empty
 
 
-@pytest.mark.parametrize(
-    ("below", "above", "text"),
-    [
-        (0.929, 0.06, ", more than 92 % of shoppers"),
-        (1.0, 0.0, ", more than 99 % of shoppers"),
-        (0.1, 0.85, ", less than 85 % of shoppers"),
-        (0.4, 0.3, ", like the typical shopper"),
-    ],
-)
-def test_standing(below: float, above: float, text: str) -> None:
-    assert standing(below, above) == text
+def told(users: pd.DataFrame, phrases: dict[str, str], score: pd.Series, user: int = -1) -> str:
+    """The one reason of a user."""
+    return Reasons(phrases, 1).fit(users, score.to_numpy()).explain(users.iloc[[user]])[0]
+
+
+def test_a_decayed_sum_is_told_as_the_window_that_orders_users_like_it() -> None:
+    spend = np.arange(500.0)
+    users = pd.DataFrame({"spend_decayed_28d": spend / 3, "spend_28d": RANDOM.permutation(spend), "spend_91d": spend})
+    phrases = {name: name + " {value:.0f}" for name in users}
+    assert told(users, phrases, users["spend_decayed_28d"]) == "spend_91d 499, more than 99 % of shoppers"
+
+
+def test_windows_that_hold_the_same_are_told_as_the_shortest() -> None:
+    spend = np.arange(500.0)
+    users = pd.DataFrame({"spend_364d": spend, "spend_182d": spend, "spend_91d": spend, "spend_28d": spend % 7})
+    phrases = {name: name + " {value:.0f}" for name in users}
+    assert told(users, phrases, users["spend_182d"]).startswith("spend_91d 499")
+
+
+def test_a_measure_is_compared_in_its_own_words() -> None:
+    users = pd.DataFrame({"days_since_last_order": np.arange(1.0, 501), "gap_mean": 3.0})
+    phrases = {"days_since_last_order": "last bought {value:.0f} days ago", "gap_mean": "comes every {value:.0f} days"}
+    lately = told(users, phrases, -users["days_since_last_order"], user=0)
+    assert lately == "last bought 1 day ago, more recently than 99 % of shoppers"
+    assert told(users, phrases, -users["days_since_last_order"]).endswith("ago, longer ago than 99 % of shoppers")
+    came_back = pd.DataFrame({"gap_mean": [3.0, np.nan] * 250})
+    assert told(came_back, phrases, came_back["gap_mean"].notna() * 90.0, user=0) == "comes every 3 days"
+
+
+def test_a_zero_that_stands_for_never_is_said_so() -> None:
+    users = pd.DataFrame({"monetary_value": np.repeat([0.0, 50.0], 250)})
+    phrases = {"monetary_value": "spends {value:.0f} later"}
+    assert told(users, phrases, users["monetary_value"], user=0) == "has bought on one day only"
+
+
+def test_importances_are_the_mean_absolute_effects_and_their_direction() -> None:
+    score = USERS["spend_28d"].to_numpy() / 20 - 30 * USERS["noise"].to_numpy()
+    table = Reasons(PHRASES, 3).fit(USERS, score).importances(USERS).set_index("feature")
+    # of an additive score the Shapley value of a column is its part, less that part's mean
+    expected = np.abs(USERS["spend_28d"] / 20 - 499.5 / 20).mean()
+    assert table.loc["spend_28d", "effect"] == pytest.approx(expected, rel=0.05)
+    assert table.loc["spend_28d", "direction"] > 0.99
+    assert table.loc["noise", "direction"] < -0.98
+    assert table.loc["spend_91d", "effect"] == 0
+    assert table.loc[["spend_91d", "region"], "direction"].isna().all()
+    assert table["effect"].is_monotonic_decreasing
+
+
+def test_fidelity_is_near_one_for_a_score_that_features_make_and_none_for_noise() -> None:
+    found = Reasons(PHRASES, 3).fit(USERS, SCORE)
+    assert min(found.fidelity(USERS, SCORE)) > 0.98
+    assert max(found.fidelity(USERS, RANDOM.random(1_000))) < 0.2
+    assert found.fidelity(USERS, np.ones(1_000)) == (1.0, 1.0)

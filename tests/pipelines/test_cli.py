@@ -24,7 +24,8 @@ def purse(tmp_path):
 
 def test_help_names_every_step_in_order(purse):
     text = purse("--help").stdout
-    verbs = "ingest validate build-features split sweep train evaluate register promote score rollback backtest up down"
+    verbs = "ingest validate build-features split sweep train evaluate register promote"
+    verbs += " score rollback card backtest up down"
     places = [text.index(f" {verb} ") for verb in verbs.split()]
     assert places == sorted(places)
 
@@ -66,3 +67,6 @@ def test_without_a_champion_there_is_nothing_to_score(purse):
     done = purse("score")
     assert done.returncode == 99
     assert "no champion yet" in done.stderr
+    done = purse("card")
+    assert done.returncode == 1
+    assert "no version with the alias 'champion'" in done.stderr.replace("\n", " ")

@@ -50,7 +50,8 @@ def test_evaluation_measures_everyone_on_the_same_users(shop, snapshot_date):
     assert run.data.metrics["test_ngini"] == pytest.approx(result["measures"]["ngini"])
     assert run.data.metrics["baseline_mean_ngini"] == 0
     note = run.data.tags["mlflow.note.content"]
-    assert all(f"### {question}" in note for question in ("What was tried", "What won", "By how much", "On which data"))
+    assert all(f"## {question}" in note for question in ("What was tried", "What won", "By how much", "On which data"))
+    assert run.data.metrics["surrogate_r2"] == result["surrogate"]["r2"]
     kept = pd.read_parquet(
         mlflow.artifacts.download_artifacts(run_id=result["run_id"], artifact_path="test_predictions.parquet")
     )
