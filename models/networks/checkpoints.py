@@ -60,9 +60,12 @@ class Checkpoint:
 
 
 def fingerprint(network: "keras.Model", settings: object, arrays: Iterable[NDArray[Any]]) -> str:
-    """A hash of the architecture, of what `repr` says of the settings, and of the data."""
-    digest = hashlib.sha256(network.to_json().encode())
-    digest.update(repr(settings).encode())
+    """A hash of the layers, of what `repr` says of the settings, and of the data.
+
+    Layers count without their names: Keras numbers them through the process, and a resumed one has built others before.
+    """
+    layers = [(type(layer).__name__, {**layer.get_config(), "name": None}) for layer in network.layers]
+    digest = hashlib.sha256(repr((layers, settings)).encode())
     for values in arrays:
         digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()
