@@ -2,15 +2,18 @@
 
 import logging
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from features.definitions import FEATURES
 from models import calibration, intervals
+from models.catalog import is_network
 from models.level import Level
+from models.protocol import LabelledUsers, SpendModel
 from models.purchasing_power import Member, PurchasingPower, blended, build
-from pipelines import trials
+from pipelines import curves, trials
 from pipelines.results import read_result
 from pipelines.settings import Settings
 from pipelines.split import read_labelled
@@ -40,11 +43,8 @@ def fit(
     training = read_labelled(settings, snapshot_date, days)[1]
     fitted = []
     for member in members:
-        unfitted = trials.build_model(
-            settings, member["family"], member["params"], settings.training.seed, split["label_days"]
-        )
-        fitted.append(Member(member["weight"], unfitted.fit(training), member["family"]))
-        log.info("%s refitted on %d rows", member["family"], len(training))
+        model = _fit_member(settings, split, member["family"], member["params"], training)
+        fitted.append(Member(member["weight"], model, member["family"]))
     # who a score compares with: everyone at the newest matured snapshot; their labels are not looked at
     reference = read_labelled(settings, snapshot_date, [date.fromisoformat(split["test"])])[1].features
     horizon_ratio = split["horizon_days"] / split["label_days"]
@@ -71,3 +71,21 @@ def fit(
         threads=settings.training.threads,
     )
     return model, reference.head(5)
+
+
+def checkpoints(settings: Settings, training_id: str) -> Path:
+    """Where the networks of a training leave their checkpoints until it is complete."""
+    return settings.home_path / "checkpoints" / training_id
+
+
+def _fit_member(
+    settings: Settings, split: dict[str, Any], family: str, params: dict[str, Any], training: LabelledUsers
+) -> SpendModel:
+    """A fitted member; a network resumes from its checkpoints and leaves its learning curves in MLflow."""
+    own = {"checkpoints": checkpoints(settings, split["training_id"]) / family} if is_network(family) else {}
+    model = trials.build_model(settings, family, params | own, settings.training.seed, split["label_days"])
+    model = model.fit(training)
+    log.info("%s refitted on %d rows", family, len(training))
+    if is_network(family):
+        curves.log_curves(settings, split["training_id"], family, params, model.history)
+    return model
