@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.mlp import two_part_loss
-
 if TYPE_CHECKING:
     import keras
 
@@ -35,6 +33,20 @@ class Head(NamedTuple):
     outputs: int
     loss: Loss
     amount: Callable[[Floats], Floats]
+
+
+def two_part_loss(targets: "keras.KerasTensor", outputs: "keras.KerasTensor") -> "keras.KerasTensor":
+    """Cross-entropy of the purchase plus the gamma deviance of the amount, up to a constant, where there is one.
+
+    Args:
+        targets: shape (users, 2): bought (0 or 1), amount.
+        outputs: shape (users, 2): logit of buying, logarithm of a buyer's mean amount.
+    """
+    from keras import ops
+
+    bought, amount = targets[:, 0], targets[:, 1]
+    logit, log_mean = outputs[:, 0], ops.clip(outputs[:, 1], -10.0, 10.0)
+    return ops.softplus(logit) - bought * logit + bought * (log_mean + amount * ops.exp(-log_mean))
 
 
 def ziln_loss(targets: "keras.KerasTensor", outputs: "keras.KerasTensor") -> "keras.KerasTensor":
