@@ -41,10 +41,10 @@ def fit(
     split = read_result(settings, snapshot_date, "split")
     days = sorted(date.fromisoformat(day) for day in split["final"])
     training = read_labelled(settings, snapshot_date, days)[1]
-    fitted = []
-    for member in members:
-        model = _fit_member(settings, split, member["family"], member["params"], training)
-        fitted.append(Member(member["weight"], model, member["family"]))
+    fitted = [
+        Member(each["weight"], _fit_member(settings, split, each["family"], each["params"], training), each["family"])
+        for each in members
+    ]
     # who a score compares with: everyone at the newest matured snapshot; their labels are not looked at
     reference = read_labelled(settings, snapshot_date, [date.fromisoformat(split["test"])])[1].features
     horizon_ratio = split["horizon_days"] / split["label_days"]
@@ -81,11 +81,12 @@ def checkpoints(settings: Settings, training_id: str) -> Path:
 def _fit_member(
     settings: Settings, split: dict[str, Any], family: str, params: dict[str, Any], training: LabelledUsers
 ) -> SpendModel:
-    """A fitted member; a network resumes from its checkpoints and leaves its learning curves in MLflow."""
-    own = {"checkpoints": checkpoints(settings, split["training_id"]) / family} if is_network(family) else {}
-    model = trials.build_model(settings, family, params | own, settings.training.seed, split["label_days"])
-    model = model.fit(training)
+    """A fitted member; a network resumes from its checkpoints, leaves its learning curves and is stored as wanted."""
+    chosen, training_id = settings.training, split["training_id"]
+    own = {"checkpoints": checkpoints(settings, training_id) / family} if is_network(family) else {}
+    model: Any = trials.build_model(settings, family, params | own, chosen.seed, split["label_days"]).fit(training)
     log.info("%s refitted on %d rows", family, len(training))
     if is_network(family):
-        curves.log_curves(settings, split["training_id"], family, params, model.history)
+        curves.log_curves(settings, training_id, family, params, model.history)
+        model = model.compressed(chosen.network_variant, chosen.network_sparsity)
     return model

@@ -1,6 +1,7 @@
 """The network families: numbers, embedded categories and, where they read them, sequences; one of two heads."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from models.networks.architectures import Design, build
+from models.networks.compression import Variant, Weight, compressed, restored
 from models.networks.encoding import Arrays, NetworkEncoder, SequenceEncoder
 from models.networks.heads import HEADS, Floats, Head, answers
 from models.networks.training import Data, Epoch, Schedule, on_gpu, train
@@ -36,8 +38,8 @@ class SpendNetwork(Design, SpendModel):
     """A `Design` that learns to predict spend and purchase.
 
     Targets are whether the user bought and `winsorised_spend` in units of its mean. It trains in 16-bit floats on a GPU
-    and predicts in 32 bits everywhere. A network pickles as its weights; those learned on one backend or device predict
-    on any other.
+    and predicts in 32 bits everywhere. A network pickles as its weights, compressed or not; those learned on one
+    backend or device predict on any other.
 
     Attributes:
         seed: of everything random.
@@ -69,7 +71,8 @@ class SpendNetwork(Design, SpendModel):
     encoder: NetworkEncoder = field(default_factory=NetworkEncoder, init=False)
     scale: float = field(default=1.0, init=False)
     largest: float = field(default=0.0, init=False)
-    weights: list[list[NDArray[np.float32]]] = field(default_factory=list, init=False)
+    weights: list[list[Weight]] = field(default_factory=list, init=False)
+    _built: "list[keras.Model] | None" = field(default=None, init=False, repr=False, compare=False)
 
     @override
     def fit(self, training: LabelledUsers, validation: LabelledUsers | None = None) -> Self:
@@ -79,7 +82,7 @@ class SpendNetwork(Design, SpendModel):
         self.encoder = NetworkEncoder(SequenceEncoder(self.length) if self.reader != "none" else None)
         self.encoder.fit(training.features)
         check = self._data(validation) if validation is not None and len(validation) else None
-        self.history, self.weights = [], []
+        self.history, self.weights, self._built = [], [], None
         for member in range(self.members):
             rows = np.random.default_rng([self.seed, member]).permutation(len(training))[: self.max_rows]
             self._fit_member(member, self._data(training, rows), check)
@@ -88,22 +91,37 @@ class SpendNetwork(Design, SpendModel):
     @override
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         inputs = self.encoder.transform(features)
-        network = self._network(inputs)
         probability, spend = np.zeros(len(features)), np.zeros(len(features))
-        for weights in self.weights:
-            network.set_weights(weights)
+        for network in self._networks(inputs):
             outputs = np.vstack([_outputs(network, inputs, start) for start in range(0, max(len(features), 1), CHUNK)])
             buys, amount = answers(self._head, outputs, self.largest / self.scale)
             probability += buys / self.members
             spend += buys * amount * self.scale / self.members
         return as_predictions(features, spend, probability)
 
+    def compressed(self, variant: Variant, sparsity: float) -> Self:
+        """A fitted copy that pickles smaller and predicts with what is left of its weights, see `compression`."""
+        smaller = copy(self)
+        smaller._built = None
+        smaller.weights = [
+            [compressed(restored(weight), variant, sparsity) for weight in each] for each in self.weights
+        ]
+        return smaller
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "checkpoints": None, "watch": None}
+        return {**self.__dict__, "checkpoints": None, "watch": None, "_built": None}
 
     @property
     def _head(self) -> Head:
         return HEADS[self.head]
+
+    def _networks(self, inputs: Arrays) -> "list[keras.Model]":
+        """The members, built once in a process: for one user, building takes longer than answering."""
+        if self._built is None:
+            self._built = [self._network(inputs) for _ in self.weights]
+            for network, weights in zip(self._built, self.weights, strict=True):
+                network.set_weights([restored(weight) for weight in weights])
+        return self._built
 
     def _fit_member(self, member: int, learn: Data, check: Data | None) -> None:
         import keras
