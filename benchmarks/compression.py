@@ -73,7 +73,7 @@ def row(model: Any, test: LabelledUsers, whole: pd.Series) -> list[str]:  # noqa
     many = test.features.iloc[np.random.default_rng(SEED).integers(len(test), size=MANY)].reset_index(drop=True)
     return [
         f"{len(pickle.dumps(model)) / 1024:,.0f}",
-        f"{milliseconds(lambda: model.predict(one), 30):.0f}",
+        f"{milliseconds(lambda: model.predict(one), 30):.1f}",
         f"{milliseconds(lambda: model.predict(many), 5):,.0f}",
         f"{normalized_gini(spend, said):.4f}",
         f"{-gain:+.4f} ({error:.4f})",

@@ -59,7 +59,7 @@ def main() -> None:
     print(f"Keras {keras.__version__} on {keras.backend.backend()}, {device}")
     if not on_gpu():
         print("No GPU here: a tiny case on the CPU, which says nothing about a GPU.")
-        batches, steps, epochs, length = [64], 2, 1, 16
+        batches, steps, epochs, length = [64], 2, 1, 8
     print(f"{length} steps x {channels} features; floor: {flops_per_user(length, channels):,.0f} operations per user\n")
     print("| batch | training | users/s | against `fit` | last loss | arithmetic floor, users/s |")
     print("|---|---|---|---|---|---|")
