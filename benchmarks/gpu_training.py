@@ -59,7 +59,7 @@ def main() -> None:
     print(f"Keras {keras.__version__} on {keras.backend.backend()}, {device}")
     if not on_gpu():
         print("No GPU here: a tiny case on the CPU, which says nothing about a GPU.")
-        batches, steps, epochs, length = [64], 2, 1, 16
+        batches, steps, epochs, length = [64], 2, 1, 8
     print(f"{length} steps x {channels} features; floor: {flops_per_user(length, channels):,.0f} operations per user\n")
     print("| batch | training | users/s | against `fit` | last loss | arithmetic floor, users/s |")
     print("|---|---|---|---|---|---|")
@@ -84,7 +84,7 @@ def measure(case: Case, data: Data, batch: int, epochs: int) -> tuple[float, flo
     schedule = Schedule(batch, epochs + 1, epochs + 1, learning_rate=1e-3, weight_decay=0.0, seed=0)
     if case.loop == "device":
         few = {name: values[:batch] for name, values in data[0].items()}, data[1][:batch]
-        history = train(network, HEAD.loss, data, few, schedule, loop="device")
+        history = train(network, HEAD, data, few, schedule, loop="device")
     else:
         history = plain_fit(network, data, schedule)
     return len(data[1]) / min(epoch["seconds"] for epoch in history[1:]), history[-1]["loss"]

@@ -29,9 +29,15 @@ class Family:
     reads_sequences: bool = False
 
 
+NETWORK = "models.networks.spend_network:SpendNetwork"
+
+
+def _dense_network(title: str, head: str) -> Family:
+    return Family(title, NETWORK, ("seed",), {"head": head}, is_network=True)
+
+
 def _sequence_network(title: str, reader: str) -> Family:
-    builder = "models.networks.spend_network:SpendNetwork"
-    return Family(title, builder, ("seed",), {"reader": reader}, is_network=True, reads_sequences=True)
+    return Family(title, NETWORK, ("seed",), {"reader": reader}, is_network=True, reads_sequences=True)
 
 
 FAMILIES = {
@@ -57,14 +63,8 @@ FAMILIES = {
     "pareto_nbd": Family(
         "Pareto/NBD, Gamma-Gamma", "models.btyd:BuyTillYouDie", ("horizon_days",), {"process": "pareto_nbd"}
     ),
-    "mlp": Family("neural network, two heads", "models.mlp:Network", ("seed",), is_network=True),
-    "ziln": Family(
-        "neural network, zero-inflated lognormal",
-        "models.networks.spend_network:SpendNetwork",
-        ("seed",),
-        {"head": "ziln"},
-        is_network=True,
-    ),
+    "mlp": _dense_network("multilayer perceptron, purchase times amount", "two_part"),
+    "ziln": _dense_network("multilayer perceptron, zero-inflated lognormal", "ziln"),
     "cnn": _sequence_network("convolutional network over actions", "cnn"),
     "rnn": _sequence_network("recurrent network over actions", "rnn"),
     "cnn_lstm": _sequence_network("convolution, pooling, LSTM over actions", "cnn_lstm"),

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,10 +10,12 @@ import pandas as pd
 from features.definitions import FEATURES
 from models import calibration, intervals
 from models.blend import scales
+from models.catalog import is_network
 from models.horizon import windows_in_horizon
 from models.level import Level
+from models.protocol import LabelledUsers, SpendModel
 from models.purchasing_power import Member, PurchasingPower, blended, build
-from pipelines import trials
+from pipelines import curves, trials
 from pipelines.results import read_result
 from pipelines.settings import Settings
 from pipelines.split import read_labelled
@@ -40,13 +43,10 @@ def fit(
     split = read_result(settings, snapshot_date, "split")
     days = sorted(date.fromisoformat(day) for day in split["final"])
     training = read_labelled(settings, snapshot_date, days)[1]
-    fitted: list[Member] = []
-    for member in members:
-        unfitted = trials.build_model(
-            settings, member["family"], member["params"], settings.training.seed, split["label_days"]
-        )
-        fitted.append(Member(member["weight"], unfitted.fit(training), member["family"]))
-        log.info("%s refitted on %d rows", member["family"], len(training))
+    fitted = [
+        Member(each["weight"], _fit_member(settings, split, each["family"], each["params"], training), each["family"])
+        for each in members
+    ]
     # who a score compares with: everyone at the newest matured snapshot; their labels are not looked at
     reference = read_labelled(settings, snapshot_date, [date.fromisoformat(split["test"])])[1].features
     fitted = _at_one_level(fitted, reference)
@@ -80,3 +80,22 @@ def _at_one_level(members: list[Member], reference: pd.DataFrame) -> list[Member
     means = [float(member.model.predict(reference)["expected_spend"].mean()) for member in members]
     levels = scales(means, [member.weight for member in members])
     return [member._replace(scale=scale) for member, scale in zip(members, levels, strict=True)]
+
+
+def checkpoints(settings: Settings, training_id: str) -> Path:
+    """Where the networks of a training leave their checkpoints until it is complete."""
+    return settings.home_path / "checkpoints" / training_id
+
+
+def _fit_member(
+    settings: Settings, split: dict[str, Any], family: str, params: dict[str, Any], training: LabelledUsers
+) -> SpendModel:
+    """A fitted member; a network resumes from its checkpoints, leaves its learning curves and is stored as wanted."""
+    chosen, training_id = settings.training, split["training_id"]
+    own = {"checkpoints": checkpoints(settings, training_id) / family} if is_network(family) else {}
+    model: Any = trials.build_model(settings, family, params | own, chosen.seed, split["label_days"]).fit(training)
+    log.info("%s refitted on %d rows", family, len(training))
+    if is_network(family):
+        curves.log_curves(settings, training_id, family, params, model.history)
+        model = model.compressed(chosen.network_variant, chosen.network_sparsity)
+    return model

@@ -54,6 +54,8 @@ class Training(Section):
     threads: Count
     seed: int
     backend: Literal["tensorflow", "jax"]
+    network_variant: Literal["float32", "int8", "pruned"]
+    network_sparsity: Share
 
 
 class Mlflow(Section):

@@ -27,7 +27,16 @@ CLIENT_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5",
 }
+QUIET = (
+    "alembic",
+    "mlflow.store.db.utils",
+    "mlflow.models.signature",
+    "mlflow.pyfunc",
+    "mlflow.system_metrics",
+    "mlflow.tracking",
+)
 # Says in the UI that these are trainings, not chats.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 TRAINING_ID = "purse.training_id"
@@ -51,7 +60,7 @@ def connect(settings: Settings) -> "MlflowClient":
     """
     for name, value in CLIENT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.models.signature", "mlflow.pyfunc", "mlflow.tracking"):
+    for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it misses pip, which uv doesn't install
     import mlflow
@@ -86,7 +95,7 @@ def experiment_id(client: "MlflowClient", settings: Settings) -> str:
 
 
 def find_runs(client: "MlflowClient", settings: Settings, kind: str, training_id: str) -> list[Any]:
-    """The runs of one retraining, `kind` "retraining" (the parent) or "trial", oldest first."""
+    """The runs of one retraining, `kind` "retraining" (the parent), "trial" or "network", oldest first."""
     query = f"tags.`{TRAINING_ID}` = '{training_id}' and tags.`{KIND}` = '{kind}'"
     experiments = [experiment_id(client, settings)]
     return list(client.search_runs(experiments, query, order_by=["attributes.start_time ASC"], max_results=10_000))
@@ -104,8 +113,13 @@ def retraining_run(settings: Settings, training_id: str) -> str:
 
 
 @contextmanager
-def resumed_run(settings: Settings, training_id: str) -> Iterator[str]:
+def resumed_run(settings: Settings, training_id: str, *, system_metrics: bool = False) -> Iterator[str]:
     """The retraining's parent run: RUNNING and MLflow's active run inside, FINISHED (FAILED after an error) outside.
+
+    Args:
+        settings: the settings.
+        training_id: of the retraining.
+        system_metrics: log the machine's load to the run (that of GPUs where nvidia-ml-py is installed).
 
     Raises:
         PurseError: MLflow does not answer, at the start or later.
@@ -115,7 +129,7 @@ def resumed_run(settings: Settings, training_id: str) -> Iterator[str]:
     from mlflow.exceptions import MlflowException
 
     try:
-        with mlflow.start_run(run_id=run_id):
+        with mlflow.start_run(run_id=run_id, log_system_metrics=system_metrics):
             yield run_id
     except MlflowException as error:
         if "API request to" in str(error):

@@ -2,12 +2,13 @@
 
 import json
 import logging
+import shutil
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from models.blend import blend
 from pipelines import lake, logged_model, study, sweep, tracking, trials
-from pipelines.fit import fit
+from pipelines.fit import checkpoints, fit
 from pipelines.level import backtest_level, forecast_level
 from pipelines.results import read_result
 from pipelines.settings import Settings
@@ -33,10 +34,11 @@ def train(settings: Settings, snapshot_date: date) -> dict[str, Any]:
     """
     split = read_result(settings, snapshot_date, "split")
     client = tracking.connect(settings)
-    with tracking.resumed_run(settings, split["training_id"]) as run_id:
+    with tracking.resumed_run(settings, split["training_id"], system_metrics=True) as run_id:
         tags = client.get_run(run_id).data.tags
         result: dict[str, Any] = json.loads(tags[RESULT]) if RESULT in tags else _train(settings, snapshot_date, run_id)
         client.set_tag(run_id, RESULT, json.dumps(result))
+    shutil.rmtree(checkpoints(settings, split["training_id"]), ignore_errors=True)  # nothing is left to resume
     return {**result, "run_id": run_id, "run_url": tracking.run_url(settings, run_id)}
 
 

@@ -5,6 +5,7 @@ is the one place that names a backend: gradients and the loop over batches are n
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import keras
 
-    from models.networks.training import Data, Loss
+    from models.networks.heads import Loss
+    from models.networks.training import Data
 
 State = tuple[list[Any], list[Any], list[Any]]
 """Values of the trainable, the other, and the optimizer's variables."""
@@ -45,29 +47,43 @@ def epoch_runner(
         )
     import jax
 
-    inputs, targets = jax.tree.map(jax.numpy.asarray, training)
-
-    def objective(trainable: list[Any], other: list[Any], users: "keras.KerasTensor") -> tuple[Any, list[Any]]:
-        chosen = {name: values[users] for name, values in inputs.items()}
-        outputs, changed = network.stateless_call(trainable, other, chosen, training=True)
-        return loss(targets[users], outputs).mean(), changed
-
-    def step(state: State, users: "keras.KerasTensor") -> tuple[State, Any]:
-        trainable, other, moments = state
-        (value, other), gradients = jax.value_and_grad(objective, has_aux=True)(trainable, other, users)
-        trainable, moments = network.optimizer.stateless_apply(moments, gradients, trainable)
-        return (trainable, other, moments), value
-
-    epoch = jax.jit(lambda state, order: jax.lax.scan(step, state, order.reshape(-1, batch)), donate_argnums=0)
+    data = jax.tree.map(jax.numpy.asarray, training)
+    epoch = jax.jit(partial(_epoch, network, loss), donate_argnums=1)  # data that it closed over would be compiled in
+    variables = (network.trainable_variables, network.non_trainable_variables, network.optimizer.variables)
 
     def run(order: NDArray[np.intp]) -> float:
-        variables = (network.trainable_variables, network.non_trainable_variables, network.optimizer.variables)
         # copies, because the compiled epoch reuses the memory of what it is given
         state = tuple([jax.numpy.copy(variable.value) for variable in kind] for kind in variables)
-        state, losses = epoch(state, order)
+        state, losses = epoch(data, state, order.reshape(-1, batch))
         for kind, values in zip(variables, state, strict=True):
             for variable, value in zip(kind, values, strict=True):
                 variable.assign(value)
         return float(losses.mean())
 
     return run
+
+
+def _epoch(
+    network: "keras.Model",
+    loss: "Loss",
+    data: Any,  # noqa: ANN401 - JAX's arrays
+    state: State,
+    order: Any,  # noqa: ANN401
+) -> tuple[State, Any]:
+    """One step for each row of `order`; the state after the last and the loss of each."""
+    import jax
+
+    inputs, targets = data
+
+    def objective(trainable: list[Any], other: list[Any], users: Any) -> tuple[Any, list[Any]]:  # noqa: ANN401
+        chosen = {name: values[users] for name, values in inputs.items()}
+        outputs, changed = network.stateless_call(trainable, other, chosen, training=True)
+        return loss(targets[users], outputs).mean(), changed
+
+    def step(state: State, users: Any) -> tuple[State, Any]:  # noqa: ANN401
+        trainable, other, moments = state
+        (value, other), gradients = jax.value_and_grad(objective, has_aux=True)(trainable, other, users)
+        trainable, moments = network.optimizer.stateless_apply(moments, gradients, trainable)
+        return (trainable, other, moments), value
+
+    return jax.lax.scan(step, state, order)

@@ -1,8 +1,11 @@
 """The network families: numbers, embedded categories and, where they read them, sequences; one of two heads."""
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -10,8 +13,9 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from models.networks.architectures import Design, build
+from models.networks.compression import Variant, Weight, compressed, restored
 from models.networks.encoding import Arrays, NetworkEncoder, SequenceEncoder
-from models.networks.heads import HEADS, Floats, Head
+from models.networks.heads import HEADS, Floats, Head, answers
 from models.networks.training import Data, Epoch, Schedule, on_gpu, train
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, require_users, winsorised_spend
@@ -25,14 +29,17 @@ HELD_OUT = 0.1
 CHUNK = 16_384
 """Users predicted at a time."""
 
+EpochWatcher = Callable[[int, int, Epoch], None]
+"""Told the member, the epoch (both from 0) and its losses after each epoch; what it raises ends the fit."""
+
 
 @dataclass(kw_only=True)
 class SpendNetwork(Design, SpendModel):
     """A `Design` that learns to predict spend and purchase.
 
     Targets are whether the user bought and `winsorised_spend` in units of its mean. It trains in 16-bit floats on a GPU
-    and predicts in 32 bits everywhere. A network pickles as its weights; those learned on one backend or device predict
-    on any other.
+    and predicts in 32 bits everywhere. A network pickles as its weights, compressed or not; those learned on one
+    backend or device predict on any other.
 
     Attributes:
         seed: of everything random.
@@ -43,7 +50,8 @@ class SpendNetwork(Design, SpendModel):
             users who matter most by chance.
         max_rows: of a larger training set each member learns from so many rows, drawn without replacement; this, and
             not the size of the data, bounds the time of a fit.
-        checkpoints: folder for checkpoints, one subfolder per member, see `train`; None for none.
+        checkpoints: folder for checkpoints, one subfolder per member, see `train`; None for none. Not pickled.
+        watch: see `EpochWatcher`; epochs that a resumed fit finds done are told too. Not pickled.
         history: losses by member and epoch; learned.
     """
 
@@ -58,11 +66,13 @@ class SpendNetwork(Design, SpendModel):
     members: int = 2
     max_rows: int = 50_000
     checkpoints: Path | None = None
+    watch: EpochWatcher | None = None
     history: list[list[Epoch]] = field(default_factory=list, init=False)
     encoder: NetworkEncoder = field(default_factory=NetworkEncoder, init=False)
     scale: float = field(default=1.0, init=False)
     largest: float = field(default=0.0, init=False)
-    weights: list[list[NDArray[np.float32]]] = field(default_factory=list, init=False)
+    weights: list[list[Weight]] = field(default_factory=list, init=False)
+    _built: "list[keras.Model] | None" = field(default=None, init=False, repr=False, compare=False)
 
     @override
     def fit(self, training: LabelledUsers, validation: LabelledUsers | None = None) -> Self:
@@ -72,7 +82,7 @@ class SpendNetwork(Design, SpendModel):
         self.encoder = NetworkEncoder(SequenceEncoder(self.length) if self.reader != "none" else None)
         self.encoder.fit(training.features)
         check = self._data(validation) if validation is not None and len(validation) else None
-        self.history, self.weights = [], []
+        self.history, self.weights, self._built = [], [], None
         for member in range(self.members):
             rows = np.random.default_rng([self.seed, member]).permutation(len(training))[: self.max_rows]
             self._fit_member(member, self._data(training, rows), check)
@@ -81,21 +91,37 @@ class SpendNetwork(Design, SpendModel):
     @override
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         inputs = self.encoder.transform(features)
-        network = self._network(inputs)
         probability, spend = np.zeros(len(features)), np.zeros(len(features))
-        for weights in self.weights:
-            network.set_weights(weights)
-            outputs = np.vstack([_outputs(network, inputs, start) for start in range(0, max(len(features), 1), CHUNK)])
-            buys = 1 / (1 + np.exp(-np.clip(outputs[:, 0], -50, 50)))
-            # nobody is expected to spend more than anyone in training did
-            amount = np.minimum(self._head.amount(outputs) * self.scale, self.largest)
+        for network in self._networks(inputs):
+            buys, amount = answers(self._head, _outputs(network, inputs), self.largest / self.scale)
             probability += buys / self.members
-            spend += buys * amount / self.members
+            spend += buys * amount * self.scale / self.members
         return as_predictions(features, spend, probability)
+
+    def compressed(self, variant: Variant, sparsity: float) -> Self:
+        """A fitted copy that pickles smaller and predicts with what is left of its weights, see `compression`."""
+        smaller = copy(self)
+        smaller._built = None
+        smaller.weights = [
+            [compressed(restored(weight), variant, sparsity) for weight in each] for each in self.weights
+        ]
+        return smaller
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "checkpoints": None, "watch": None, "_built": None}
 
     @property
     def _head(self) -> Head:
         return HEADS[self.head]
+
+    def _networks(self, inputs: Arrays) -> "list[keras.Model]":
+        """The members, built once in a process: for one user, building takes longer than answering."""
+        if self._built is None:
+            networks = [self._network(inputs) for _ in self.weights]
+            for network, weights in zip(networks, self.weights, strict=True):
+                network.set_weights([restored(weight) for weight in weights])
+            self._built = networks
+        return self._built
 
     def _fit_member(self, member: int, learn: Data, check: Data | None) -> None:
         import keras
@@ -107,7 +133,8 @@ class SpendNetwork(Design, SpendModel):
         schedule = Schedule(self.batch, self.epochs, self.patience, self.learning_rate, self.weight_decay, seed)
         network = self._network(learn[0], "mixed_bfloat16" if on_gpu() else "float32", unroll=on_gpu())
         folder = self.checkpoints / f"member-{member}" if self.checkpoints else None
-        self.history.append(train(network, self._head.loss, learn, check, schedule, checkpoints=folder))
+        watch = partial(self.watch, member) if self.watch else None
+        self.history.append(train(network, self._head, learn, check, schedule, checkpoints=folder, watch=watch))
         self.weights.append(network.get_weights())
 
     def _data(self, users: LabelledUsers, rows: NDArray[np.intp] | None = None) -> Data:
@@ -137,9 +164,11 @@ def _parted(data: Data, seed: int) -> tuple[Data, Data]:
     return learn, ({name: values[aside] for name, values in inputs.items()}, targets[aside])
 
 
-def _outputs(network: "keras.Model", inputs: Arrays, start: int) -> Floats:
-    """A direct call: `network.predict` would compile anew for every freshly loaded network."""
-    from keras import ops
-
-    chunk = {name: values[start : start + CHUNK] for name, values in inputs.items()}
-    return np.asarray(ops.convert_to_numpy(network(chunk, training=False)), dtype=np.float64)
+def _outputs(network: "keras.Model", inputs: Arrays) -> Floats:
+    """Compiled at the network's first call: without it, recurrence takes a fifth of a second for a single user."""
+    users = len(inputs["numbers"])
+    chunks = [
+        {name: values[start : start + CHUNK] for name, values in inputs.items()}
+        for start in range(0, max(users, 1), CHUNK)
+    ]
+    return np.vstack([network.predict_on_batch(chunk) for chunk in chunks]).astype(np.float64)

@@ -7,7 +7,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from scipy.special import expit
 
-from models.mlp import two_part_loss
+from models.networks.heads import two_part_loss
 
 
 def loss(bought: float, amount: float, logit: float, log_mean: float) -> float:
