@@ -19,6 +19,11 @@ _BOOSTING: Space = {
     "shrinkage": FloatDistribution(1.0, 100.0, log=True),
 }
 
+_BUY_TILL_YOU_DIE: Space = {
+    "penalty": FloatDistribution(1e-5, 1e-3, log=True),
+    "covariates": CategoricalDistribution((False, True)),
+}
+
 _NETWORK: Space = {
     "units": CategoricalDistribution((32, 64, 96)),
     "layers": IntDistribution(1, 3),
@@ -60,8 +65,8 @@ SPACE: dict[str, Space] = {
     "gradient_boosting": _BOOSTING | {"loss": CategoricalDistribution(("gamma", "poisson"))},
     "lightgbm_tweedie": _BOOSTING | {"variance_power": FloatDistribution(1.2, 1.8)},
     "lightgbm_hurdle": _BOOSTING,
-    "bg_nbd": {"penalty": FloatDistribution(1e-5, 1e-3, log=True)},
-    "pareto_nbd": {"penalty": FloatDistribution(1e-5, 1e-3, log=True)},
+    "bg_nbd": _BUY_TILL_YOU_DIE,
+    "pareto_nbd": _BUY_TILL_YOU_DIE,
     "mlp": {
         "units": CategoricalDistribution((32, 64, 96)),
         "layers": IntDistribution(1, 3),
