@@ -70,6 +70,22 @@ FAMILIES = {
     "cnn_lstm": _sequence_network("convolution, pooling, LSTM over actions", "cnn_lstm"),
 }
 
+BTYD_FEATURES = dict.fromkeys(
+    (
+        "ridge_rfm",
+        "logistic",
+        "svm",
+        "bagging",
+        "random_forest",
+        "gradient_boosting",
+        "lightgbm_tweedie",
+        "lightgbm_hurdle",
+    ),
+    "none",
+)
+"""The families that have the hyperparameter `btyd_features`, a name in `models.btyd_features.COLUMNS` or "none", and
+its default."""
+
 BASELINES = ("mean", "previous_window", "history_rate", "linear_rfm")
 """Measured beside every candidate."""
 
@@ -91,11 +107,18 @@ def build(family: str, params: dict[str, Any], *, seed: int, threads: int, horiz
     module, name = known.builder.split(":")
     given = {"seed": seed, "threads": threads, "horizon_days": horizon_days}
     builder = getattr(importlib.import_module(module), name)
+    own, columns = dict(params), "none"
+    if family in BTYD_FEATURES:
+        columns = own.pop("btyd_features", BTYD_FEATURES[family])
     try:
-        model: SpendModel = builder(**{need: given[need] for need in known.needs}, **known.fixed, **params)
+        model: SpendModel = builder(**{need: given[need] for need in known.needs}, **known.fixed, **own)
     except TypeError as error:
         raise ValueError(f"Model family '{family}' can't be built with {params}: {error}.") from error
-    return model
+    if columns == "none":
+        return model
+    from models.btyd_features import WithBtydFeatures
+
+    return WithBtydFeatures(model, horizon_days, columns)
 
 
 def is_network(family: str) -> bool:
