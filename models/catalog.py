@@ -70,21 +70,18 @@ FAMILIES = {
     "cnn_lstm": _sequence_network("convolution, pooling, LSTM over actions", "cnn_lstm"),
 }
 
-BTYD_FEATURES = dict.fromkeys(
-    (
-        "ridge_rfm",
-        "logistic",
-        "svm",
-        "bagging",
-        "random_forest",
-        "gradient_boosting",
-        "lightgbm_tweedie",
-        "lightgbm_hurdle",
-    ),
-    "none",
-)
-"""The families that have the hyperparameter `btyd_features`, a name in `models.btyd_features.COLUMNS` or "none", and
-its default."""
+BTYD_FEATURES = {
+    "ridge_rfm": "spend",
+    "logistic": "spend",
+    "svm": "none",
+    "bagging": "none",
+    "random_forest": "none",
+    "gradient_boosting": "none",
+    "lightgbm_tweedie": "spend",
+    "lightgbm_hurdle": "none",
+}
+"""Families with the hyperparameter `btyd_features`: "none" or a name in `models.btyd_features.COLUMNS`. These are its
+defaults; benchmarks/btyd.md gives the reasons."""
 
 BASELINES = ("mean", "previous_window", "history_rate", "linear_rfm")
 """Measured beside every candidate."""

@@ -76,8 +76,9 @@ def test_every_learner_that_can_sees_the_columns_and_travels_with_what_they_come
 
 @takers
 def test_off_is_the_learner_itself(family: str) -> None:
-    assert isinstance(build(family, btyd_features="none"), type(build(family)))
-    assert not isinstance(build(family), WithBtydFeatures)
+    assert not isinstance(build(family, btyd_features="none"), WithBtydFeatures)
+    chosen = getattr(build(family), "btyd_features", "none")
+    assert chosen == catalog.BTYD_FEATURES[family]
 
 
 def test_hyperparameters_are_the_learners() -> None:
