@@ -5,34 +5,33 @@ of the distribution Gamma(r, alpha); after each repeat purchase the customer lea
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import digamma, expit, gammaln
 
-from models.maximum_likelihood import fit_process
-from models.purchase_history import Floats, PurchaseHistory
+from models.maximum_likelihood import Parameters, Process
+from models.purchase_history import Floats, PurchaseHistory, by_distinct
 
 NODES = 128
 TAIL = 40.0
 """The integral over p is cut where its integrand is e^-TAIL of what it is elsewhere."""
 
-STARTS = ((1.0, 1.0, 1.0, 1.0), (0.3, 0.5, 0.5, 3.0), (3.0, 1.0, 0.2, 0.2))
-
 
 @dataclass(frozen=True)
 class BgNbd:
-    """A fitted BG/NBD model.
+    """A BG/NBD model.
 
     Attributes:
         r, alpha: shape and rate (days) of the purchase rate's gamma distribution.
         a, b: of the beta distribution of the probability to leave.
+            alpha, a and b may be arrays with a value for each customer.
     """
 
     r: float
-    alpha: float
-    a: float
-    b: float
+    alpha: float | Floats
+    a: float | Floats
+    b: float | Floats
 
     def alive(self, history: PurchaseHistory) -> Floats:
         """Probability that the customer has not left; 1 without a repeat purchase, as nobody leaves before one."""
@@ -50,28 +49,29 @@ class BgNbd:
 
         A customer with λ and p makes (1 - e^(-λ p days)) / p. The mean over λ is taken in closed form and that over p
         by quadrature, at nodes that crowd at both ends: the closed form, a 2F1, overflows for very frequent buyers.
+        What a customer who is there will buy depends on x and T alone, so few integrals are taken.
         """
-        left, right = np.arcsinh(TAIL / (np.pi * np.array([self.a, self.b])))
-        node = np.linspace(-left, right, NODES)
-        log_p, log_stay = -np.logaddexp(0, -np.pi * np.sinh(node)), -np.logaddexp(0, np.pi * np.sinh(node))
-        p = np.exp(np.maximum(log_p, -600.0))
-        # what an alive customer is expected to buy depends on x and T alone
-        alike, inverse = history.without_recency().distinct()
-        x, tenure = alike.frequency[:, None], alike.T[:, None]
-        log_weight = self.a * log_p + (self.b + x) * log_stay + np.log(np.cosh(node))
-        weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-        purchases = -np.expm1(-(self.r + x) * np.log1p(p * days / (self.alpha + tenure))) / p
-        expected = (weight * purchases).sum(axis=1) / weight.sum(axis=1)
-        return self.alive(history) * expected[inverse]
+        still_there = by_distinct(
+            partial(_purchases_if_alive, days), self.r, self.alpha, self.a, self.b, history.frequency, history.T
+        )
+        return self.alive(history) * still_there
 
 
-def fit(history: PurchaseHistory, came_back: NDArray[np.bool_], label_days: float, penalty: float) -> BgNbd:
-    """Fit by maximum likelihood; arguments as in `fit_process`."""
-    (r, alpha, a, b), unit = fit_process(log_likelihood, STARTS, history, came_back, label_days, penalty)
-    return BgNbd(r, alpha * unit, a, b)
+def _purchases_if_alive(
+    days: float, r: float, alpha: float | Floats, a: float | Floats, b: float | Floats, x: Floats, tenure: Floats
+) -> Floats:
+    alpha, a, b, x, tenure = (np.reshape(part, (-1, 1)) for part in (alpha, a, b, x, tenure))
+    left, right = np.arcsinh(TAIL / (np.pi * a)), np.arcsinh(TAIL / (np.pi * b))
+    node = -left + (left + right) * np.linspace(0, 1, NODES)
+    log_p, log_stay = -np.logaddexp(0, -np.pi * np.sinh(node)), -np.logaddexp(0, np.pi * np.sinh(node))
+    p = np.exp(np.maximum(log_p, -600.0))
+    log_weight = a * log_p + (b + x) * log_stay + np.log(np.cosh(node))
+    weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+    purchases = -np.expm1(-(r + x) * np.log1p(p * days / (alpha + tenure))) / p
+    return np.asarray((weight * purchases).sum(axis=1) / weight.sum(axis=1))
 
 
-def log_likelihood(parameters: Floats, history: PurchaseHistory) -> tuple[Floats, Floats]:
+def log_likelihood(parameters: Parameters, history: PurchaseHistory) -> tuple[Floats, Floats]:
     """Log-likelihood of each history, and its gradient by r, alpha, a and b."""
     model = BgNbd(*parameters)
     r, alpha, a, b = parameters
@@ -100,6 +100,15 @@ def log_likelihood(parameters: Floats, history: PurchaseHistory) -> tuple[Floats
         ]
     )
     return likelihood, gradient
+
+
+PROCESS = Process(
+    BgNbd,
+    log_likelihood,
+    starts=((1.0, 1.0, 1.0, 1.0), (0.3, 0.5, 0.5, 3.0), (3.0, 1.0, 0.2, 0.2)),
+    is_time=(False, True, False, False),
+    effects=(0, -1, 1, 1),
+)
 
 
 def _log_alive(model: BgNbd, x: Floats, tenure: Floats) -> Floats:

@@ -1,6 +1,5 @@
 """Buy-till-you-die families: how often a customer buys, BG/NBD or Pareto/NBD, times what a purchase day is worth."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -9,8 +8,10 @@ import pandas as pd
 from typing_extensions import override
 
 from models import bg_nbd, gamma_gamma, pareto_nbd
+from models.btyd_covariates import Effects, covariates, fit_effects
 from models.encoding import select
 from models.gamma_gamma import GammaGamma
+from models.maximum_likelihood import Process, fit_process
 from models.protocol import LabelledUsers, SpendModel
 from models.purchase_history import Floats, PurchaseHistory, purchase_history
 from models.targets import as_predictions, require_users
@@ -18,6 +19,10 @@ from models.targets import as_predictions, require_users
 
 class PurchaseProcess(Protocol):
     """A fitted model of when customers buy."""
+
+    def alive(self, history: PurchaseHistory) -> Floats:
+        """Probability that the customer has not left for good."""
+        ...
 
     def expected_purchases(self, history: PurchaseHistory, days: float) -> Floats:
         """Expected number of purchases in the coming `days`."""
@@ -28,7 +33,7 @@ class PurchaseProcess(Protocol):
         ...
 
 
-PROCESSES: dict[str, Callable[..., PurchaseProcess]] = {"bg_nbd": bg_nbd.fit, "pareto_nbd": pareto_nbd.fit}
+PROCESSES: dict[str, Process] = {"bg_nbd": bg_nbd.PROCESS, "pareto_nbd": pareto_nbd.PROCESS}
 
 
 @dataclass
@@ -43,51 +48,60 @@ class BuyTillYouDie(SpendModel):
         process: a name in `PROCESSES`.
         horizon_days: length of the labels and of what is predicted.
         penalty: of the parameters, see `minimise`.
+        covariates: whether what users are says when they buy; makes no difference where nothing is known of them.
+        shrinkage: of the effects of covariates, see `fit_effects`.
         purchases, spend: learned.
+        effects: learned; None without covariates.
     """
 
     process: str
     horizon_days: int
     penalty: float = 1e-4
+    covariates: bool = True
+    shrinkage: float = 1e-3
     purchases: PurchaseProcess = field(init=False)
     spend: GammaGamma = field(init=False)
+    effects: Effects | None = field(default=None, init=False)
 
     @override
     def fit(self, training: LabelledUsers, validation: LabelledUsers | None = None) -> Self:
         require_users(training)
-        history = purchase_history(training.features)
-        came_back = training.purchased.to_numpy(dtype=bool)
-        self.purchases = PROCESSES[self.process](history, came_back, self.horizon_days, self.penalty)
-        self.spend = gamma_gamma.fit(*_order_days(training.features), self.penalty)
+        process, features = PROCESSES[self.process], training.features
+        seen = purchase_history(features), training.purchased.to_numpy(dtype=bool), self.horizon_days
+        self.purchases = fit_process(process, *seen, self.penalty)
+        if self.covariates and len(covariates(features).columns):
+            self.effects = fit_effects(process, self.purchases, features, *seen, self.penalty, self.shrinkage)
+        self.spend = gamma_gamma.fit(*_order_days(features), self.penalty)
         return self
 
     @override
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        probability = self.purchases.any_purchase(purchase_history(features), self.horizon_days)
-        return as_predictions(features, self.expected_spend(features, self.horizon_days), probability)
+        spend = self.expected_spend(features, self.horizon_days)
+        return as_predictions(features, spend, self.purchase_probability(features, self.horizon_days))
+
+    def expected_purchases(self, features: pd.DataFrame, days: float) -> Floats:
+        """Expected purchase days in the coming `days`, one per user; any number of days, whatever the labels were."""
+        return self._process(features).expected_purchases(purchase_history(features), days)
+
+    def purchase_probability(self, features: pd.DataFrame, days: float) -> Floats:
+        """Probability of a purchase in the coming `days`, one per user."""
+        return self._process(features).any_purchase(purchase_history(features), days)
+
+    def alive(self, features: pd.DataFrame) -> Floats:
+        """Probability of not having left for good, one per user."""
+        return self._process(features).alive(purchase_history(features))
+
+    def spend_per_purchase(self, features: pd.DataFrame) -> Floats:
+        """Expected money on a purchase day, one per user."""
+        return self.spend.expected_spend(*_order_days(features))
 
     def expected_spend(self, features: pd.DataFrame, days: float) -> Floats:
-        """Expected money in the coming `days`, one per user; any number of days, whatever the labels were."""
-        purchases = self.purchases.expected_purchases(purchase_history(features), days)
-        return purchases * self.spend.expected_spend(*_order_days(features))
+        """Expected money in the coming `days`, one per user."""
+        return self.expected_purchases(features, days) * self.spend_per_purchase(features)
 
-
-def horizon_ratio(training: LabelledUsers, features: pd.DataFrame, label_days: int, horizon_days: int) -> float:
-    """How much more all customers together are expected to spend in the horizon than in the label window.
-
-    Where the history is too short for labels of the whole horizon, families learn from `label_days` and predictions are
-    scaled by this. It is below horizon_days / label_days, as customers leave.
-
-    Args:
-        training: what BG/NBD and Gamma-Gamma are fitted to; its labels are of `label_days`.
-        features: of the customers to predict, at their snapshot.
-        label_days: length of the labels.
-        horizon_days: length of the horizon.
-    """
-    model = BuyTillYouDie("bg_nbd", label_days).fit(training)
-    label = float(model.expected_spend(features, label_days).sum())
-    horizon = float(model.expected_spend(features, horizon_days).sum())
-    return horizon / label if label > 0 else horizon_days / label_days
+    def _process(self, features: pd.DataFrame) -> PurchaseProcess:
+        process: PurchaseProcess = self.purchases if self.effects is None else self.effects.of(features)
+        return process
 
 
 def _order_days(features: pd.DataFrame) -> tuple[Floats, Floats]:

@@ -70,6 +70,19 @@ FAMILIES = {
     "cnn_lstm": _sequence_network("convolution, pooling, LSTM over actions", "cnn_lstm"),
 }
 
+BTYD_FEATURES = {
+    "ridge_rfm": "spend",
+    "logistic": "spend",
+    "svm": "none",
+    "bagging": "none",
+    "random_forest": "none",
+    "gradient_boosting": "none",
+    "lightgbm_tweedie": "spend",
+    "lightgbm_hurdle": "none",
+}
+"""Families with the hyperparameter `btyd_features`: "none" or a name in `models.btyd_features.COLUMNS`. These are its
+defaults; benchmarks/btyd.md gives the reasons."""
+
 BASELINES = ("mean", "previous_window", "history_rate", "linear_rfm")
 """Measured beside every candidate."""
 
@@ -91,11 +104,18 @@ def build(family: str, params: dict[str, Any], *, seed: int, threads: int, horiz
     module, name = known.builder.split(":")
     given = {"seed": seed, "threads": threads, "horizon_days": horizon_days}
     builder = getattr(importlib.import_module(module), name)
+    own, columns = dict(params), "none"
+    if family in BTYD_FEATURES:
+        columns = own.pop("btyd_features", BTYD_FEATURES[family])
     try:
-        model: SpendModel = builder(**{need: given[need] for need in known.needs}, **known.fixed, **params)
+        model: SpendModel = builder(**{need: given[need] for need in known.needs}, **known.fixed, **own)
     except TypeError as error:
         raise ValueError(f"Model family '{family}' can't be built with {params}: {error}.") from error
-    return model
+    if columns == "none":
+        return model
+    from models.btyd_features import WithBtydFeatures
+
+    return WithBtydFeatures(model, horizon_days, columns)
 
 
 def is_network(family: str) -> bool:

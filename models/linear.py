@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from typing_extensions import override
 
+from models.btyd_features import COLUMNS as BTYD_COLUMNS
 from models.encoding import WINDOWS, DenseEncoder
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, winsorised_spend
@@ -20,6 +21,7 @@ WINDOWED_RFM = (
     "days_since_last_order",
     "monetary_value",
     *(f"{measure}_{days}d" for measure in ("orders", "spend") for days in WINDOWS),
+    *BTYD_COLUMNS["all"],
 )
 
 

@@ -7,50 +7,39 @@ they stand for is taken by quadrature.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import digamma, expit, gammaln, logsumexp
+from scipy.special import digamma, expit, gammaln
 
-from models.maximum_likelihood import fit_process
-from models.purchase_history import Floats, PurchaseHistory
+from models.maximum_likelihood import Parameters, Process
+from models.purchase_history import Floats, PurchaseHistory, by_distinct
 
 TAIL = 30.0
 """The integral over the day of leaving is cut where its integrand is e^-TAIL of what it was at the last purchase."""
 
 POSITIONS, WEIGHTS = np.polynomial.legendre.leggauss(24)
 
-BATCH = 50_000
-"""Histories whose integrals are taken at once; the memory that a prediction takes is bounded."""
-
-STARTS = ((0.5, 1.0, 0.5, 1.0), (2.0, 2.0, 0.2, 0.3))
-
 
 @dataclass(frozen=True)
 class ParetoNbd:
-    """A fitted Pareto/NBD model.
+    """A Pareto/NBD model.
 
     Attributes:
         r, alpha: shape and rate (days) of the purchase rate's gamma distribution.
         s, beta: shape and rate (days) of the leaving rate's gamma distribution.
+            alpha and beta may be arrays with a value for each customer.
     """
 
     r: float
-    alpha: float
+    alpha: float | Floats
     s: float
-    beta: float
+    beta: float | Floats
 
     def alive(self, history: PurchaseHistory) -> Floats:
         """Probability that the customer has not left."""
-        distinct, inverse = history.distinct()
-        alive = np.empty_like(distinct.T)
-        for first in range(0, len(alive), BATCH):
-            batch = slice(first, first + BATCH)
-            x, recency, tenure = (part[batch] for part in distinct)
-            rate = Rates(self.r + x, self.alpha, self.s, self.beta)
-            alive[batch] = expit(_log_stayed(rate, tenure) - _when_left(rate, recency, tenure).log_weight)
-        return alive[inverse]
+        return by_distinct(_alive, self.r, self.alpha, self.s, self.beta, *history)
 
     def any_purchase(self, history: PurchaseHistory, days: float) -> Floats:
         """Probability of at least one purchase in the coming `days`.
@@ -58,12 +47,10 @@ class ParetoNbd:
         Of customers who are alive, λ is Gamma(r + x, alpha + T) and μ is Gamma(s, beta + T); from there, having bought
         nothing by the end is one more likelihood of the same form.
         """
-        alike, inverse = history.without_recency().distinct()
-        rate = Rates(self.r + alike.frequency, self.alpha + alike.T, self.s, self.beta + alike.T)
-        end = np.full_like(alike.T, days)
-        none = np.logaddexp(_log_stayed(rate, end), _when_left(rate, np.zeros_like(end), end).log_weight)
-        none += rate.shape * np.log(rate.alpha) + self.s * np.log(rate.beta)
-        return self.alive(history) * -np.expm1(np.minimum(none, 0.0))[inverse]
+        comes_back = by_distinct(
+            partial(_comes_back, days), self.r, self.alpha, self.s, self.beta, history.frequency, history.T
+        )
+        return self.alive(history) * comes_back
 
     def expected_purchases(self, history: PurchaseHistory, days: float) -> Floats:
         """Expected number of purchases in the coming `days`."""
@@ -74,13 +61,24 @@ class ParetoNbd:
         return self.alive(history) * (self.r + x) / (self.alpha + tenure) * (self.beta + tenure) * lived
 
 
-def fit(history: PurchaseHistory, came_back: NDArray[np.bool_], label_days: float, penalty: float) -> ParetoNbd:
-    """Fit by maximum likelihood; arguments as in `fit_process`."""
-    (r, alpha, s, beta), unit = fit_process(log_likelihood, STARTS, history, came_back, label_days, penalty)
-    return ParetoNbd(r, alpha * unit, s, beta * unit)
+def _alive(
+    r: float, alpha: float | Floats, s: float, beta: float | Floats, x: Floats, recency: Floats, tenure: Floats
+) -> Floats:
+    rate = Rates(r + x, alpha, s, beta)
+    return np.asarray(expit(_log_stayed(rate, tenure) - _when_left(rate, recency, tenure).log_weight))
 
 
-def log_likelihood(parameters: Floats, history: PurchaseHistory) -> tuple[Floats, Floats]:
+def _comes_back(
+    days: float, r: float, alpha: float | Floats, s: float, beta: float | Floats, x: Floats, tenure: Floats
+) -> Floats:
+    rate = Rates(r + x, alpha + tenure, s, beta + tenure)
+    end = np.full_like(tenure, days)
+    none = np.logaddexp(_log_stayed(rate, end), _when_left(rate, np.zeros_like(end), end).log_weight)
+    none += rate.shape * np.log(rate.alpha) + s * np.log(rate.beta)
+    return -np.expm1(np.minimum(none, 0.0))
+
+
+def log_likelihood(parameters: Parameters, history: PurchaseHistory) -> tuple[Floats, Floats]:
     """Log-likelihood of each history, and its gradient by r, alpha, s and beta."""
     r, alpha, s, beta = parameters
     x, recency, tenure = history
@@ -91,19 +89,29 @@ def log_likelihood(parameters: Floats, history: PurchaseHistory) -> tuple[Floats
     likelihood = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta) + log_sum
     alive = np.exp(log_stayed - log_sum)
     gone = 1 - alive
+    alpha_left, beta_left = (np.reshape(part, (-1, 1)) + left.day for part in (alpha, beta))
     gradient = np.array(
         [
             digamma(r + x)
             - digamma(r)
             + np.log(alpha)
             - alive * np.log(alpha + tenure)
-            - gone * left.mean(np.log(alpha + left.day)),
-            r / alpha - (r + x) * (alive / (alpha + tenure) + gone * left.mean(1 / (alpha + left.day))),
-            np.log(beta) - alive * np.log(beta + tenure) + gone * (1 / s - left.mean(np.log(beta + left.day))),
-            s / beta - alive * s / (beta + tenure) - gone * (s + 1) * left.mean(1 / (beta + left.day)),
+            - gone * left.mean(np.log(alpha_left)),
+            r / alpha - (r + x) * (alive / (alpha + tenure) + gone * left.mean(1 / alpha_left)),
+            np.log(beta) - alive * np.log(beta + tenure) + gone * (1 / s - left.mean(np.log(beta_left))),
+            s / beta - alive * s / (beta + tenure) - gone * (s + 1) * left.mean(1 / beta_left),
         ]
     )
     return likelihood, gradient
+
+
+PROCESS = Process(
+    ParetoNbd,
+    log_likelihood,
+    starts=((0.5, 1.0, 0.5, 1.0), (2.0, 2.0, 0.2, 0.3)),
+    is_time=(False, True, False, True),
+    effects=(0, -1, 0, -1),
+)
 
 
 class Rates(NamedTuple):
@@ -153,5 +161,7 @@ def _when_left(rate: Rates, start: Floats, end: Floats) -> WhenLeft:
     day = start + (near + start) * np.expm1(v)
     log_integrand = -shape * np.log(alpha + day) - (s + 1) * np.log(beta + day) + np.log(near + start) + v
     log_part = log_integrand + np.log(s * WEIGHTS / 2) + np.log(np.maximum(stop, 1e-300))
-    total = logsumexp(log_part, axis=1, keepdims=True)
-    return WhenLeft(np.asarray(total)[:, 0], day, np.exp(log_part - total))
+    largest = log_part.max(axis=1, keepdims=True)
+    part = np.exp(log_part - largest)
+    total = part.sum(axis=1, keepdims=True)
+    return WhenLeft((largest + np.log(total))[:, 0], day, part / total)

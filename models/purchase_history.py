@@ -1,5 +1,6 @@
 """What buy-till-you-die models are fitted to: frequency, recency and T of each customer."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 from models.encoding import select
 
 Floats = NDArray[np.float64]
+
+BATCH = 20_000
+"""Customers whose integrals are taken at once; the memory that a prediction takes is bounded."""
 
 
 class PurchaseHistory(NamedTuple):
@@ -24,15 +28,22 @@ class PurchaseHistory(NamedTuple):
     recency: Floats
     T: Floats
 
-    def distinct(self) -> tuple["PurchaseHistory", NDArray[np.intp]]:
-        """Each history once, as customers with the same one get the same answer, and the index that restores all."""
-        rows = pd.DataFrame(self._asdict())
-        group = rows.groupby(list(rows), sort=False)
-        return PurchaseHistory(*rows.drop_duplicates().to_numpy().T), group.ngroup().to_numpy().astype(np.intp)
 
-    def without_recency(self) -> "PurchaseHistory":
-        """The same with every t_x 0: what customers who are alive will do depends on x and T alone."""
-        return self._replace(recency=np.zeros_like(self.T))
+def by_distinct(function: Callable[..., Floats], *columns: Floats | float) -> Floats:
+    """What a function says of each customer, asked once for all who are alike, in batches.
+
+    Args:
+        function: takes as many arguments as there are columns and returns a number per customer.
+        columns: of shape (customers,), or a number that holds for all and is handed on as it is.
+    """
+    rows = pd.DataFrame({at: column for at, column in enumerate(columns) if np.ndim(column)})
+    kind = rows.groupby(list(rows), sort=False).ngroup().to_numpy()
+    distinct = rows.drop_duplicates().to_numpy(dtype=np.float64).T
+    answers = np.empty(distinct.shape[1])
+    for first in range(0, len(answers), BATCH):
+        batch = dict(zip(rows, distinct[:, first : first + BATCH], strict=True))
+        answers[first : first + BATCH] = function(*(batch.get(at, column) for at, column in enumerate(columns)))
+    return answers[kind]
 
 
 def purchase_history(features: pd.DataFrame) -> PurchaseHistory:

@@ -10,6 +10,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 Space = dict[str, BaseDistribution]
 
+_BTYD_FEATURES = CategoricalDistribution(("none", "spend"))
+
 _BOOSTING: Space = {
     "trees": IntDistribution(80, 240, step=40),
     "learning_rate": FloatDistribution(0.02, 0.08, log=True),
@@ -17,6 +19,12 @@ _BOOSTING: Space = {
     "min_leaf": IntDistribution(50, 800, log=True),
     "columns": FloatDistribution(0.3, 0.8),
     "shrinkage": FloatDistribution(1.0, 100.0, log=True),
+    "btyd_features": _BTYD_FEATURES,
+}
+
+_BUY_TILL_YOU_DIE: Space = {
+    "penalty": FloatDistribution(1e-5, 1e-3, log=True),
+    "covariates": CategoricalDistribution((False, True)),
 }
 
 _NETWORK: Space = {
@@ -39,29 +47,34 @@ SPACE: dict[str, Space] = {
     "ridge_rfm": {
         "alpha": FloatDistribution(1.0, 30_000.0, log=True),
         "log_scale": CategoricalDistribution((True, False)),
+        "btyd_features": _BTYD_FEATURES,
     },
     "logistic": {
         "inverse_penalty": FloatDistribution(1e-3, 1.0, log=True),
         "alpha": FloatDistribution(1.0, 10_000.0, log=True),
+        "btyd_features": _BTYD_FEATURES,
     },
     "svm": {
         "width": FloatDistribution(0.03, 1.0, log=True),
         "inverse_penalty": FloatDistribution(1e-2, 10.0, log=True),
+        "btyd_features": _BTYD_FEATURES,
     },
     "bagging": {
         "depth": IntDistribution(6, 11),
         "min_leaf": IntDistribution(20, 200, log=True),
+        "btyd_features": _BTYD_FEATURES,
     },
     "random_forest": {
         "depth": IntDistribution(6, 12),
         "min_leaf": IntDistribution(20, 200, log=True),
         "columns": FloatDistribution(0.2, 0.6),
+        "btyd_features": _BTYD_FEATURES,
     },
     "gradient_boosting": _BOOSTING | {"loss": CategoricalDistribution(("gamma", "poisson"))},
     "lightgbm_tweedie": _BOOSTING | {"variance_power": FloatDistribution(1.2, 1.8)},
     "lightgbm_hurdle": _BOOSTING,
-    "bg_nbd": {"penalty": FloatDistribution(1e-5, 1e-3, log=True)},
-    "pareto_nbd": {"penalty": FloatDistribution(1e-5, 1e-3, log=True)},
+    "bg_nbd": _BUY_TILL_YOU_DIE,
+    "pareto_nbd": _BUY_TILL_YOU_DIE,
     "mlp": {
         "units": CategoricalDistribution((32, 64, 96)),
         "layers": IntDistribution(1, 3),

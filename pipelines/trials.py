@@ -61,7 +61,8 @@ def all_params(settings: Settings, family: str, params: dict[str, Any]) -> dict[
     from models.search_space import SPACE
 
     model = build_model(settings, family, params, seed=settings.sweep.seed, label_days=settings.horizon_days)
-    defaults = {name: getattr(model, name) for name in SPACE[family] if hasattr(model, name)}
+    # `btyd_features` is an attribute only of models that have some
+    defaults = {name: getattr(model, name, "none") for name in SPACE[family]}
     return {**defaults, **params}
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, astuple
 from importlib.metadata import distribution
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from scipy.special import hyp2f1, logsumexp
 
 from models import bg_nbd, pareto_nbd
 from models.bg_nbd import BgNbd
+from models.maximum_likelihood import Process, fit_process
 from models.pareto_nbd import ParetoNbd
 from models.purchase_history import Floats, PurchaseHistory
 
@@ -24,7 +24,7 @@ PARETO = [
     ParetoNbd(2, 300, 3, 200),
     ParetoNbd(0.05, 0.3, 5, 2),
 ]
-MODULES: dict[type, ModuleType] = {BgNbd: bg_nbd, ParetoNbd: pareto_nbd}
+PROCESSES: dict[type, Process] = {BgNbd: bg_nbd.PROCESS, ParetoNbd: pareto_nbd.PROCESS}
 HORIZONS = (1.0, 39.0, 1_000.0)
 each = pytest.mark.parametrize("model", [*BG, *PARETO], ids=str)
 typical = pytest.mark.parametrize("model", [BG[0], PARETO[0]], ids=["bg_nbd", "pareto_nbd"])
@@ -51,9 +51,9 @@ def unlabelled(customers: PurchaseHistory) -> tuple[np.ndarray, float]:
 
 def test_published_parameters() -> None:
     customers = cdnow()
-    bg = bg_nbd.fit(customers, *unlabelled(customers), penalty=0.0)
+    bg = fit_process(bg_nbd.PROCESS, customers, *unlabelled(customers), penalty=0.0)
     assert (bg.r, bg.alpha, bg.a, bg.b) == pytest.approx((0.243, 4.414, 0.793, 2.426), rel=2e-3)
-    pareto = pareto_nbd.fit(customers, *unlabelled(customers), penalty=0.0)
+    pareto = fit_process(pareto_nbd.PROCESS, customers, *unlabelled(customers), penalty=0.0)
     assert (pareto.r, pareto.alpha, pareto.s, pareto.beta) == pytest.approx((0.553, 10.578, 0.606, 11.669), rel=2e-3)
 
 
@@ -95,7 +95,7 @@ def test_pareto_nbd_alive_is_the_2f1_of_the_paper(model: ParetoNbd) -> None:
 
 @each
 def test_gradient(model: BgNbd | ParetoNbd) -> None:
-    log_likelihood, start = MODULES[type(model)].log_likelihood, np.array(astuple(model))
+    log_likelihood, start = PROCESSES[type(model)].log_likelihood, np.array(astuple(model))
     numeric = approx_fprime(start, lambda point: log_likelihood(point, SOME)[0].sum(), start * 1e-7)
     assert log_likelihood(start, SOME)[1].sum(axis=1) == pytest.approx(numeric, rel=1e-3, abs=1e-3)
 
@@ -104,7 +104,7 @@ def test_gradient(model: BgNbd | ParetoNbd) -> None:
 def test_buying_nothing_in_a_label_is_a_longer_history(model: BgNbd | ParetoNbd) -> None:
     parameters = np.array(astuple(model))
     before, after = (
-        MODULES[type(model)].log_likelihood(parameters, SOME._replace(T=SOME.T + days))[0] for days in (0, 28)
+        PROCESSES[type(model)].log_likelihood(parameters, SOME._replace(T=SOME.T + days))[0] for days in (0, 28)
     )
     nothing = 1 - model.any_purchase(SOME, 28.0)
     np.testing.assert_allclose(nothing, np.exp(after - before), rtol=1e-7, atol=1e-9)
@@ -153,10 +153,10 @@ def test_simulated_customers_do_as_predicted(model: BgNbd | ParetoNbd) -> None:
 
 @typical
 def test_finds_the_world_again_from_histories_with_and_without_labels(model: BgNbd | ParetoNbd) -> None:
-    world, fit = simulate(model, 20_000), MODULES[type(model)].fit
+    world, process = simulate(model, 20_000), PROCESSES[type(model)]
     truth = model.any_purchase(world.history, 300)
-    fitted = fit(world.history, world.purchases > 0, 60.0, penalty=0.0)
-    alone = fit(world.history, *unlabelled(world.history), penalty=0.0)
+    fitted = fit_process(process, world.history, world.purchases > 0, 60.0, penalty=0.0)
+    alone = fit_process(process, world.history, *unlabelled(world.history), penalty=0.0)
     assert fitted.any_purchase(world.history, 300) == pytest.approx(truth, abs=0.03)
     assert alone.any_purchase(world.history, 300) == pytest.approx(truth, abs=0.06)
 

@@ -37,6 +37,8 @@ def synthetic_users(snapshot: date, users: int = USERS) -> pd.DataFrame:
         {
             "snapshot_date": snapshot,
             "user_id": [f"user-{number:03d}" for number in range(users)],
+            "frequency": orders - 1,
+            "recency": np.where(orders > 1, history * 0.8, 0.0),
             "T": history,
             "days_since_last_order": random.integers(1, 20, users).astype(float),
             "order_days_total": orders,
