@@ -7,7 +7,6 @@ from scipy.optimize import brentq
 from models.btyd import PROCESSES, BuyTillYouDie
 from models.gini import Floats
 from models.protocol import LabelledUsers
-from models.purchase_history import purchase_history
 
 
 def windows_in_horizon(training: LabelledUsers, users: pd.DataFrame, label_days: int, horizon_days: int) -> float:
@@ -26,10 +25,10 @@ def windows_in_horizon(training: LabelledUsers, users: pd.DataFrame, label_days:
     """
     if horizon_days <= label_days:
         return 1.0
-    history, windows = purchase_history(users), []
+    windows = []
     for process in PROCESSES:
-        purchases = BuyTillYouDie(process, label_days).fit(training).purchases
-        in_label, in_horizon = (purchases.any_purchase(history, days) for days in (label_days, horizon_days))
+        model = BuyTillYouDie(process, label_days).fit(training)
+        in_label, in_horizon = (model.purchase_probability(users, days) for days in (label_days, horizon_days))
         windows.append(_windows(in_label, float(in_horizon.mean()), horizon_days / label_days))
     return float(np.mean(windows))
 
