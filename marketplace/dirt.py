@@ -42,7 +42,7 @@ class Dirt:
     """Spoils tables as a plan says, from random numbers of its own, and counts what it spoils.
 
     Attributes:
-        spoiled: by "table.kind", the rows; of nulls the values, over all columns.
+        spoiled: rows by "table.kind", nulls by "table.nulls.column".
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -66,38 +66,34 @@ class Dirt:
             yield replace(day, **tables)
 
     def _spoil(self, name: str, table: pa.Table, random: np.random.Generator) -> pa.Table:
-        shares = self._plan.dirt
-        for column in NULL_COLUMNS[name] if "nulls" in shares else ():
-            rows = self._some(name, "nulls", table.num_rows, random)
-            table = _set(table, column, pc.if_else(pa.array(rows), None, table[column]))
-        if "outliers" in shares and name in SLIPS:
+        # in this order what is counted is what the file holds: a copy may be spoiled, a missing value is not
+        kinds, everywhere = self._plan.dirt, np.ones(table.num_rows, bool)
+        if "duplicates" in kinds:
+            twice = np.flatnonzero(self._some(f"{name}.duplicates", everywhere, random))
+            table = table.take(np.sort(np.concatenate([np.arange(table.num_rows), twice])))
+            everywhere = np.ones(table.num_rows, bool)
+        for column in NULL_COLUMNS[name] if "nulls" in kinds else ():
+            rows = self._some(f"{name}.nulls.{column}", everywhere, random)
+            table = _set(table, column, pc.if_else(rows, None, table[column]))
+        if "outliers" in kinds and name in SLIPS:
             columns, factor = SLIPS[name]
-            rows = pa.array(self._some(name, "outliers", table.num_rows, random))
+            rows = self._some(f"{name}.outliers", _given(table[columns[0]]), random)
             for column in columns:
                 slipped = pc.if_else(rows, pc.multiply(table[column], factor), table[column])
                 table = _set(table, column, slipped.cast(table[column].type))
-        for column in TEXT_COLUMNS.get(name, ()) if "bad_encodings" in shares else ():
-            table = _set(table, column, self._misread(name, table[column].combine_chunks(), random))
-        if "duplicates" in shares:
-            twice = np.flatnonzero(self._some(name, "duplicates", table.num_rows, random))
-            table = table.take(np.sort(np.concatenate([np.arange(table.num_rows), twice])))
+        for column in TEXT_COLUMNS.get(name, ()) if "bad_encodings" in kinds else ():
+            text = table[column].combine_chunks()
+            beyond_ascii = np.array([not word.isascii() for word in text.dictionary.to_pylist()])
+            index = text.indices.fill_null(0).to_numpy()
+            rows = self._some(f"{name}.bad_encodings", beyond_ascii[index] & _given(text), random)
+            table = _set(table, column, _misread(text, rows))
         return table
 
-    def _some(self, name: str, kind: str, count: int, random: np.random.Generator) -> np.ndarray:
-        """True for the share of `count` rows that the kind spoils."""
-        chosen = random.random(count) < self._plan.dirt[kind]
-        self.spoiled[f"{name}.{kind}"] += int(chosen.sum())
+    def _some(self, what: str, eligible: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """True for the share of the eligible rows that is spoiled; `what` is "table.kind"."""
+        chosen = eligible & (random.random(len(eligible)) < self._plan.dirt[what.split(".")[1]])
+        self.spoiled[what] += int(chosen.sum())
         return chosen
-
-    def _misread(self, name: str, text: pa.DictionaryArray, random: np.random.Generator) -> pa.DictionaryArray:
-        words = text.dictionary.to_pylist()
-        beyond_ascii = np.array([not word.isascii() for word in words])
-        index = text.indices.fill_null(0).to_numpy(zero_copy_only=False)
-        spoilt = beyond_ascii[index] & text.is_valid().to_numpy(zero_copy_only=False)
-        spoilt[spoilt] = self._some(name, "bad_encodings", int(spoilt.sum()), random)
-        index = np.where(spoilt, index + len(words), index).astype(np.int16)
-        indices = pa.array(index, mask=text.is_null().to_numpy(zero_copy_only=False))
-        return pa.DictionaryArray.from_arrays(indices, pa.array(words + [misread(word) for word in words]))
 
     def _hold_back(
         self, name: str, table: pa.Table, day: int, waiting: dict[int, list[pa.Table]], random: np.random.Generator
@@ -106,7 +102,7 @@ class Dirt:
         if "late" not in self._plan.dirt:
             return table
         if day + LATEST_DAYS < self._plan.days:
-            late = self._some(name, "late", table.num_rows, random)
+            late = self._some(f"{name}.late", np.ones(table.num_rows, bool), random)
             delay = random.integers(1, LATEST_DAYS + 1, table.num_rows)
             for days in range(1, LATEST_DAYS + 1):
                 waiting.setdefault(day + days, []).append(table.filter(pa.array(late & (delay == days))))
@@ -117,7 +113,7 @@ class Dirt:
         if "out_of_order" not in self._plan.dirt:
             return table
         order = np.arange(table.num_rows)
-        moved = np.flatnonzero(self._some(name, "out_of_order", table.num_rows, random))
+        moved = np.flatnonzero(self._some(f"{name}.out_of_order", np.ones(table.num_rows, bool), random))
         order[moved] = np.roll(moved, 1)
         return table.take(order)
 
@@ -125,6 +121,22 @@ class Dirt:
 def misread(text: str) -> str:
     """UTF-8 read as Latin-1: "Köln" becomes "KÃ¶ln"."""
     return text.encode().decode("latin-1")
+
+
+def _misread(text: pa.DictionaryArray, rows: np.ndarray) -> pa.DictionaryArray:
+    """The text with some rows, none of them ASCII, replaced by what the misreading makes of them."""
+    words = text.dictionary.to_pylist()
+    spoilt = [word for word in words if not word.isascii()]
+    place = {word: len(words) + number for number, word in enumerate(spoilt)}
+    misread_as = np.array([place.get(word, 0) for word in words], np.int16)
+    index = text.indices.fill_null(0).to_numpy()
+    indices = pa.array(np.where(rows, misread_as[index], index), mask=~_given(text))
+    return pa.DictionaryArray.from_arrays(indices, pa.array(words + [misread(word) for word in spoilt]))
+
+
+def _given(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """True where there is a value."""
+    return np.asarray(column.is_valid())
 
 
 def _set(table: pa.Table, column: str, values: pa.Array) -> pa.Table:

@@ -11,6 +11,7 @@ REGISTERED_BEFORE = 0.65
 
 OLDEST_REGISTRATION = 365  # days before day 0
 LATEST_REGISTRATION = 43_200  # second of the day, so that a first visit fits into what is left of it
+A_DAY = 86_400  # seconds
 YOUNGEST, OLDEST = 18, 85
 STUDENT, RETIRED = 0, 1
 STUDENT_UNTIL, STUDENT_SHARE = 26, 0.6
@@ -54,7 +55,7 @@ CITIES = {
 }
 """Cities, with their share of the users and what they add to the log budget."""
 
-MEDIAN_BUDGET = 260.0  # EUR in 28 days, of somebody without any of the effects
+MEDIAN_BUDGET = 200.0  # EUR in 28 days, of somebody without any of the effects
 BUDGET_SPREAD = 0.75  # of the log budget, beyond what the profile explains
 PRIME_AGE, AGE_EFFECT = 48, -0.00045  # the log budget falls with the square of the distance
 
@@ -86,9 +87,9 @@ def make_profiles(plan: Plan, random: np.random.Generator) -> Profiles:
     """Draw the users' profiles; occupation follows age, and the budget follows all of them with much left to chance."""
     count = plan.users
     before = random.random(count) < REGISTERED_BEFORE
-    day = np.where(
-        before, -1 - random.integers(0, OLDEST_REGISTRATION, count), random.integers(0, max(plan.days, 1), count)
-    )
+    known, new = -1 - random.integers(0, OLDEST_REGISTRATION, count), random.integers(0, plan.days, count)
+    seconds = random.integers(0, LATEST_REGISTRATION, count)
+    day, second = np.divmod(np.sort(np.where(before, known, new) * A_DAY + seconds), A_DAY)
     age = np.clip(random.normal(42, 15, count), YOUNGEST, OLDEST).astype(np.int16)
     occupation = _occupations(age, random)
     city_shares, city_effects = np.array(list(CITIES.values())).T
@@ -101,8 +102,8 @@ def make_profiles(plan: Plan, random: np.random.Generator) -> Profiles:
         + random.normal(0, BUDGET_SPREAD, count)
     )
     return Profiles(
-        registered_day=np.sort(day).astype(np.int32),
-        registered_second=random.integers(0, LATEST_REGISTRATION, count, dtype=np.int32),
+        registered_day=day.astype(np.int32),
+        registered_second=second.astype(np.int32),
         age=age,
         gender=random.choice(len(GENDERS), count, p=GENDER_SHARES).astype(np.int8),
         occupation=occupation,
