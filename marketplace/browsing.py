@@ -19,7 +19,7 @@ CART_SHARE, CARTS_OF_CONVERSION = 0.02, 0.25
 """Share of the events that put something into the cart and leave it there: more for those who also buy."""
 
 STRAY_SHARE = 0.15
-"""Of the events, those that look at another category than the visit's."""
+"""Of the events, those that look at another category than the visit's; the last thing that is bought is none."""
 
 MEDIAN_DWELL, DWELL_SPREAD, LONGEST_DWELL = 18.0, 1.0, 600.0  # seconds
 LAST_MILLISECOND = 86_399_999
@@ -65,7 +65,7 @@ def draw_events(
     bought = to_the_end <= visits.lines[visit]
     kind = _types(habits.conversion[visits.user][visit], random.random(count, dtype=np.float32))
     kind[bought] = CART
-    stray = (random.random(count, dtype=np.float32) < STRAY_SHARE) & ~bought
+    stray = (random.random(count, dtype=np.float32) < STRAY_SHARE) & ~(bought & (to_the_end == 1))
     category = visits.category[visit]
     category[stray] = draw_categories(season.interest, random.random(int(stray.sum())))
     taste = visits.taste[visit] + np.float32(TASTE_SPREAD) * random.standard_normal(count, dtype=np.float32)

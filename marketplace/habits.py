@@ -29,6 +29,9 @@ VISITS_A_DAY = 0.24
 VISITS_OF_ORDERS, VISITS_SPREAD = 0.4, 0.55
 """Visits grow with this power of the order rate; the spread is of the log visits beyond it."""
 
+WITH_RHYTHM = 0.4
+"""Share of the users who order at regular intervals; the others order at any time."""
+
 MOST_VISITS = 3.0
 BEST_CONVERSION = 0.4
 CHURN_SHAPE, CHURN_SCALE = 0.8, 170.0
@@ -58,6 +61,7 @@ class Habits:
         leaves: the first day on which the user is gone for good, never before their second.
         visits: a day, while active.
         conversion: probability that a visit ends in an order.
+        rhythm: orders at regular intervals.
         favourites: three categories per user.
         app_share: of the visits.
     """
@@ -68,6 +72,7 @@ class Habits:
     leaves: np.ndarray
     visits: np.ndarray
     conversion: np.ndarray
+    rhythm: np.ndarray
     favourites: np.ndarray
     app_share: np.ndarray
 
@@ -93,6 +98,7 @@ def make_habits(profiles: Profiles, catalogue: Catalogue, random: np.random.Gene
         leaves=(profiles.registered_day + np.minimum(stays, 1e6)).astype(np.int32),
         visits=visits.astype(np.float32),
         conversion=np.where(share > 0, np.minimum(orders / visits, BEST_CONVERSION), 0).astype(np.float32),
+        rhythm=random.random(count) < WITH_RHYTHM,
         favourites=_favourites(profiles, random),
         app_share=np.clip(random.beta(2, 2, count) + (40 - profiles.age) / 100, 0.02, 0.98).astype(np.float32),
     )

@@ -14,7 +14,7 @@ class Stream(IntEnum):
     CATALOGUE = 0
     USERS = 1
     OFFERS = 2
-    MOODS = 3
+    STATE = 3
     VISITS = 4
     DIRT = 5
 

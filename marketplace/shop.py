@@ -13,8 +13,9 @@ from marketplace.plan import Plan, Stream
 from marketplace.population import make_profiles
 from marketplace.purchases import draw_orders, draw_returns
 from marketplace.season import season
+from marketplace.state import State
 from marketplace.tables import list_prices, midnight, products_table, truth_table, users_table
-from marketplace.visits import Moods, draw_visits
+from marketplace.visits import draw_visits
 
 
 @dataclass(frozen=True)
@@ -50,22 +51,24 @@ class Shop:
 
         Returns that fall beyond the last day are not seen.
         """
-        moods = Moods(self._plan)
+        state = State(self._plan, self._habits)
         returns: dict[int, list[pa.Table]] = {}
         for number in range(self._plan.days):
-            moods.move(number)
-            events, orders, coming_back = self._day(number, moods)
+            state.move()
+            events, orders, coming_back = self._day(number, state)
             for due, lines in coming_back.items():
                 returns.setdefault(due, []).append(lines)
             lines = pa.concat_tables([orders, *returns.pop(number, [])])
             by_time = [(name, "ascending") for name in ("ordered_at", "order_id", "line")]
             yield Day(number, events, lines.sort_by(by_time))
 
-    def _day(self, number: int, moods: Moods) -> tuple[pa.Table, pa.Table, dict[int, pa.Table]]:
+    def _day(self, number: int, state: State) -> tuple[pa.Table, pa.Table, dict[int, pa.Table]]:
         """Events, orders, and returns by the day on which they come back."""
         random, today = self._plan.random(Stream.VISITS, number), season(self._plan, number)
         beginning, broken = midnight(self._plan, number), self._drift.tracking_is_broken(number)
-        visits = draw_visits(number, self._profiles, self._habits, moods, today, self._drift, random)
+        visits = draw_visits(number, self._profiles, self._habits, state, today, self._drift, random)
+        buys = visits.lines > 0
+        state.order(visits.user[buys], visits.category[buys])
         events = draw_events(number, visits, self._profiles, self._habits, today, random)
         prices = list_prices(self._catalogue, self._drift, number)
         orders = draw_orders(number, beginning, events, visits, today, prices, self._catalogue, random)

@@ -6,19 +6,13 @@ import numpy as np
 
 from marketplace.drift import Drift
 from marketplace.habits import FAVOURITES, MEAN_FURTHER_LINES, Habits
-from marketplace.plan import Plan, Stream
 from marketplace.population import Profiles
 from marketplace.season import Season
+from marketplace.state import NO_PLAN, State
 
 CHANNELS = ("app", "web", "mobile web")
 APP = 0
 WEB_SHARE = 0.65  # of the visits that are not by app
-
-MOOD_SPREAD, MOOD_MEMORY, MOOD_DAYS = 0.7, 0.85, 7
-"""A user's mood, a factor on visits, moves every week: log-normal, autoregressive."""
-
-MOOD_OF_CONVERSION = 0.3
-"""Conversion grows with this power of the mood."""
 
 MOST_LIKELY = 0.6  # a visit's probability to end in an order
 FAVOURITE_SHARE = 0.65  # of the visits that look for one of the user's favourite categories
@@ -53,44 +47,24 @@ class Visits:
     channel: np.ndarray
 
 
-class Moods:
-    """How much users feel like shopping, as the log of a factor with mean 1; it moves from week to week."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._noise = np.zeros(plan.users, np.float32)
-
-    def move(self, day: int) -> None:
-        """Go on to a day; days come one after the other from 0."""
-        if day % MOOD_DAYS:
-            return
-        random = self._plan.random(Stream.MOODS, day)
-        step = random.standard_normal(self._plan.users, dtype=np.float32)
-        fresh = np.float32(np.sqrt(1 - MOOD_MEMORY**2)) if day else np.float32(1)
-        self._noise = np.float32(MOOD_MEMORY) * self._noise + fresh * step
-
-    def log(self, users: slice | np.ndarray) -> np.ndarray:
-        """The log factor of some users."""
-        return np.float32(MOOD_SPREAD) * self._noise[users] - np.float32(MOOD_SPREAD**2 / 2)
-
-
 def draw_visits(
     day: int,
     profiles: Profiles,
     habits: Habits,
-    moods: Moods,
+    state: State,
     season: Season,
     drift: Drift,
     random: np.random.Generator,
 ) -> Visits:
     """Draw the visits of all users who are registered and have not left."""
     known = slice(0, int(np.searchsorted(profiles.registered_day, day, side="right")))
-    rate = habits.visits[known] * np.exp(moods.log(known)) * np.float32(season.visits)
+    rate = habits.visits[known] * state.visits(known) * np.float32(season.visits)
     rate[habits.leaves[known] <= day] = 0
     user = np.repeat(np.arange(len(rate), dtype=np.int32), random.poisson(rate))
     count = len(user)
-    interest = season.conversion * drift.conversion(day)
-    likely = habits.conversion[user] * np.exp(MOOD_OF_CONVERSION * moods.log(user)) * interest
+    planned = state.planned(user, random.random(count, dtype=np.float32))
+    category = np.where(planned == NO_PLAN, _categories(user, habits, season, random), planned)
+    likely = habits.conversion[user] * state.conversion(user, planned) * season.conversion * drift.conversion(day)
     buys = random.random(count, dtype=np.float32) < np.minimum(likely, MOST_LIKELY)
     further = np.minimum(random.poisson(MEAN_FURTHER_LINES, count), MOST_FURTHER_LINES)
     lines = np.where(buys, 1 + further, 0).astype(np.int32)
@@ -102,7 +76,7 @@ def draw_visits(
         start=_starts(count, random),
         events=events,
         lines=lines,
-        category=drift.categories(day, _categories(user, habits, season, random), random),
+        category=drift.categories(day, category, random),
         taste=habits.taste[user] + noise,
         channel=_channels(habits.app_share[user], random),
     )
