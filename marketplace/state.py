@@ -12,7 +12,7 @@ MOOD_SPREAD, MOOD_MEMORY, MOOD_DAYS = 0.7, 0.85, 7
 MOOD_OF_CONVERSION = 0.3
 """Conversion grows with this power of the mood."""
 
-RHYTHM_FACTOR, RHYTHM_LIMIT = 2.14, 4.0
+RHYTHM_FACTOR, RHYTHM_LIMIT = 2.14, 3.0
 """Users with a rhythm order with a hazard that grows with the square of the time since the last order: the intervals
 are Weibull distributed with shape 3, and 3 x gamma(4 / 3) ** 3 keeps their mean at the user's own."""
 
@@ -23,7 +23,7 @@ PLANS_A_DAY = 1 / 150
 SHORTEST_PLAN, MEAN_PLAN = 4, 14.0  # days, and days beyond the shortest
 VISITS_OF_PLAN = 1.8  # factor on visits while something is planned
 PLAN_SHARE = 0.6  # of the visits, those that are about the plan
-PLAN_CONVERSION = (0.2, 3.0)
+PLAN_CONVERSION = (0.2, 2.4)
 """Conversion of such a visit, as a factor: the first at the start, and the second more towards the end."""
 
 NO_PLAN = -1

@@ -10,12 +10,14 @@ from rich.console import Console
 from pipelines.cli_stack import AsJson, show
 from pipelines.settings import load_settings
 
+FIRST_DAY = datetime.fromisoformat("2024-01-01")
+
 
 def simulate(
     users: Annotated[int, typer.Option(help="Users that register by the end.", min=1)],
     days: Annotated[int, typer.Option(help="Days to simulate.", min=1)],
     seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.", min=0)] = 0,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")] = "2024-01-01",  # type: ignore[assignment]  # typer parses it
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")] = FIRST_DAY,
     drift: Annotated[
         list[str] | None,
         typer.Option(
