@@ -34,7 +34,7 @@ def run(users: int, days: int) -> str:
     events, lines = rows["events"] / MILLION, rows["order_lines"] / MILLION
     return (
         f"| {users:,} | {days} | {events:,.1f} | {lines:,.2f} | {seconds:,.0f} | {cpu:,.0f} | "
-        f" {after.ru_maxrss / 1024:,.0f} | {size / MILLION:,.0f} |"
+        f"{after.ru_maxrss / 1024:,.0f} | {size / MILLION:,.0f} |"
     )
 
 

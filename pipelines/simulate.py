@@ -74,8 +74,8 @@ def simulate(settings: Settings, plan: Plan, output: Path | None, console: Conso
         partial.replace(folder)
     except OSError as error:
         raise PurseError(
-            f"Writing {folder} failed: {error}. Nothing is left of it. Free space (about 20 MB for a million events), "
-            "or name another --output."
+            f"Writing {folder} failed: {error}. What was there stays. Free space (15 MB for a million events), or "
+            "name another --output."
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -22,6 +22,9 @@ from pipelines.sources import load_source
 from pipelines.validate import validate
 
 START = date(2024, 1, 1)
+BUSY = 600
+"""Users enough for orders on every day: without a range, what is ingested ends with the last order."""
+
 QUIET = Console(quiet=True)
 
 
@@ -75,7 +78,7 @@ def test_the_truth_is_in_no_table_that_is_loaded(settings):
 
 
 def test_purse_loads_it_whole(settings):
-    rows = run(settings)["rows"]
+    rows = run(settings, users=BUSY)["rows"]
     shop = settings.with_changes(source="marketplace")
     assert loaded_rows(shop) == {name: rows[name] for name in ("order_lines", "users", "products")}
     checked = validate(shop)
@@ -90,7 +93,7 @@ def test_purse_loads_it_whole(settings):
 
 
 def test_purse_loads_it_from_another_folder(settings, tmp_path):
-    result = run(settings, tmp_path / "shop")
+    result = run(settings, tmp_path / "shop", users=BUSY)
     rows = loaded_rows(settings.with_changes(source=result["source"]))
     assert rows == {name: result["rows"][name] for name in ("order_lines", "users", "products")}
 
@@ -107,7 +110,7 @@ def test_a_backtest_finds_it_too(settings):
 
 
 def test_dirt_ends_in_quarantine_row_by_row(settings):
-    result = run(settings, users=600, days=10, dirt=parse_dirt(["all"]))
+    result = run(settings, users=BUSY, days=10, dirt=parse_dirt(["all"]))
     shop = settings.with_changes(source="marketplace")
     ingest(shop)
     lines = validate(shop)["tables"]["order_lines"]
@@ -126,6 +129,12 @@ def test_a_simulation_is_replaced_and_nothing_else_is(settings, tmp_path):
     with pytest.raises(PurseError, match="did not write"):
         run(settings, tmp_path / "mine")
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+
+def test_a_folder_that_cannot_be_is_told(settings, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PurseError, match=r"Writing .* failed: .*name another --output"):
+        run(settings, tmp_path / "file" / "shop", users=10, days=1)
 
 
 def test_drift_and_dirt_are_read_from_words():
