@@ -155,6 +155,7 @@ def own_settings(
         source=source,
         home=settings.home_path / "backtests" / f"{_label(source)}-{cutoff}-{horizon_days}d",
         lake_root=None,
+        source_root=settings.source_root_path,
         horizon_days=horizon_days,
         mlflow__tracking_uri=None,
         **({"sweep__families": families} if families else {}),

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from pipelines.cli_simulate import simulate
 from pipelines.cli_stack import AsJson, demo, down, logs, show, status, up
 from pipelines.errors import PurseError
 from pipelines.runner import Result, run_step
@@ -253,6 +254,7 @@ def backtest(
         Console().print(table(result))
 
 
+app.command(rich_help_panel=DATA)(simulate)
 for command in (up, down, status, logs, demo):
     app.command(rich_help_panel=STACK)(command)
 

@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     horizon_days: Count
     home: Path
     lake_root: str | None
+    source_root: Path | None
     ingest: Ingest
     snapshots: Snapshots
     sweep: Sweep
@@ -136,6 +137,12 @@ class Settings(BaseSettings):
         """Root of the Delta tables, a path or an object-store URL."""
         root = self.lake_root or str(self.home_path / "lake")
         return root if "://" in root else str(REPOSITORY / root)
+
+    @property
+    def source_root_path(self) -> Path:
+        """The folder that {source_root} in a source file stands for."""
+        root = self.source_root or self.home_path
+        return root if root.is_absolute() else REPOSITORY / root
 
     @property
     def tracking_uri(self) -> str:

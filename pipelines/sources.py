@@ -91,7 +91,7 @@ def load_source(settings: Settings) -> Source:
         known = ", ".join(sorted(p.stem for p in (REPOSITORY / "conf" / "sources").glob("*.yaml")))
         raise PurseError(f"Source '{settings.source}': there is no file {path}. Known sources: {known}.")
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text().replace("{source_root}", str(settings.source_root_path)))
         if not isinstance(content, dict):
             raise PurseError(f"Source file {path}: expected the keys 'title' and 'tables', found {content!r}.")
         return Source.model_validate({**content, "path": path.resolve()})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("dags", "pipelines", "features", "models", "expectations")
+PACKAGES = ("dags", "pipelines", "features", "models", "expectations", "marketplace")
 NOW = re.compile(r"\b(?:datetime\.now|date\.today|utcnow|time\.time)\(|\bibis\.now\(|Timestamp\.now\(")
 MAY_ASK_FOR_NOW = {"pipelines/cli.py", "pipelines/runner.py"}
 

@@ -33,7 +33,7 @@ def test_help_names_every_step_in_order(purse):
 def test_an_error_is_one_message_without_a_traceback(purse):
     done = purse("ingest", PURSE_SOURCE="nowhere")
     assert done.returncode == 1
-    assert "Known sources: cdnow, tafeng" in done.stderr.replace("\n", " ")
+    assert "Known sources: cdnow, marketplace, tafeng" in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 

@@ -147,7 +147,7 @@ def test_a_corrupt_file(shop, tmp_path):
 
 
 def test_an_unknown_source_lists_the_known(settings):
-    with pytest.raises(PurseError, match="Known sources: cdnow, tafeng"):
+    with pytest.raises(PurseError, match="Known sources: cdnow, marketplace, tafeng"):
         ingest(settings.with_changes(source="nowhere"))
 
 

@@ -1,0 +1,157 @@
+"""The events of a day's visits: searches, views, clicks, favourites and carts, in the order of time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from marketplace.catalogue import CATEGORIES, draw_products
+from marketplace.habits import TASTE_SPREAD, Habits
+from marketplace.population import Profiles
+from marketplace.season import Season
+from marketplace.tables import instants, words
+from marketplace.visits import APP, CHANNELS, Visits, draw_categories
+
+EVENT_TYPES = ("view", "click", "search", "cart", "favourite")
+VIEW, CLICK, SEARCH, CART, FAVOURITE = range(5)
+SEARCH_SHARE, CLICK_SHARE, FAVOURITE_SHARE = 0.13, 0.22, 0.04
+CART_SHARE, CARTS_OF_CONVERSION = 0.02, 0.25
+"""Share of the events that put something into the cart and leave it there: more for those who also buy."""
+
+STRAY_SHARE = 0.15
+"""Of the events, those that look at another category than the visit's; the last thing that is bought is none."""
+
+MEDIAN_DWELL, DWELL_SPREAD, LONGEST_DWELL = 18.0, 1.0, 600.0  # seconds
+LAST_MILLISECOND = 86_399_999
+WORDINGS = ("günstig {}", "{}", "{} premium")
+WORDING_FROM = (-0.8, 0.8)
+"""Taste below which a search asks for something cheap, and above which for something good."""
+
+QUERIES = tuple(wording.format(query) for c in CATEGORIES for query in c.queries for wording in WORDINGS)
+TIME_BITS = 27  # milliseconds of a day fit
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events of a day in the order of visits, and within each of time.
+
+    Attributes:
+        visit: index of the visit.
+        time: millisecond of the day.
+        type: index into EVENT_TYPES.
+        product: index, also of a search, which does not tell it.
+        dwell: whole seconds until the next event.
+        query: index into QUERIES, for searches.
+        bought: the cart becomes an order line.
+    """
+
+    visit: np.ndarray
+    time: np.ndarray
+    type: np.ndarray
+    product: np.ndarray
+    dwell: np.ndarray
+    query: np.ndarray
+    bought: np.ndarray
+
+
+def draw_events(
+    day: int, visits: Visits, profiles: Profiles, habits: Habits, season: Season, random: np.random.Generator
+) -> Events:
+    """Draw what happens in each visit. A visit ends on the day on which it begins."""
+    visit = np.repeat(np.arange(len(visits.user), dtype=np.int32), visits.events)
+    count = len(visit)
+    ends = np.cumsum(visits.events, dtype=np.int64)
+    to_the_end = np.repeat(ends, visits.events) - np.arange(count)
+    bought = to_the_end <= visits.lines[visit]
+    kind = _types(habits.conversion[visits.user][visit], random.random(count, dtype=np.float32))
+    kind[bought] = CART
+    stray = (random.random(count, dtype=np.float32) < STRAY_SHARE) & ~(bought & (to_the_end == 1))
+    category = visits.category[visit]
+    category[stray] = draw_categories(season.interest, random.random(int(stray.sum())))
+    taste = visits.taste[visit] + np.float32(TASTE_SPREAD) * random.standard_normal(count, dtype=np.float32)
+    taste += np.where(bought, np.float32(0), habits.aspiration[visits.user][visit])
+    dwell = np.exp(np.float32(DWELL_SPREAD) * random.standard_normal(count, dtype=np.float32))
+    dwell = np.clip(np.float32(MEDIAN_DWELL) * dwell, 1, LONGEST_DWELL).astype(np.int32)
+    return Events(
+        visit=visit,
+        time=_times(day, visits, profiles, dwell, ends),
+        type=kind,
+        product=draw_products(category, taste, random),
+        dwell=dwell,
+        query=_queries(category, taste, random),
+        bought=bought,
+    )
+
+
+def tracked(events: Events, visits: Visits, *, broken: bool) -> np.ndarray:
+    """Indexes of the events that the shop records, in the order of time."""
+    # one number per event with the time in front: sorting it sorts the events at the speed of integers, ties by visit
+    index_bits = 63 - TIME_BITS
+    keys = np.sort((events.time << index_bits) | np.arange(len(events.time), dtype=np.int64))
+    order = keys & ((1 << index_bits) - 1)
+    if broken:
+        order = order[(visits.channel[events.visit[order]] != APP) | (events.type[order] != CART)]
+    return order
+
+
+def events_table(
+    day: int, midnight: int, events: Events, visits: Visits, order: np.ndarray, *, broken: bool
+) -> pa.Table:
+    """The recorded events as the shop would export them.
+
+    Args:
+        day: number of the day.
+        midnight: at which it begins, microseconds since 1970.
+        events: of the day.
+        visits: of the day.
+        order: which events, see `tracked`.
+        broken: dwell times of the app are missing.
+    """
+    visit, kind = events.visit[order], events.type[order]
+    channel = visits.channel[visit]
+    searches = kind == SEARCH
+    number = day * 100_000_000 + 1
+    return pa.table(
+        {
+            "event_id": np.arange(number, number + len(order)),
+            "user_id": visits.user[visit] + 1,
+            "occurred_at": instants(midnight, events.time[order]),
+            "event_type": words(kind, EVENT_TYPES),
+            "product_id": pa.array(events.product[order] + 1, mask=searches),
+            "session_id": visit + np.int64(number),
+            "dwell_seconds": pa.array(events.dwell[order], mask=(channel == APP) if broken else None),
+            "query": words(events.query[order], QUERIES, missing=~searches),
+            "channel": words(channel, CHANNELS),
+        }
+    )
+
+
+def _types(conversion: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """Event types without those that buy; `chance` is uniform on [0, 1)."""
+    carts = np.float32(CART_SHARE) + np.float32(CARTS_OF_CONVERSION) * conversion
+    kind = np.full(len(chance), VIEW, np.int8)
+    fixed = SEARCH_SHARE + CLICK_SHARE + FAVOURITE_SHARE
+    kind[chance < fixed + carts] = CART
+    kind[chance < fixed] = FAVOURITE
+    kind[chance < SEARCH_SHARE + CLICK_SHARE] = CLICK
+    kind[chance < SEARCH_SHARE] = SEARCH
+    return kind
+
+
+def _times(day: int, visits: Visits, profiles: Profiles, dwell: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Milliseconds of the day: one event follows the other after its dwell time."""
+    passed = np.cumsum(dwell, dtype=np.int64)
+    before = np.concatenate([[0], passed])[ends - visits.events]
+    duration = 1000 * (np.concatenate([[0], passed])[ends] - before)
+    registered = profiles.registered_day[visits.user] == day
+    earliest = np.where(registered, 1000 * (profiles.registered_second[visits.user] + 1), 0)
+    start = np.clip(visits.start, earliest, LAST_MILLISECOND - duration)
+    return np.repeat(start - 1000 * before, visits.events) + 1000 * (passed - dwell)
+
+
+def _queries(category: np.ndarray, taste: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """One of the category's queries, worded by the taste."""
+    low, high = WORDING_FROM
+    wording = (taste > low).astype(np.int16) + (taste > high)
+    which = random.integers(0, 2, len(category), dtype=np.int16)
+    return (category.astype(np.int16) * 2 + which) * np.int16(len(WORDINGS)) + wording

@@ -1,0 +1,87 @@
+"""What changes about users from day to day: their mood, when they last ordered, and what they are planning to buy."""
+
+import numpy as np
+
+from marketplace.catalogue import CATEGORIES
+from marketplace.habits import Habits
+from marketplace.plan import Plan, Stream
+
+MOOD_SPREAD, MOOD_MEMORY, MOOD_DAYS = 0.7, 0.85, 7
+"""The mood, a factor on visits with mean 1, moves every week: log-normal, autoregressive."""
+
+MOOD_OF_CONVERSION = 0.3
+"""Conversion grows with this power of the mood."""
+
+RHYTHM_FACTOR, RHYTHM_LIMIT = 2.14, 3.0
+"""Users with a rhythm order with a hazard that grows with the square of the time since the last order: the intervals
+are Weibull distributed with shape 3, and 3 x gamma(4 / 3) ** 3 keeps their mean at the user's own."""
+
+PLANNED = ("electronics", "phones", "computers", "appliances", "furniture", "jewellery")
+"""Categories that people look around in for days before they buy, or don't."""
+
+PLANS_A_DAY = 1 / 150
+SHORTEST_PLAN, MEAN_PLAN = 4, 14.0  # days, and days beyond the shortest
+VISITS_OF_PLAN = 1.8  # factor on visits while something is planned
+PLAN_SHARE = 0.6  # of the visits, those that are about the plan
+PLAN_CONVERSION = (0.2, 2.4)
+"""Conversion of such a visit, as a factor: the first at the start, and the second more towards the end."""
+
+NO_PLAN = -1
+
+
+class State:
+    """The users' state on the current day; days come one after the other from 0."""
+
+    def __init__(self, plan: Plan, habits: Habits) -> None:
+        self._plan, self._habits, self._day = plan, habits, -1
+        self._mood = np.zeros(plan.users, np.float32)
+        self._category = np.full(plan.users, NO_PLAN, np.int32)
+        self._began = np.zeros(plan.users, np.int32)
+        self._ends = np.zeros(plan.users, np.int32)
+        orders = np.maximum(habits.visits * habits.conversion, 1e-6)
+        self._interval = np.minimum(1 / orders, 1e5).astype(np.float32)
+        self._ordered = -self._interval * plan.random(Stream.STATE).random(plan.users, dtype=np.float32)
+
+    def move(self) -> None:
+        """Go on to the next day."""
+        self._day += 1
+        random = self._plan.random(Stream.STATE, self._day)
+        if self._day % MOOD_DAYS == 0:
+            fresh = np.float32(np.sqrt(1 - MOOD_MEMORY**2)) if self._day else np.float32(1)
+            step = random.standard_normal(self._plan.users, dtype=np.float32)
+            self._mood = np.float32(MOOD_MEMORY) * self._mood + fresh * step
+        self._category[self._ends <= self._day] = NO_PLAN
+        starts = (random.random(self._plan.users, dtype=np.float32) < PLANS_A_DAY) & (self._category == NO_PLAN)
+        count = int(starts.sum())
+        planned = np.array([i for i, category in enumerate(CATEGORIES) if category.name in PLANNED], np.int32)
+        self._category[starts] = random.choice(planned, count)
+        self._began[starts] = self._day
+        self._ends[starts] = self._day + SHORTEST_PLAN + (MEAN_PLAN * random.standard_exponential(count)).astype(int)
+
+    def visits(self, users: slice) -> np.ndarray:
+        """Factor on visits."""
+        plans = np.where(self._category[users] == NO_PLAN, np.float32(1), np.float32(VISITS_OF_PLAN))
+        return np.exp(self._log_mood(users)) * plans
+
+    def planned(self, users: np.ndarray, chance: np.ndarray) -> np.ndarray:
+        """What a visit of each user is planned for, as a category, or NO_PLAN; `chance` is uniform on [0, 1)."""
+        return np.where(chance < PLAN_SHARE, self._category[users], NO_PLAN)
+
+    def conversion(self, users: np.ndarray, planned: np.ndarray) -> np.ndarray:
+        """Factor on the probability that a visit, planned for something or not, ends in an order."""
+        lasts = np.maximum(self._ends[users] - self._began[users], 1)
+        progress = ((self._day - self._began[users]) / lasts).astype(np.float32)
+        first, more = PLAN_CONVERSION
+        plans = np.where(planned == NO_PLAN, np.float32(1), np.float32(first) + np.float32(more) * progress**2)
+        waited = (self._day - self._ordered[users]) / self._interval[users]
+        rhythm = np.minimum(np.float32(RHYTHM_FACTOR) * waited**2, np.float32(RHYTHM_LIMIT))
+        rhythm = np.where(self._habits.rhythm[users] & (planned == NO_PLAN), rhythm, np.float32(1))
+        return plans * rhythm * np.exp(np.float32(MOOD_OF_CONVERSION) * self._log_mood(users))
+
+    def order(self, users: np.ndarray, categories: np.ndarray) -> None:
+        """Take note of orders: a plan ends when something of its category is bought."""
+        self._ordered[users] = self._day
+        self._category[users[self._category[users] == categories]] = NO_PLAN
+
+    def _log_mood(self, users: slice | np.ndarray) -> np.ndarray:
+        return np.float32(MOOD_SPREAD) * self._mood[users] - np.float32(MOOD_SPREAD**2 / 2)
