@@ -59,7 +59,7 @@ def check_tables(tables, result):
     assert deciles["mean_expected"].is_monotonic_increasing
     assert (deciles["users"] * deciles["inside"]).sum() / 240 == pytest.approx(result["measures"]["interval_coverage"])
     assert set(tables["permutation"]["measure"]) == {
-        *("T", "days_since_last_order", "order_days", "spend", "orders", "region")
+        *("T", "frequency", "recency", "days_since_last_order", "order_days", "spend", "orders", "region")
     }
     assert tables["importances"]["feature"].iloc[0] in {"orders_28d", "spend_28d"}
 
