@@ -11,6 +11,7 @@ from models import calibration, intervals
 from models.level import Level
 from models.purchasing_power import Member, PurchasingPower, blended, build
 from pipelines import trials
+from pipelines.cold_start import learn
 from pipelines.results import read_result
 from pipelines.settings import Settings
 from pipelines.split import read_labelled
@@ -69,5 +70,6 @@ def fit(
         horizon_ratio=horizon_ratio,
         seed=settings.training.seed,
         threads=settings.training.threads,
+        cold_start=learn(settings, snapshot_date),
     )
     return model, reference.head(5)
