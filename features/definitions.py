@@ -18,5 +18,9 @@ def available(columns: set[str]) -> tuple[Feature, ...]:
 
 
 def of_attributes(features: Iterable[Feature]) -> tuple[Feature, ...]:
-    """Those that a user without orders has too: computed from profile and behaviour alone."""
-    return tuple(one for one in features if all(need.startswith(("users.", "events.")) for need in one.needs))
+    """Those that a user without orders has too: computed from profile or behaviour, and from no orders."""
+    return tuple(one for one in features if _needs(one, "users", "events") and not _needs(one, "order_lines"))
+
+
+def _needs(feature: Feature, *tables: str) -> bool:
+    return any(need.split(".")[0] in tables for need in feature.needs)

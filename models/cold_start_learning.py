@@ -85,7 +85,7 @@ def fit(
     segments = SegmentMean(final.rows_per_user).fit(final.rows)
     rehearsed = _rehearse(*fold, seed, threads)
     choice = rehearsed[0] if rehearsed else None
-    learner = _learner(seed, threads, final).fit(final.rows) if choice and choice.is_learner else None
+    learner = boosted(seed, threads, final).fit(final.rows) if choice and choice.is_learner else None
     said = (learner or segments).predict(final.rows.features)
     spend_factor, probability_factor = (1.0, 1.0)
     if learned_from != "without_orders":
@@ -115,14 +115,14 @@ def _rehearse(training: Cohort, validation: Cohort, seed: int, threads: int) -> 
     said = floats(SegmentMean(training.rows_per_user).fit(training.rows).predict(inputs)["expected_spend"])
     if not inputs.shape[1]:
         return Choice(0.0, 0.0, 0.5, 1.0), said, spend
-    rival = floats(_learner(seed, threads, training).fit(training.rows).predict(inputs)["expected_spend"])
+    rival = floats(boosted(seed, threads, training).fit(training.rows).predict(inputs)["expected_spend"])
     gain = paired_bootstrap(spend, rival, said, SAMPLES, seed)
     errors = [float(((one * spend.mean() / (one.mean() or 1.0) - spend) ** 2).mean()) for one in (rival, said)]
     choice = Choice(*gain, errors[0] / errors[1] if errors[1] > 0 else 1.0)
     return choice, rival if choice.is_learner else said, spend
 
 
-def _learner(seed: int, threads: int, cohort: Cohort) -> BoostedSpend:
+def boosted(seed: int, threads: int, cohort: Cohort) -> BoostedSpend:
     """Boosted trees with leaves that suit few users as well as many."""
     leaf = int(np.clip(cohort.users // 20, 10, 200))
     return BoostedSpend(hurdle=False, seed=seed, threads=threads, min_leaf=leaf, columns=1.0)

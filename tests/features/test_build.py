@@ -196,7 +196,9 @@ def test_attributes_are_what_needs_no_orders():
     def needing(*needs):
         return Feature("one", lambda day: day, "unit", "One.", "one", needs=needs)
 
-    given = [needing("users.region"), needing("events.event_type"), needing("events.event_type", "order_lines.amount")]
+    views = needing("events.event_type", "products.category")
+    given = [needing("users.region"), views, needing("events.event_type", "order_lines.amount")]
+    given += [needing("products.category"), needing("order_lines.amount")]
     assert of_attributes(given) == tuple(given[:2])
 
 
