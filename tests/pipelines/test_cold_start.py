@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.comparison import compare
 from pipelines import lake, logged_model, register, tracking, train
 from pipelines.build_features import WITHOUT_ORDERS, build_features
 from pipelines.cold_start import read_cohorts
@@ -135,6 +136,17 @@ def test_they_are_scored_and_the_rows_say_from_what(shop):
     assert cold.purchase_probability[north].mean() == pytest.approx(1 - 0.98**14, abs=0.06)
     exported = pd.read_csv(settings.exports / f"scores_{END}.csv")
     assert exported.basis.value_counts().to_dict() == rows.basis.value_counts().to_dict()
+
+
+def test_out_of_time_they_spend_what_was_said_and_the_segment_tells_who(shop):
+    settings, uri = shop
+    _, later = read_labelled(settings, END, [END - timedelta(days=14)], ["region", "tenure"], TRAINING_WITHOUT_ORDERS)
+    said = logged_model.load_model(settings, uri).predict_without_orders(later.features)
+    assert said.expected_spend.sum() == pytest.approx(later.future_spend.sum(), rel=0.35)
+    mean = said.assign(expected_spend=said.expected_spend.mean(), purchase_probability=0.5)
+    table = compare(later, {"cold start": said, "mean": mean}, samples=50)
+    assert table.loc["mean", "lead_ngini"] > 3 * table.loc["mean", "lead_ngini_se"]
+    assert table.loc["mean", "lead_auc"] > 3 * table.loc["mean", "lead_auc_se"]
 
 
 def test_where_users_are_known_from_their_first_order_on_nobody_else_is_scored(shop, tmp_path, empty_mlflow):
