@@ -53,7 +53,7 @@ class ColdStart:
         segments: the mean of the segment.
         learner: what beat it out of time; None: the segment mean is the model.
         choice: how that was found; None where there was no validation or nothing but the mean to learn.
-        spend_factor, probability_factor: from those learned from to users without orders; 1 where they are the same.
+        spend_factor, probability_factor: from those learned from to the newest of them, and to users without orders.
         intervals: of spend.
         learned_from: whose spend was learned.
         reasons: of the learner's numbers.

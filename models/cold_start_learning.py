@@ -1,6 +1,6 @@
 """Learning what users without orders will spend; see `models.cold_start`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from models import intervals
 from models.cold_start import Choice, ColdStart, LearnedFrom
 from models.gini import Floats, floats, paired_bootstrap
 from models.lightgbm_models import BoostedSpend
-from models.protocol import LabelledUsers
+from models.protocol import LabelledUsers, SpendModel
 from models.reasons import Reasons
 from models.segment_mean import SegmentMean
 from models.targets import winsorised_spend
@@ -21,9 +21,11 @@ MIN_USERS = 200
 
 MIN_BUYERS = 20
 PRIOR_USERS = 200
-"""Where users without orders are too few, their mean counts as if so many more had spent like those learned from."""
+"""What users really spent moves the level as if so many more of them had spent what is expected of them."""
 
 SAMPLES = 200
+TARGETS = {"expected_spend": "future_spend", "purchase_probability": "purchased"}
+"""What is predicted, and what of it becomes true."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def fit(
     fold: tuple[Cohort, Cohort],
     *,
     learned_from: LearnedFrom,
+    recent: Cohort,
     without_orders: Cohort,
     phrases: Mapping[str, str],
     top_reasons: int,
@@ -72,7 +75,9 @@ def fit(
         final: what is fitted on in the end.
         fold: training users, whose labels end before the snapshot of the validation users; for choice and intervals.
         learned_from: who these are.
-        without_orders: at the final snapshots, however few there are; they set the level.
+        recent: those of the final users who are at the newest snapshot; how much they spend beside the customers sets
+            the level, because it changes as a shop grows.
+        without_orders: at the final snapshots, however few there are; they set it where others were learned from.
         phrases: a phrase per feature.
         top_reasons: how many reasons a user gets at most.
         horizon_ratio: horizon / label length.
@@ -86,11 +91,10 @@ def fit(
     rehearsed = _rehearse(*fold, seed, threads)
     choice = rehearsed[0] if rehearsed else None
     learner = boosted(seed, threads, final).fit(final.rows) if choice and choice.is_learner else None
-    said = (learner or segments).predict(final.rows.features)
-    spend_factor, probability_factor = (1.0, 1.0)
-    if learned_from != "without_orders":
-        spend_factor = _factor(said["expected_spend"], without_orders, without_orders.rows.future_spend)
-        probability_factor = _factor(said["purchase_probability"], without_orders, without_orders.rows.purchased)
+    model = learner or segments
+    said = model.predict(final.rows.features)
+    closest = [recent] if learned_from == "without_orders" else [recent, without_orders]
+    spend_factor, probability_factor = (_factor(model, closest, side) for side in TARGETS)
     # where nothing could be rehearsed, those learned from say how far users are from their mean
     expected, spend = rehearsed[1:] if rehearsed else (said["expected_spend"], final.rows.future_spend)
     unit = float(said["expected_spend"].mean()) * spend_factor
@@ -128,12 +132,16 @@ def boosted(seed: int, threads: int, cohort: Cohort) -> BoostedSpend:
     return BoostedSpend(hurdle=False, seed=seed, threads=threads, min_leaf=leaf, columns=1.0)
 
 
-def _factor(said: pd.Series, without_orders: Cohort, truth: pd.Series) -> float:
-    """From the mean that was learned to that of users without orders, which few of them move little."""
-    learned, users = float(said.mean()), without_orders.users
-    if learned <= 0 or not users:
-        return 1.0
-    return (users * float(truth.mean()) / learned + PRIOR_USERS) / (users + PRIOR_USERS)
+def _factor(model: SpendModel, cohorts: Sequence[Cohort], side: str) -> float:
+    """What brings the mean of predictions to what cohorts, one after the other, did; a small cohort moves it little."""
+    factor = 1.0
+    for cohort in cohorts:
+        if cohort.users:
+            said = factor * float(model.predict(cohort.rows.features)[side].mean())
+            true = float(floats(getattr(cohort.rows, TARGETS[side])).mean())
+            if said > 0:
+                factor *= (cohort.users * true / said + PRIOR_USERS) / (cohort.users + PRIOR_USERS)
+    return factor
 
 
 def _reasons(

@@ -39,15 +39,16 @@ def learn(settings: Settings, snapshot_date: date) -> ColdStart:
     """
     split = read_result(settings, snapshot_date, "split")
     newest = split["folds"][0]
-    parts = [split["final"], newest["training"], [newest["validation"]]]
+    parts = [split["final"], newest["training"], [newest["validation"]], [max(split["final"])]]
     cohorts = read_cohorts(settings, snapshot_date, [list(map(date.fromisoformat, days)) for days in parts])
     enough = [name for name, (final, *_) in cohorts.items() if final.is_enough]
     learned_from = enough[0] if enough else LAST_RESORT
-    final, training, validation = cohorts[learned_from]
+    final, training, validation, recent = cohorts[learned_from]
     model = fit(
         final,
         (training, validation),
         learned_from=learned_from,
+        recent=recent,
         without_orders=cohorts["without_orders"][0],
         phrases={feature.name: feature.phrase for feature in of_attributes(FEATURES)},
         top_reasons=settings.scoring.reasons,

@@ -35,7 +35,7 @@ def nobody():
 def fitted(final=None, fold=None, learned_from="without_orders", **changes):
     final = final or users()
     fold = fold or (users(seed=1), users(seed=2))
-    given = {"without_orders": nobody(), "phrases": PHRASES, "top_reasons": 3}
+    given = {"recent": nobody(), "without_orders": nobody(), "phrases": PHRASES, "top_reasons": 3}
     return fit(final, fold, learned_from=learned_from, **(given | changes))
 
 
@@ -90,16 +90,28 @@ def test_reasons_name_what_is_known_of_the_profile():
 
 def test_few_users_without_orders_move_the_level_of_those_learned_from():
     few = users(count=50, seed=5, level=0.1)
-    newcomers = users()
-    plain, moved = (fitted(newcomers, learned_from="newcomers", without_orders=w) for w in (nobody(), few))
-    mean = newcomers.rows.future_spend.mean()
-    expected = (50 * few.rows.future_spend.mean() / mean + PRIOR_USERS) / (50 + PRIOR_USERS)
-    assert moved.spend_factor == pytest.approx(expected, rel=0.01)
-    said = [model.predict(newcomers.rows.features)["expected_spend"] for model in (plain, moved)]
-    np.testing.assert_allclose(said[1], said[0] * moved.spend_factor)
-    bought = few.rows.purchased.mean() / newcomers.rows.purchased.mean()
-    assert moved.probability_factor == pytest.approx((50 * bought + PRIOR_USERS) / (50 + PRIOR_USERS), rel=0.01)
-    assert (plain.spend_factor, plain.probability_factor) == (1, 1)
+    plain, moved, own = (
+        fitted(learned_from=source, without_orders=cohort)
+        for source, cohort in (("newcomers", nobody()), ("newcomers", few), ("without_orders", few))
+    )
+    said = plain.predict(few.rows.features)
+    for factor, side, truth in (
+        (moved.spend_factor, "expected_spend", few.rows.future_spend),
+        (moved.probability_factor, "purchase_probability", few.rows.purchased),
+    ):
+        assert factor == pytest.approx((50 * truth.mean() / said[side].mean() + PRIOR_USERS) / (50 + PRIOR_USERS))
+    spend = moved.predict(few.rows.features)["expected_spend"]
+    np.testing.assert_allclose(spend, said["expected_spend"] * moved.spend_factor)
+    assert [plain.spend_factor, plain.probability_factor, own.spend_factor, own.probability_factor] == [1] * 4
+
+
+def test_the_newest_snapshot_sets_the_level():
+    recent = users(count=1_800, seed=5, level=0.5)
+    model = fitted(recent=recent)
+    said, truth = model.predict(recent.rows.features)["expected_spend"].mean(), recent.rows.future_spend.mean()
+    before = fitted().predict(recent.rows.features)["expected_spend"].mean()
+    assert said == pytest.approx(0.9 * truth + 0.1 * before)
+    assert model.intervals.unit == pytest.approx(fitted().intervals.unit * model.spend_factor)
 
 
 def test_too_few_to_rehearse_is_the_segment_mean():
