@@ -80,7 +80,8 @@ def read_cohorts(
     if lake.exists(settings, TRAINING_WITHOUT_ORDERS):
         strangers = {day: read_labelled(settings, snapshot_date, [day], names, TRAINING_WITHOUT_ORDERS) for day in days}
     else:
-        strangers = {day: _first_bought_within(users, -1) for day, users in customers.items()}
+        nobody = -1
+        strangers = {day: _first_bought_within(users, nobody) for day, users in customers.items()}
     newcomers = {day: _first_bought_within(users, split["label_days"]) for day, users in customers.items()}
     comparable = [
         feature.name
