@@ -1,30 +1,25 @@
 """Step `build_features`: reduce the order log to daily rows, then compute the features of each snapshot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Literal
 
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from features import sequences
 from features.build import build
-from features.definitions import FEATURES, available, of_attributes
-from features.feature import Feature
+from features.definitions import FEATURES, available
 from features.user_day import categorised_lines, user_category_day, user_day
 from models.catalog import reads_sequences
 from pipelines import lake
 from pipelines.settings import Settings
 from pipelines.snapshots import plan_snapshots
 from pipelines.validate import check
+from pipelines.without_orders import write_features
 
 Purpose = Literal["training", "scoring"]
-
-WITHOUT_ORDERS = "features_without_orders"
-"""Table of the users who are known and have not bought, with profile and behaviour; no family but their own learns
-from it."""
 
 
 def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "scoring") -> dict[str, Any]:
@@ -55,7 +50,7 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     if purpose == "training":
         first_day = lake.days(settings, "raw/order_lines")[0]
         snapshots = list(plan_snapshots(first_day, snapshot_date, settings.horizon_days, settings.snapshots).all)
-    rows, rows_without_orders, report = 0, 0, {}
+    rows, report = 0, {}
     for snapshot in snapshots:
         table = build(daily, snapshot, features, channels).to_pyarrow()
         stamped = table.append_column("snapshot_date", pa.array([snapshot] * table.num_rows, pa.date32()))
@@ -63,37 +58,16 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
             report = check(settings, stamped.drop_columns(lists).to_pandas(), "features", snapshot)
         lake.replace(settings, "features", stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1))
         rows += table.num_rows
-        if "users" in daily:
-            rows_without_orders += _write_without_orders(settings, daily, snapshot, features, purpose)
     names = [feature.name for feature in features] + lists
     return {
         "snapshot_date": snapshot_date.isoformat(),
         "snapshots": [snapshot.isoformat() for snapshot in snapshots],
         "rows": rows,
-        "rows_without_orders": rows_without_orders,
+        "rows_without_orders": write_features(settings, daily, snapshots, features, undated=purpose == "scoring"),
         "features": names,
         "left_out": [feature.name for feature in FEATURES if feature.name not in names],
         **report,
     }
-
-
-def _write_without_orders(
-    settings: Settings, daily: Mapping[str, ir.Table], snapshot: date, features: Sequence[Feature], purpose: Purpose
-) -> int:
-    """Replace the snapshot's rows of users who are known without orders, and say how many there are.
-
-    Nothing is learned from users of whom it isn't known since when they are there: those who will come because they
-    buy are among them.
-    """
-    users = daily["users"]
-    if purpose == "training":
-        dated = users.valid_from > ibis.literal(lake.UNDATED)
-        users = users.filter(dated | users.registered_at.notnull() if "registered_at" in users.columns else dated)
-    tables = {**daily, "users": users}
-    table = build(tables, snapshot, of_attributes(features), population="without_orders").to_pyarrow()
-    stamped = table.append_column("snapshot_date", pa.array([snapshot] * table.num_rows, pa.date32()))
-    lake.replace(settings, WITHOUT_ORDERS, stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1))
-    return int(table.num_rows)
 
 
 def _tables(settings: Settings) -> list[str]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipelines import lake, tracking
-from pipelines.build_features import WITHOUT_ORDERS
 from pipelines.errors import NothingToDo, PurseError
 from pipelines.files import write_atomically
 from pipelines.level import forecast_level
@@ -15,6 +14,7 @@ from pipelines.logged_model import load_model
 from pipelines.registry import CHAMPION, version_of
 from pipelines.settings import Settings
 from pipelines.validate import check
+from pipelines.without_orders import WITHOUT_ORDERS
 
 if TYPE_CHECKING:
     import pandas as pd

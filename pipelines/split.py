@@ -15,10 +15,10 @@ from features.build import labels
 from features.definitions import FEATURES, of_attributes
 from models.protocol import LabelledUsers
 from pipelines import lake
-from pipelines.build_features import WITHOUT_ORDERS
 from pipelines.results import read_result
 from pipelines.settings import REPOSITORY, Settings
 from pipelines.snapshots import SnapshotPlan, is_matured, plan_snapshots
+from pipelines.without_orders import WITHOUT_ORDERS
 
 LABELS = ("future_spend", "purchased")
 TRAINING_SETS = "training_sets"

@@ -8,7 +8,7 @@ import pytest
 
 from models.comparison import compare
 from pipelines import lake, logged_model, register, tracking, train
-from pipelines.build_features import WITHOUT_ORDERS, build_features
+from pipelines.build_features import build_features
 from pipelines.cold_start import read_cohorts
 from pipelines.ingest import ingest
 from pipelines.registry import CHAMPION
@@ -17,6 +17,7 @@ from pipelines.score import score
 from pipelines.settings import load_settings
 from pipelines.split import TRAINING_WITHOUT_ORDERS, read_labelled, split
 from pipelines.validate import validate
+from pipelines.without_orders import WITHOUT_ORDERS
 
 FIRST, DAYS, USERS = date(2020, 1, 1), 100, 900
 END = FIRST + timedelta(days=DAYS)
