@@ -3,6 +3,8 @@
 from expectations.rules import Rule, between, finite, has_rows, not_negative, not_null, one_of, unique, varies
 
 TIERS = ("high", "mid", "low")
+BASES = ("orders", "attributes")
+"""What a prediction was made from: the user's orders, or, of a user without any, profile and behaviour."""
 
 
 def suite(columns: tuple[str, ...]) -> tuple[Rule, ...]:
@@ -21,5 +23,7 @@ def suite(columns: tuple[str, ...]) -> tuple[Rule, ...]:
         not_null("tier"),
         one_of("tier", TIERS),
         varies("tier"),
+        not_null("basis"),
+        one_of("basis", BASES),
         has_rows(),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
@@ -20,24 +21,24 @@ def build(
     snapshot_date: date,
     features: Sequence[Feature],
     channels: Sequence[sequences.Channel] = (),
+    population: Literal["buyers", "without_orders"] = "buyers",
 ) -> ir.Table:
-    """One row per user with a purchase before `snapshot_date` (exclusive): `user_id`, features and channels in order.
+    """One row per user of the population at `snapshot_date` (exclusive): `user_id`, features and channels in order.
 
     Args:
         tables: `user_day`, and `user_category_day` and `users` where a feature needs them.
         snapshot_date: rows of this day and later are not looked at.
         features: what to compute, see `features.definitions.available`.
         channels: the user's last actions as lists, see `features.sequences.available`; none unless a model reads them.
+        population: those with a purchase before the snapshot, or those whom `users` knew before it without one.
     """
     rows = {"user_day": _user_days(tables["user_day"], snapshot_date)}
     if "user_category_day" in tables:
         rows["user_category"] = _user_categories(tables["user_category_day"], snapshot_date)
     if "users" in tables:
         rows["users"] = _users(tables["users"], snapshot_date)
-    buyers = rows["user_day"].filter(lambda day: day.bought).select("user_id").distinct()
-    of_days = _computed(rows["user_day"], [f for f in features if f.table == "user_day"])
-    result = of_days.semi_join(buyers, "user_id")
-    for table in ("user_category", "users"):
+    result = _population(rows, population)
+    for table in ("user_day", "user_category", "users"):
         wanted = [feature for feature in features if feature.table == table]
         if wanted:
             result = result.left_join(_computed(rows[table], wanted), "user_id", rname="{name}_right")
@@ -57,6 +58,17 @@ def labels(user_day: ir.Table, snapshot_date: date, label_days: int) -> ir.Table
     return horizon.group_by("user_id").aggregate(
         future_spend=horizon.spend.sum(), purchased=(horizon.units_bought > 0).any()
     )
+
+
+def _population(rows: Mapping[str, ir.Table], population: str) -> ir.Table:
+    buyers = rows["user_day"].filter(lambda day: day.bought).select("user_id").distinct()
+    if population == "buyers":
+        return buyers
+    known = rows.get("users", buyers)  # without the table nobody is known but for orders
+    if "registered_days_ago" in known.columns:
+        # a version without a date of its own holds always, but nobody is known before registering
+        known = known.filter(known.registered_days_ago.isnull() | (known.registered_days_ago > 0))
+    return known.select("user_id").anti_join(buyers, "user_id")
 
 
 def _computed(rows: ir.Table, features: Sequence[Feature]) -> ir.Table:

@@ -1,5 +1,7 @@
 """Every feature, in the order of the columns everywhere: lake, model signature, request schema, documentation."""
 
+from collections.abc import Iterable
+
 from features.assortment import BREADTH, PRICE_LEVEL
 from features.feature import Feature
 from features.habits import CALENDAR, RHYTHM, TREND
@@ -13,3 +15,12 @@ FEATURES: tuple[Feature, ...] = (*RFM, *WINDOWS, *RHYTHM, *TREND, *PRICE_LEVEL, 
 def available(columns: set[str]) -> tuple[Feature, ...]:
     """The features whose needs, such as "order_lines.amount", are all among `columns`."""
     return tuple(feature for feature in FEATURES if columns.issuperset(feature.needs))
+
+
+def of_attributes(features: Iterable[Feature]) -> tuple[Feature, ...]:
+    """Those that a user without orders has too: computed from profile or behaviour, and from no orders."""
+    return tuple(one for one in features if _needs(one, "users", "events") and not _needs(one, "order_lines"))
+
+
+def _needs(feature: Feature, *tables: str) -> bool:
+    return any(need.split(".")[0] in tables for need in feature.needs)

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.calibration import Calibration
+from models.cold_start import ColdStart
 from models.encoding import select
 from models.intervals import Intervals
 from models.percentiles import quantile_grid, shares
@@ -47,6 +48,7 @@ class PurchasingPower:
         feature_names: the columns it reads.
         tier_shares: shares (0 to 1) of `high` and `mid` in the reference population; the rest is `low`.
         reference_spend: quantiles of the blend in the reference population, ascending; the level does not move them.
+        cold_start: of users without orders; None in models from before there was one.
     """
 
     members: tuple[Member, ...]
@@ -58,6 +60,7 @@ class PurchasingPower:
     tier_shares: Mapping[str, float]
     reference_spend: NDArray[np.float64]
     reasons: Reasons
+    cold_start: ColdStart | None = None
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Score users; same index.
@@ -65,14 +68,13 @@ class PurchasingPower:
         Returns:
             expected_spend (money in the horizon, at least 0), spend_low and spend_high (80 % interval of what the user
             will spend), purchase_probability (0 to 1), score (0 to 100, the percentile of the blend in the reference
-            population), tier ("high", "mid", "low"), reasons (joined by "; ").
+            population), tier ("high", "mid", "low"), reasons (joined by "; "), basis ("orders").
 
         Raises:
             ValueError: a feature is missing.
         """
         result = self.predict_spend(features)
-        result["reasons"] = self.reasons.explain(features)
-        return result
+        return result.assign(reasons=self.reasons.explain(features), basis="orders")
 
     def predict_spend(self, features: pd.DataFrame) -> pd.DataFrame:
         """`predict` without the reasons, which take most of its time."""
@@ -82,6 +84,34 @@ class PurchasingPower:
         low, high = self.intervals.bounds(result["expected_spend"])
         score = percentile_score(self.reference_spend, blend)
         return result.assign(spend_low=low, spend_high=high, score=score, tier=tiers(score, self.tier_shares))
+
+    def predict_without_orders(self, attributes: pd.DataFrame) -> pd.DataFrame:
+        """Score users who have no orders yet; same index, and columns as in `predict`, with basis "attributes".
+
+        Their money follows the level of the users with orders, see `models.cold_start`, and their score is the
+        percentile among these.
+
+        Args:
+            attributes: features of profile and behaviour; others are not looked at.
+
+        Raises:
+            ValueError: a feature is missing, or the model has no cold start.
+        """
+        if self.cold_start is None:
+            raise ValueError("The model is from before there was a cold start: train and promote a new one.")
+        customer = self.intervals.unit
+        result = self.cold_start.predict(attributes)
+        money = ["expected_spend", "spend_low", "spend_high"]
+        result[money] *= customer
+        result["purchase_probability"] = 1 - (1 - result["purchase_probability"]) ** self.windows
+        reference = self.calibration.apply(self.reference_spend)
+        score = percentile_score(reference, result["expected_spend"].to_numpy())
+        return result.assign(
+            score=score,
+            tier=tiers(score, self.tier_shares),
+            reasons=self.cold_start.explain(attributes, customer, self.horizon_days),
+            basis="attributes",
+        )
 
     def levelled(self, features: pd.DataFrame, total: float) -> Self:
         """The same model with its money at another level; scores, tiers and reasons stay.
@@ -113,6 +143,7 @@ def build(
     windows: float = 1.0,
     seed: int = 0,
     threads: int = 1,
+    cold_start: ColdStart | None = None,
 ) -> PurchasingPower:
     """Put fitted members together and learn score, tiers and reasons from a reference population.
 
@@ -128,6 +159,7 @@ def build(
         windows: label windows that the horizon counts for.
         seed: of the model that finds the reasons.
         threads: that it may use.
+        cold_start: of users without orders.
 
     Raises:
         ValueError: no members or no reference users.
@@ -148,6 +180,7 @@ def build(
         tier_shares=dict(tier_shares),
         reference_spend=grid,
         reasons=Reasons(phrases, top_reasons, seed, threads).fit(reference, percentile_score(grid, spend)),
+        cold_start=cold_start,
     )
 
 

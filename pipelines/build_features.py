@@ -17,6 +17,7 @@ from pipelines import lake
 from pipelines.settings import Settings
 from pipelines.snapshots import plan_snapshots
 from pipelines.validate import check
+from pipelines.without_orders import write_features
 
 Purpose = Literal["training", "scoring"]
 
@@ -30,7 +31,8 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         purpose: "scoring" for the snapshot itself, "training" for the rolling snapshots of a retraining.
 
     Returns:
-        The snapshots, the rows written, the features, those left out for want of a source column, and the report.
+        The snapshots, the rows written of users with orders and without, the features, those left out for want of a
+        source column, and the report.
 
     Raises:
         PurseError: too little history, or features of the newest snapshot that break their suite, which alone is
@@ -61,6 +63,7 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         "snapshot_date": snapshot_date.isoformat(),
         "snapshots": [snapshot.isoformat() for snapshot in snapshots],
         "rows": rows,
+        "rows_without_orders": write_features(settings, daily, snapshots, features, undated=purpose == "scoring"),
         "features": names,
         "left_out": [feature.name for feature in FEATURES if feature.name not in names],
         **report,

@@ -16,6 +16,7 @@ from models.level import Level
 from models.protocol import LabelledUsers, SpendModel
 from models.purchasing_power import Member, PurchasingPower, blended, build
 from pipelines import curves, trials
+from pipelines.cold_start import learn
 from pipelines.results import read_result
 from pipelines.settings import Settings
 from pipelines.split import read_labelled
@@ -72,6 +73,7 @@ def fit(
         windows=windows,
         seed=settings.training.seed,
         threads=settings.training.threads,
+        cold_start=learn(settings, snapshot_date, windows),
     )
     return model, reference.head(5)
 

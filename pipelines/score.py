@@ -14,6 +14,7 @@ from pipelines.logged_model import load_model
 from pipelines.registry import CHAMPION, version_of
 from pipelines.settings import Settings
 from pipelines.validate import check
+from pipelines.without_orders import WITHOUT_ORDERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,9 @@ DECIMALS = {"expected_spend": 2, "spend_low": 2, "spend_high": 2, "score": 2, "p
 
 
 def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[str, Any]:
-    """Write the scores of all users with a purchase before `snapshot_date` to `predictions` and to exports/.
+    """Write the scores of all users who are known before `snapshot_date` to `predictions` and to exports/.
+
+    Those without a purchase are scored from profile and behaviour, which the column `basis` says.
 
     Args:
         settings: the settings.
@@ -33,8 +36,8 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         scored_at: stamped on each row, with time zone.
 
     Returns:
-        The rows, the model version, the export, the forecast of all spend with its 80 % interval, and per tier the
-        users and their share of expected spend.
+        The rows, how many of them are of users without orders, the model version, the export, the forecast of what
+        those with orders will spend, with its 80 % interval, and per tier the users and their share of expected spend.
 
     Raises:
         NothingToDo: there is no champion yet.
@@ -50,7 +53,8 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         )
     features = _features(settings, snapshot_date)
     level = forecast_level(settings, snapshot_date)
-    scores = predict(model.levelled(features, level.expected), features)
+    model = model.levelled(features, level.expected)
+    scores, warnings = _with_cold_start(settings, snapshot_date, model, predict(model, features))
     report = check(settings, scores, "predictions", snapshot_date)
     rows = scores.assign(
         snapshot_date=snapshot_date,
@@ -73,11 +77,13 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
     return {
         "snapshot_date": snapshot_date.isoformat(),
         "rows": len(rows),
+        "without_orders": int((scores["basis"] == "attributes").sum()),
         "model_version": version,
         "export": str(export),
         "level": {"expected": level.expected, "low": level.low, "high": level.high},
         "tiers": tier_shares(scores),
         **report,
+        "warnings": warnings + report["warnings"],
     }
 
 
@@ -124,12 +130,39 @@ def tier_shares(scores: "pd.DataFrame") -> dict[str, dict[str, float]]:
     }
 
 
+def _with_cold_start(
+    settings: Settings, snapshot_date: date, model: "PurchasingPower", scores: "pd.DataFrame"
+) -> tuple["pd.DataFrame", list[str]]:
+    """The scores with those of the users without orders, ordered by user_id, and what to warn of."""
+    import pandas as pd
+
+    if not lake.exists(settings, WITHOUT_ORDERS):
+        return scores, []
+    attributes = _rows(settings, WITHOUT_ORDERS, snapshot_date)
+    if attributes.empty:
+        return scores, []
+    if model.cold_start is None:
+        unscored = (
+            f"{len(attributes):,} users without orders are not scored: the champion was trained by a version of Purse "
+            "that could not. Train and promote a new one."
+        )
+        return scores, [unscored]
+    cold = model.predict_without_orders(attributes)
+    cold.insert(0, "user_id", attributes["user_id"])
+    return pd.concat([scores, cold]).sort_values("user_id", ignore_index=True), []
+
+
 def _features(settings: Settings, snapshot_date: date) -> "pd.DataFrame":
-    table = lake.read(lake.connect(), settings, "features")
-    features = table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date").to_pyarrow().to_pandas()
+    features = _rows(settings, "features", snapshot_date)
     if features.empty:
         raise PurseError(
             f"There are no features of {snapshot_date}. "
             f"Run 'purse build-features --snapshot-date {snapshot_date}' first."
         )
     return features
+
+
+def _rows(settings: Settings, name: str, snapshot_date: date) -> "pd.DataFrame":
+    """The users of one snapshot."""
+    table = lake.read(lake.connect(), settings, name)
+    return table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date").to_pyarrow().to_pandas()

@@ -79,6 +79,7 @@ PREDICTIONS = pd.DataFrame(
         "purchase_probability": [0.0, 0.5, 1.0],
         "score": [0.0, 50.0, 100.0],
         "tier": ["low", "mid", "high"],
+        "basis": ["attributes", "orders", "orders"],
     }
 )
 
@@ -94,6 +95,7 @@ PREDICTIONS = pd.DataFrame(
         ({"score": [0.0, 50.0, 101.0]}, {"score_percentile"}),
         ({"tier": ["low", "mid", "rich"]}, {"tier_one_of"}),
         ({"tier": ["low", "low", "low"]}, {"tier_varies"}),
+        ({"basis": ["guess", None, "orders"]}, {"basis_not_null", "basis_one_of"}),
     ],
     ids=str,
 )

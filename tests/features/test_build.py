@@ -8,7 +8,8 @@ import pytest
 
 from features import sequences
 from features.build import build, labels
-from features.definitions import FEATURES, available
+from features.definitions import FEATURES, available, of_attributes
+from features.feature import Feature
 
 SNAPSHOT = date(2024, 3, 1)
 PRODUCTS = {
@@ -148,6 +149,57 @@ def test_profile_is_the_newest_version_before_the_snapshot(order_lines, daily, t
     lines = order_lines(("u", "2024-02-20", "a", 1, 1.0), ("w", "2024-02-20", "a", 1, 1.0))
     bands = computed(daily(lines, users=users), "age_band").age_band
     assert bands.to_dict() == {"u": "35-39", "w": "missing"}
+
+
+def test_users_without_orders_are_those_known_and_registered_before_the_snapshot_without_a_purchase(
+    order_lines, daily, table
+):
+    never = pd.NaT
+    rows = [  # user, version from, registered
+        ("bought", "2024-01-01", "2024-01-01"),
+        ("returned", "2024-01-01", "2024-01-01"),
+        ("idle", "2024-01-01", "2024-01-01"),
+        ("buys later", "2024-02-29", "2024-02-29"),
+        ("registers later", "1970-01-01", "2024-03-01"),
+        ("known later", "2024-03-01", "2024-02-01"),
+        ("undated", "1970-01-01", never),
+    ]
+    names, versions, registered = (list(column) for column in zip(*rows, strict=True))
+    users = table(
+        user_id=names,
+        valid_from=pd.to_datetime(versions),
+        registered_at=pd.to_datetime(registered),
+        region=["r"] * len(names),
+        day=pd.to_datetime(versions),
+    )
+    lines = order_lines(
+        ("bought", "2024-02-20", "a", 1, 1.0),
+        ("returned", "2024-02-20", "a", -1, -1.0),
+        ("buys later", "2024-03-01", "a", 1, 1.0),
+        ("stranger", "2024-02-20", "a", 1, 1.0),
+    )
+    tables, features = daily(lines, users=users), of_attributes(of("region", "tenure", "spend_28d"))
+    found = build(tables, SNAPSHOT, features, population="without_orders").to_pandas().set_index("user_id").sort_index()
+    assert list(found.index) == ["buys later", "idle", "returned", "undated"]
+    assert list(found.columns) == ["region", "tenure"]
+    assert found.tenure.tolist()[:3] == [1, 60, 60]
+    assert np.isnan(found.tenure["undated"])
+    assert set(computed(tables, "region").index) == {"bought", "stranger"}
+
+
+def test_nobody_is_known_without_orders_where_there_is_no_users_table(order_lines, daily):
+    tables = daily(order_lines(("u", "2024-02-20", "a", 1, 1.0), ("v", "2024-02-20", "a", -1, -1.0)))
+    assert build(tables, SNAPSHOT, (), population="without_orders").to_pandas().empty
+
+
+def test_attributes_are_what_needs_no_orders():
+    def needing(*needs):
+        return Feature("one", lambda day: day, "unit", "One.", "one", needs=needs)
+
+    views = needing("events.event_type", "products.category")
+    given = [needing("users.region"), views, needing("events.event_type", "order_lines.amount")]
+    given += [needing("products.category"), needing("order_lines.amount")]
+    assert of_attributes(given) == tuple(given[:2])
 
 
 def test_features_without_their_column_are_left_out():

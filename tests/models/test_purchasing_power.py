@@ -1,15 +1,17 @@
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from models import calibration
+from models.cold_start import ColdStart
 from models.intervals import Intervals
 from models.protocol import LabelledUsers
 from models.purchasing_power import Member, PurchasingPower, build
+from models.segment_mean import SegmentMean
 
 SHARES = {"high": 0.2, "mid": 0.3}
 PHRASES = {"spend_28d": "spent {value:,.0f} in the last 28 days", "spend_7d": "spent {value:,.0f} last week"}
@@ -98,6 +100,44 @@ def test_above_and_below_the_reference() -> None:
     said = blend().predict(pd.DataFrame({"spend_28d": [-9.0, 1e9], "spend_7d": 1.0, "region": "mars"}))
     assert said["score"].tolist() == pytest.approx([0, 100], abs=0.1)
     assert said["tier"].tolist() == ["low", "high"]
+
+
+def cold_start(mean: float = 0.5) -> ColdStart:
+    """The mean user without orders spends `mean` times what the mean customer spends; two regions, one user each."""
+    segments = SegmentMean()
+    segments.columns, segments.estimates = (
+        ["region"],
+        [np.array([[mean, 0.5]]), np.array([[2 * mean, 0.6], [0.0, 0.4]])],
+    )
+    segments.segments = [pd.MultiIndex.from_tuples([("north",), ("south",)], names=["region"])]
+    bounds = Intervals(np.array([1.0]), np.array([0.0]), np.array([3.0]), unit=mean)
+    return ColdStart(segments, None, None, 1.0, 1.0, bounds, "without_orders", None, {"region": "area: {value}"})
+
+
+def test_users_without_orders_follow_the_level_and_stand_among_those_with_orders() -> None:
+    model = replace(blend(), cold_start=cold_start()).levelled(REFERENCE, 5_000.0)
+    said = model.predict_without_orders(pd.DataFrame({"region": ["north", "south", "mars"]}))
+    assert list(said.columns) == list(model.predict(REFERENCE).columns)
+    # the mean customer spends 5; expected spend is proportional to the rank of the reference
+    assert said["expected_spend"].tolist() == pytest.approx([5, 0, 2.5])
+    assert said["spend_high"].tolist() == pytest.approx([15, 0, 7.5])
+    assert said["score"].tolist() == pytest.approx([50, 0, 25], abs=0.2)
+    assert said["tier"].tolist() == ["mid", "low", "low"]
+    assert said["purchase_probability"].tolist() == pytest.approx([0.6, 0.4, 0.5])
+    assert said["basis"].tolist() == ["attributes"] * 3
+    assert said["reasons"][0] == "no orders yet; such users (area: north) spend 5 in 28 days on average"
+    assert said["reasons"][2] == "no orders yet; users without orders spend 2 in 28 days on average"
+
+
+def test_a_longer_horizon_compounds_their_probability_too() -> None:
+    said = replace(blend(ratio=3.0), cold_start=cold_start()).predict_without_orders(pd.DataFrame({"region": ["x"]}))
+    assert said["purchase_probability"].item() == pytest.approx(1 - 0.5**3)
+
+
+def test_a_model_from_before_the_cold_start_says_what_to_do() -> None:
+    assert blend().predict(REFERENCE)["basis"].unique().tolist() == ["orders"]
+    with pytest.raises(ValueError, match="train and promote a new one"):
+        blend().predict_without_orders(pd.DataFrame({"region": ["north"]}))
 
 
 def test_pickling_keeps_everything(users: Callable[..., LabelledUsers]) -> None:

@@ -1,0 +1,110 @@
+"""Users without orders on Ta-Feng: what the cold start tells apart from the profile alone, against simpler answers.
+
+    python benchmarks/cold_start.py                            (about a minute on 2 free cores)
+    python benchmarks/cold_start.py SOURCE CUTOFF HORIZON      another source
+
+Runs the steps up to `split` in the home of that backtest under PURSE_HOME, learns from snapshots before the cutoff, and
+prints Markdown: measures on the users of the test snapshot, who are looked at without their orders.
+"""
+
+import sys
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from models.cold_start import ColdStart
+from models.cold_start_learning import MIN_USERS, Cohort, boosted
+from models.comparison import MEASURES, compare
+from models.protocol import LabelledUsers
+from pipelines import lake
+from pipelines.backtest import own_settings
+from pipelines.build_features import build_features
+from pipelines.cold_start import AGE, learn, read_cohorts
+from pipelines.ingest import ingest
+from pipelines.level import forecast_level
+from pipelines.results import read_result
+from pipelines.runner import run_step
+from pipelines.settings import Settings, load_settings
+from pipelines.split import TRAINING_WITHOUT_ORDERS, attribute_names, read_labelled, split
+from pipelines.validate import validate
+
+
+def prepare(settings: Settings, end: date) -> None:
+    """The steps from the source's files to the labelled users."""
+    first = lake.UNDATED + timedelta(days=1)
+    run_step(settings, end, "ingest", lambda: ingest(settings, first, end))
+    run_step(settings, end, "validate", lambda: validate(settings, first, end))
+    run_step(settings, end, "build_features", lambda: build_features(settings, end, "training"))
+    run_step(settings, end, "split", lambda: split(settings, end))
+
+
+def populations(settings: Settings, end: date, cutoff: date) -> dict[str, LabelledUsers]:
+    """The users of the test snapshot, without the features of their orders."""
+    names = attribute_names(read_result(settings, end, "split")["features"])
+    _, customers = read_labelled(settings, end, [cutoff], [*names, AGE])
+    new = customers.features[AGE] <= settings.horizon_days
+    everyone = pd.Series(data=True, index=new.index)
+    found = {"all customers": (customers, everyone), "customers of the last horizon": (customers, new)}
+    if lake.exists(settings, TRAINING_WITHOUT_ORDERS):
+        _, strangers = read_labelled(settings, end, [cutoff], names, TRAINING_WITHOUT_ORDERS)
+        found["users without orders"] = (strangers, pd.Series(data=True, index=strangers.features.index))
+    return {
+        name: LabelledUsers(users.features[rows], users.future_spend[rows], users.purchased[rows].astype(bool))
+        for name, (users, rows) in found.items()
+        if rows.sum() >= MIN_USERS
+    }
+
+
+def answers(model: ColdStart, learned: Cohort, users: LabelledUsers, money: float) -> dict[str, pd.DataFrame]:
+    """What the cold start, its two candidates and the mean say, in money and at one level."""
+    rows = learned.rows
+    mean = pd.DataFrame(
+        {"expected_spend": rows.future_spend.mean(), "purchase_probability": rows.purchased.mean()},
+        index=users.features.index,
+    )
+    learner = boosted(0, 1, learned).fit(rows).predict(users.features)
+    segments = model.segments.predict(users.features)
+    others = {"boosted trees": learner, "segment mean": segments, "mean": mean}
+    said = {"cold start": model.predict(users.features)}
+    said |= {
+        name: one.assign(expected_spend=one["expected_spend"] * model.spend_factor) for name, one in others.items()
+    }
+    return {name: one.assign(expected_spend=one["expected_spend"] * money) for name, one in said.items()}
+
+
+def main(source: str, cutoff: date, horizon_days: int) -> None:
+    """Measure and print."""
+    settings = own_settings(load_settings(), source, cutoff, horizon_days, None, None)
+    end = cutoff + timedelta(days=horizon_days)
+    prepare(settings, end)
+    model, found = learn(settings, end), populations(settings, end, cutoff)
+    final = [date.fromisoformat(day) for day in read_result(settings, end, "split")["final"]]
+    learned = read_cohorts(settings, end, [final])[model.learned_from][0]
+    money = forecast_level(settings, cutoff).expected / len(found["all customers"])
+    chosen = "boosted trees" if model.learner else "segment mean"
+    print(f"## {source}, cutoff {cutoff}, {horizon_days} days\n")
+    print(f"Learned from {model.learned_from}: {learned.users:,} users, {len(learned.rows):,} rows. ", end="")
+    print(f"Segments: {' by '.join(model.segments.columns)}. Chosen: {chosen}", end="")
+    if model.choice:
+        gain, error = model.choice.gain, model.choice.standard_error
+        print(f" (validation: boosted trees {gain:+.4f} nGini, standard error {error:.4f})", end="")
+    print(".")
+    for name, users in found.items():
+        said = answers(model, learned, users, money)
+        table = compare(users, said)
+        print(f"\n### {name}: {len(users):,}, of whom {np.mean(users.purchased):.1%} bought\n")
+        expected = said["cold start"]["expected_spend"].mean()
+        print(f"They spent {users.future_spend.mean():,.1f} on average; the cold start expects {expected:,.1f}.\n")
+        print("| | nGini | AUC | MAE | cold start's lead in nGini | in AUC | in MAE |\n|---|---|---|---|---|---|---|")
+        for row, values in table.iterrows():
+            cells = []
+            for column in (*MEASURES, *(f"lead_{measure}" for measure in MEASURES)):
+                sign, digits = ("+" if column.startswith("lead") else ""), (1 if column.endswith("mae") else 4)
+                cells.append(f"{values[column]:{sign},.{digits}f} ({values[f'{column}_se']:.{digits}f})")
+            print(f"| {row} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:] or ["tafeng", "2001-02-01", "28"]
+    main(given[0], date.fromisoformat(given[1]), int(given[2]))

@@ -1,0 +1,51 @@
+"""Features of the users who are known and have not bought: a table of their own, which no family learns from."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from features.build import build
+from features.definitions import of_attributes
+from features.feature import Feature
+from pipelines import lake
+from pipelines.settings import Settings
+
+WITHOUT_ORDERS = "features_without_orders"
+"""Table of profile and behaviour."""
+
+
+def write_features(
+    settings: Settings,
+    daily: Mapping[str, ir.Table],
+    snapshots: Sequence[date],
+    features: Sequence[Feature],
+    *,
+    undated: bool,
+) -> int:
+    """Replace the rows of each snapshot, and say how many there are; none where nobody is known but for orders.
+
+    Args:
+        settings: the settings.
+        daily: the tables that features are computed from.
+        snapshots: exclusive ends of the data.
+        features: those of users with orders; what is computed from orders is left out.
+        undated: take in users of whom it isn't known since when they are there. Nothing can be learned from these:
+            those who will come because they buy are among them.
+    """
+    if "users" not in daily:
+        return 0
+    users = daily["users"]
+    if not undated:
+        dated = users.valid_from > ibis.literal(lake.UNDATED)
+        users = users.filter(dated | users.registered_at.notnull() if "registered_at" in users.columns else dated)
+    rows = 0
+    for snapshot in snapshots:
+        tables = {**daily, "users": users}
+        table = build(tables, snapshot, of_attributes(features), population="without_orders").to_pyarrow()
+        stamped = table.append_column("snapshot_date", pa.array([snapshot] * table.num_rows, pa.date32()))
+        lake.replace(settings, WITHOUT_ORDERS, stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1))
+        rows += table.num_rows
+    return rows
