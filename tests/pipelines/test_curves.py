@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ import yaml
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from models.networks import training
-from pipelines import curves, fit, logged_model, tracking, train
+from pipelines import curves, fit, logged_model, tracking, train, trials
 from pipelines.results import read_result, write_result
 from pipelines.settings import REPOSITORY
+from pipelines.split import read_labelled
 
 HISTORY = [
     [
@@ -58,20 +60,19 @@ def test_tensorboard_files_hold_each_member(tmp_path):
 
 
 @pytest.fixture
-def networks(shop, undisturbed, snapshot_date):
-    """The two shops with one family, a network over the numbers, and one fold: building networks takes time."""
-    for each in (shop, undisturbed):
-        split = read_result(each, snapshot_date, "split")
-        write_result(each, snapshot_date, "split", {**split, "folds": split["folds"][:1]})
-    return [
-        each.with_changes(sweep__families=["ziln"], sweep__trials=1, training__finalists=1)
-        for each in (shop, undisturbed)
-    ]
+def network_shop(shop, snapshot_date):
+    """A shop with one family, a network over the numbers, and one fold: building networks takes time."""
+    split = read_result(shop, snapshot_date, "split")
+    write_result(shop, snapshot_date, "split", {**split, "folds": split["folds"][:1]})
+    return shop.with_changes(sweep__families=["ziln"], sweep__trials=1, training__finalists=1)
 
 
-def fitted(settings, result):
-    """The network in the logged blend."""
-    return logged_model.load_model(settings, result["model_uri"]).members[0].model
+@pytest.fixture
+def undisturbed(network_shop, snapshot_date):
+    """The network that `train` fits, fitted without it."""
+    days = sorted(date.fromisoformat(day) for day in read_result(network_shop, snapshot_date, "split")["final"])
+    users = read_labelled(network_shop, snapshot_date, days)[1]
+    return trials.build_model(network_shop, "ziln", {}, network_shop.training.seed, 28).fit(users)
 
 
 KILLED = """
@@ -109,26 +110,26 @@ def train_and_kill(settings, snapshot_date, epochs, config):
     assert process.returncode == -signal.SIGKILL
 
 
-def test_a_killed_fit_resumes_to_the_same_weights_and_leaves_its_curves(networks, snapshot_date, tmp_path, monkeypatch):
+def test_a_killed_fit_resumes_to_the_same_weights_and_leaves_its_curves(
+    network_shop, undisturbed, snapshot_date, tmp_path, monkeypatch
+):
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
-    shop, undisturbed = networks
-    expected = fitted(undisturbed, train.train(undisturbed, snapshot_date))
-    epochs = len(expected.history[0]) + 1
-    train_and_kill(shop, snapshot_date, epochs, tmp_path / "purse.yaml")
-    folder = fit.checkpoints(shop, "2020-03-29-00000001")
+    epochs = len(undisturbed.history[0]) + 1  # killed in the first epoch of the second member
+    train_and_kill(network_shop, snapshot_date, epochs, tmp_path / "purse.yaml")
+    folder = fit.checkpoints(network_shop, "2020-03-29-00000001")
     assert sorted(path.name for path in (folder / "ziln").iterdir()) == ["member-0", "member-1"]
     checked = []
     check = training._check
     monkeypatch.setattr(training, "_check", lambda *given: (checked.append(given), check(*given))[1])
 
-    result = train.train(shop, snapshot_date)
-    found = fitted(shop, result)
-    assert len(checked) == sum(map(len, expected.history)) - epochs
-    for one, other in zip(found.weights, expected.weights, strict=True):
+    result = train.train(network_shop, snapshot_date)
+    found = logged_model.load_model(network_shop, result["model_uri"]).members[0].model
+    assert len(checked) == sum(map(len, undisturbed.history)) - epochs
+    for one, other in zip(found.weights, undisturbed.weights, strict=True):
         for here, there in zip(one, other, strict=True):
             np.testing.assert_array_equal(here, there)
     assert not folder.exists()
-    check_run(shop, result, found.history)
+    check_run(network_shop, result, found.history)
 
 
 def check_run(settings, result, history):
