@@ -84,7 +84,7 @@ def measure(case: Case, data: Data, batch: int, epochs: int) -> tuple[float, flo
     schedule = Schedule(batch, epochs + 1, epochs + 1, learning_rate=1e-3, weight_decay=0.0, seed=0)
     if case.loop == "device":
         few = {name: values[:batch] for name, values in data[0].items()}, data[1][:batch]
-        history = train(network, HEAD.loss, data, few, schedule, loop="device")
+        history = train(network, HEAD, data, few, schedule, loop="device")
     else:
         history = plain_fit(network, data, schedule)
     return len(data[1]) / min(epoch["seconds"] for epoch in history[1:]), history[-1]["loss"]

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+Loss = Callable[["keras.KerasTensor", "keras.KerasTensor"], "keras.KerasTensor"]
+"""Of targets and outputs, one value per user."""
+
 LARGEST_EXPONENT = 20.0
 """Logarithms of amounts are held within it: amounts are in units of the training mean, and e²⁰ of it is nobody's."""
 
@@ -30,7 +33,7 @@ class Head(NamedTuple):
     """
 
     outputs: int
-    loss: Callable[["keras.KerasTensor", "keras.KerasTensor"], "keras.KerasTensor"]
+    loss: Loss
     amount: Callable[[Floats], Floats]
 
 
@@ -52,6 +55,15 @@ def ziln_loss(targets: "keras.KerasTensor", outputs: "keras.KerasTensor") -> "ke
     log_amount = ops.log(ops.where(amount > 0, amount, ops.ones_like(amount)))
     log_density = -log_amount - ops.log(sigma) - 0.5 * np.log(2 * np.pi) - 0.5 * ops.square((log_amount - mean) / sigma)
     return ops.softplus(logit) - bought * logit - bought * spent * log_density
+
+
+def answers(head: Head, outputs: Floats, largest: float) -> tuple[Floats, Floats]:
+    """Probability of buying and mean amount of a buyer, at most `largest`; each of shape (users,).
+
+    Nobody is expected to spend more than anyone in training did.
+    """
+    buys = 1 / (1 + np.exp(-np.clip(outputs[:, 0], -50, 50)))
+    return buys, np.minimum(head.amount(outputs), largest)
 
 
 def _two_part_amount(outputs: Floats) -> Floats:

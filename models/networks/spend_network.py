@@ -1,8 +1,10 @@
 """The network families: numbers, embedded categories and, where they read them, sequences; one of two heads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from typing_extensions import override
 
 from models.networks.architectures import Design, build
 from models.networks.encoding import Arrays, NetworkEncoder, SequenceEncoder
-from models.networks.heads import HEADS, Floats, Head
+from models.networks.heads import HEADS, Floats, Head, answers
 from models.networks.training import Data, Epoch, Schedule, on_gpu, train
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, require_users, winsorised_spend
@@ -24,6 +26,9 @@ HELD_OUT = 0.1
 
 CHUNK = 16_384
 """Users predicted at a time."""
+
+EpochWatcher = Callable[[int, int, Epoch], None]
+"""Told the member, the epoch (both from 0) and its losses after each epoch; what it raises ends the fit."""
 
 
 @dataclass(kw_only=True)
@@ -43,7 +48,8 @@ class SpendNetwork(Design, SpendModel):
             users who matter most by chance.
         max_rows: of a larger training set each member learns from so many rows, drawn without replacement; this, and
             not the size of the data, bounds the time of a fit.
-        checkpoints: folder for checkpoints, one subfolder per member, see `train`; None for none.
+        checkpoints: folder for checkpoints, one subfolder per member, see `train`; None for none. Not pickled.
+        watch: see `EpochWatcher`; epochs that a resumed fit finds done are told too. Not pickled.
         history: losses by member and epoch; learned.
     """
 
@@ -58,6 +64,7 @@ class SpendNetwork(Design, SpendModel):
     members: int = 2
     max_rows: int = 50_000
     checkpoints: Path | None = None
+    watch: EpochWatcher | None = None
     history: list[list[Epoch]] = field(default_factory=list, init=False)
     encoder: NetworkEncoder = field(default_factory=NetworkEncoder, init=False)
     scale: float = field(default=1.0, init=False)
@@ -86,12 +93,13 @@ class SpendNetwork(Design, SpendModel):
         for weights in self.weights:
             network.set_weights(weights)
             outputs = np.vstack([_outputs(network, inputs, start) for start in range(0, max(len(features), 1), CHUNK)])
-            buys = 1 / (1 + np.exp(-np.clip(outputs[:, 0], -50, 50)))
-            # nobody is expected to spend more than anyone in training did
-            amount = np.minimum(self._head.amount(outputs) * self.scale, self.largest)
+            buys, amount = answers(self._head, outputs, self.largest / self.scale)
             probability += buys / self.members
-            spend += buys * amount / self.members
+            spend += buys * amount * self.scale / self.members
         return as_predictions(features, spend, probability)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "checkpoints": None, "watch": None}
 
     @property
     def _head(self) -> Head:
@@ -107,7 +115,8 @@ class SpendNetwork(Design, SpendModel):
         schedule = Schedule(self.batch, self.epochs, self.patience, self.learning_rate, self.weight_decay, seed)
         network = self._network(learn[0], "mixed_bfloat16" if on_gpu() else "float32", unroll=on_gpu())
         folder = self.checkpoints / f"member-{member}" if self.checkpoints else None
-        self.history.append(train(network, self._head.loss, learn, check, schedule, checkpoints=folder))
+        watch = partial(self.watch, member) if self.watch else None
+        self.history.append(train(network, self._head, learn, check, schedule, checkpoints=folder, watch=watch))
         self.weights.append(network.get_weights())
 
     def _data(self, users: LabelledUsers, rows: NDArray[np.intp] | None = None) -> Data:

@@ -1,29 +1,33 @@
-"""The training loop that the networks share: epochs, early stopping, and checkpoints that a killed run resumes from."""
+"""The training loop that the networks share: epochs, early stopping, checkpoints, and someone who watches."""
 
-import hashlib
-import json
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.gini import normalized_gini
+from models.networks.checkpoints import Checkpoint, fingerprint
 from models.networks.encoding import Arrays
+from models.networks.heads import Head, Loss, answers
 
 if TYPE_CHECKING:
     import keras
 
-Loss = Callable[["keras.KerasTensor", "keras.KerasTensor"], "keras.KerasTensor"]
 Epoch = dict[str, float]
-"""`loss` (mean over the epoch, dropout on), `validation_loss` (at its end, dropout off) and
-`seconds` (of training, without the validation)."""
+"""`loss` (mean over the epoch, dropout on), `validation_loss` and `validation_ngini` (at its end, dropout off, on the
+held-out users; the normalized Gini of expected spend, which compares between heads) and `seconds` (of training,
+without the validation)."""
 
 Data = tuple[Arrays, NDArray[np.float32]]
 """Inputs and targets, users first."""
+
+Loop = Literal["auto", "fit", "device"]
+"""How an epoch runs: "fit" is Keras's loop, "device" keeps the data on the device and runs an epoch as one program
+(JAX), "auto" is "device" on a GPU with JAX."""
 
 EVALUATION_BATCH = 8_192
 LARGEST_GRADIENT = 1.0
@@ -44,53 +48,50 @@ class Schedule:
 
 def train(
     network: "keras.Model",
-    loss: Loss,
+    head: Head,
     training: Data,
     held_out: Data,
     schedule: Schedule,
     *,
     checkpoints: Path | None = None,
-    loop: Literal["auto", "fit", "device"] = "auto",
+    watch: Callable[[int, Epoch], None] | None = None,
+    loop: Loop = "auto",
 ) -> list[Epoch]:
     """Train the network and leave it with the weights of its best epoch.
 
     Every epoch goes once through the training data in an order drawn from (seed, epoch), in whole batches: the users
     beyond the last whole batch wait for another epoch's order. After each epoch everything that the next one depends
     on is written to `checkpoints`; a run on the same data that finds it there goes on where the other one ended, to
-    the same weights. What another network or other data left there is not used, and overwritten.
+    the same weights.
 
     Args:
         network: freshly built; `keras.utils.set_random_seed` before building it makes the run repeatable.
-        loss: of targets and outputs, one value per user.
+        head: what its outputs mean.
         training: inputs and targets.
         held_out: inputs and targets that decide when to stop.
         schedule: how long and how fast.
         checkpoints: folder to write to and resume from; None: no checkpoints.
-        loop: "fit" is Keras's, "device" keeps the data on the device and runs an epoch as one program (JAX), "auto" is
-            "device" on a GPU with JAX.
+        watch: is told each epoch (from 0) and its losses, those of a resumed run included.
+        loop: see `Loop`.
 
     Returns:
         The losses of each epoch, those of a resumed run included.
     """
-    compile_for(network, loss, schedule)
-    batch = min(schedule.batch, len(training[1]))
-    run_epoch = _epoch_runner(network, loss, training, batch, loop)
-    path = checkpoints / "epoch.npz" if checkpoints else None
-    identity = _identity(network, training, schedule)
-    history, best = _resume(network, path, identity)
-    for epoch in range(len(history), schedule.epochs):
-        if history and _epochs_since_best(history) >= schedule.patience:
-            break
-        started = monotonic()
-        order = np.random.default_rng([schedule.seed, epoch]).permutation(len(training[1]))
-        mean = run_epoch(order[: len(order) - len(order) % batch])
-        seconds = monotonic() - started
-        check = float(network.evaluate(*held_out, batch_size=EVALUATION_BATCH, verbose=0))
-        history.append({"loss": mean, "validation_loss": check, "seconds": seconds})
-        if _epochs_since_best(history) == 0:
-            best = network.get_weights()
-        if path:
-            _save(path, identity, network, history, best)
+    compile_for(network, head.loss, schedule)
+    run_epoch = _epoch_runner(network, head.loss, training, min(schedule.batch, len(training[1])), loop)
+    checkpoint = Checkpoint(checkpoints, _identity(network, training, held_out, schedule))
+    history, best = checkpoint.resume(network)
+    for epoch in range(schedule.epochs):
+        if epoch == len(history):
+            if history and _epochs_since_best(history) >= schedule.patience:
+                break
+            trained = run_epoch(np.random.default_rng([schedule.seed, epoch]).permutation(len(training[1])))
+            history.append(trained | _check(network, head, held_out, float(training[1][:, 1].max())))
+            if _epochs_since_best(history) == 0:
+                best = network.get_weights()
+            checkpoint.save(network, history, best)
+        if watch:
+            watch(epoch, history[epoch])
     network.set_weights(best)
     return history
 
@@ -115,15 +116,27 @@ def on_gpu() -> bool:
 
 
 def _epoch_runner(
-    network: "keras.Model", loss: Loss, training: Data, batch: int, loop: str
-) -> Callable[[NDArray[np.intp]], float]:
-    """What takes an order of users and gives the mean loss of an epoch in this order."""
+    network: "keras.Model", loss: Loss, training: Data, batch: int, loop: Loop
+) -> Callable[[NDArray[np.intp]], Epoch]:
+    """What trains one epoch in a given order of users, and says its loss and seconds."""
     import keras
 
     if loop == "device" or (loop == "auto" and on_gpu() and keras.backend.backend() == "jax"):
         from models.networks.on_device import epoch_runner
 
-        return epoch_runner(network, loss, training, batch)
+        run = epoch_runner(network, loss, training, batch)
+    else:
+        run = _fit_runner(network, training, batch)
+
+    def timed(order: NDArray[np.intp]) -> Epoch:
+        started = monotonic()
+        mean = run(order[: len(order) - len(order) % batch])
+        return {"loss": mean, "seconds": monotonic() - started}
+
+    return timed
+
+
+def _fit_runner(network: "keras.Model", training: Data, batch: int) -> Callable[[NDArray[np.intp]], float]:
     inputs, targets = training
 
     def run(order: NDArray[np.intp]) -> float:
@@ -134,50 +147,23 @@ def _epoch_runner(
     return run
 
 
+def _check(network: "keras.Model", head: Head, held_out: Data, largest: float) -> Epoch:
+    """How the network does on the held-out users now; `largest` is the largest amount in training."""
+    from keras import ops
+
+    inputs, targets = held_out
+    outputs = network.predict(inputs, batch_size=EVALUATION_BATCH, verbose=0)
+    loss = ops.mean(head.loss(ops.convert_to_tensor(targets), ops.convert_to_tensor(outputs)))
+    buys, amount = answers(head, outputs.astype(np.float64), largest)
+    return {"validation_loss": float(loss), "validation_ngini": normalized_gini(targets[:, 1], buys * amount)}
+
+
 def _epochs_since_best(history: list[Epoch]) -> int:
     losses = np.nan_to_num([epoch["validation_loss"] for epoch in history], nan=np.inf)
     return len(losses) - 1 - int(np.argmin(losses))
 
 
-def _identity(network: "keras.Model", training: Data, schedule: Schedule) -> str:
-    """A fingerprint of what a checkpoint belongs to; the number of epochs may be raised."""
-    digest = hashlib.sha256(network.to_json().encode())
-    digest.update(repr((schedule.batch, schedule.learning_rate, schedule.weight_decay, schedule.seed)).encode())
-    for values in (*training[0].values(), training[1]):
-        digest.update(np.ascontiguousarray(values).data)
-    return digest.hexdigest()
-
-
-def _state(network: "keras.Model") -> list[Any]:
-    """All that changes in training: weights, states of random generators, moments of the optimizer."""
-    return [*network.variables, *network.optimizer.variables]
-
-
-def _save(
-    path: Path, identity: str, network: "keras.Model", history: list[Epoch], best: list[NDArray[np.float32]]
-) -> None:
-    """Write the checkpoint so that a kill leaves the one before it or this one, and nothing between."""
-    from keras import ops
-
-    arrays = {
-        f"state_{number}": ops.convert_to_numpy(variable.value) for number, variable in enumerate(_state(network))
-    }
-    arrays |= {f"best_{number}": weights for number, weights in enumerate(best)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.tmp")
-    with partial.open("wb") as file:
-        np.savez(file, about=np.array(json.dumps({"identity": identity, "history": history})), **arrays)
-    partial.replace(path)
-
-
-def _resume(network: "keras.Model", path: Path | None, identity: str) -> tuple[list[Epoch], list[NDArray[np.float32]]]:
-    """Put the network into the state of its checkpoint, if there is one of it; history and best weights so far."""
-    if path is None or not path.is_file():
-        return [], network.get_weights()
-    with np.load(path) as arrays:
-        about = json.loads(str(arrays["about"]))
-        if about["identity"] != identity:
-            return [], network.get_weights()
-        for number, variable in enumerate(_state(network)):
-            variable.assign(arrays[f"state_{number}"])
-        return about["history"], [arrays[f"best_{number}"] for number in range(len(network.get_weights()))]
+def _identity(network: "keras.Model", training: Data, held_out: Data, schedule: Schedule) -> str:
+    """What a checkpoint belongs to; epochs and patience may be raised, and a run goes on."""
+    arrays = [array for inputs, targets in (training, held_out) for array in (*inputs.values(), targets)]
+    return fingerprint(network, replace(schedule, epochs=0, patience=0), arrays)

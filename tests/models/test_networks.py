@@ -1,6 +1,7 @@
 """The networks' inputs, heads and training loop; what every family promises is in test_families.py."""
 
 import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scipy.special import expit
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from models import catalog
+from models.gini import normalized_gini
 from models.networks.architectures import Design, build
 from models.networks.encoding import NetworkEncoder, SequenceEncoder, padded
 from models.networks.heads import HEADS, ziln_loss
@@ -133,7 +135,7 @@ def test_padding_changes_nothing(reader):
 
 def trained(epochs: int, checkpoints: Path | None, data: Data) -> tuple[list[Epoch], list[np.ndarray]]:
     network, schedule = a_network("cnn_lstm", data), replace(SCHEDULE, epochs=epochs)
-    history = train(network, ziln_loss, data, some_data(50), schedule, checkpoints=checkpoints)
+    history = train(network, HEADS["ziln"], data, some_data(50), schedule, checkpoints=checkpoints)
     return [{**epoch, "seconds": 0} for epoch in history], network.get_weights()
 
 
@@ -158,9 +160,52 @@ def test_training_stops_when_it_no_longer_helps_and_keeps_the_best_weights():
     data, held_out = some_data(64), some_data(50)
     network = a_network("cnn", data, dropout=0.0)
     schedule = replace(SCHEDULE, epochs=60, patience=3, learning_rate=0.05)
-    losses = [epoch["validation_loss"] for epoch in train(network, ziln_loss, data, held_out, schedule)]
+    losses = [epoch["validation_loss"] for epoch in train(network, HEADS["ziln"], data, held_out, schedule)]
     assert len(losses) == int(np.argmin(losses)) + 1 + 3 < 60
     assert network.evaluate(*held_out, verbose=0) == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_the_ngini_of_an_epoch_is_that_of_what_the_weights_say():
+    data, held_out = some_data(200), some_data(50)
+    network = a_network("cnn", data)
+    epoch = train(network, HEADS["ziln"], data, held_out, replace(SCHEDULE, epochs=1))[0]
+    outputs = network.predict_on_batch(held_out[0]).astype(np.float64)
+    expected = expit(outputs[:, 0]) * np.minimum(HEADS["ziln"].amount(outputs), data[1][:, 1].max())
+    assert epoch["validation_ngini"] == pytest.approx(normalized_gini(held_out[1][:, 1], expected), abs=1e-4)
+
+
+def test_who_watches_is_told_every_epoch_those_of_a_resumed_run_too(tmp_path):
+    data, told = some_data(100), []
+    trained(2, tmp_path, data)
+    schedule = replace(SCHEDULE, epochs=3)
+    network = a_network("cnn_lstm", data)
+    history = train(
+        network,
+        HEADS["ziln"],
+        data,
+        some_data(50),
+        schedule,
+        checkpoints=tmp_path,
+        watch=lambda *epoch: told.append(epoch),
+    )
+    assert told == list(enumerate(history))
+    assert len(told) == 3
+
+
+def test_who_watches_may_end_the_fit_and_is_not_pickled(users):
+    told = []
+
+    def watch(member, epoch, losses):
+        told.append((member, epoch, losses["validation_ngini"]))
+        if (member, epoch) == (1, 0):
+            raise InterruptedError
+
+    params = {"epochs": 2, "members": 3, "max_rows": 100, "watch": watch}
+    model = catalog.build("ziln", params, seed=0, threads=1, horizon_days=28)
+    with pytest.raises(InterruptedError):
+        model.fit(users(200))
+    assert [epoch[:2] for epoch in told] == [(0, 0), (0, 1), (1, 0)]
+    assert pickle.loads(pickle.dumps(model)).watch is None  # noqa: S301  (made in the line itself)
 
 
 def test_training_on_the_device_needs_jax():
@@ -170,13 +215,13 @@ def test_training_on_the_device_needs_jax():
         pytest.skip("Keras runs on JAX")
     data = some_data(20)
     with pytest.raises(ValueError, match=r"training\.backend"):
-        train(a_network("cnn", data), ziln_loss, data, data, SCHEDULE, loop="device")
+        train(a_network("cnn", data), HEADS["ziln"], data, data, SCHEDULE, loop="device")
 
 
 def test_a_family_keeps_the_losses_of_its_members_and_samples_large_sets(users, tmp_path):
     params = {"epochs": 2, "members": 3, "max_rows": 100, "batch": 10, "checkpoints": tmp_path}
     model = catalog.build("cnn", params, seed=0, threads=1, horizon_days=28).fit(users(300))
     assert [[sorted(epoch) for epoch in member] for member in model.history] == [
-        [["loss", "seconds", "validation_loss"]] * 2
+        [["loss", "seconds", "validation_loss", "validation_ngini"]] * 2
     ] * 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["member-0", "member-1", "member-2"]

@@ -35,7 +35,7 @@ for loop in sys.argv[1:]:
         network = build(design, shapes, [3], HEADS[head].outputs)
         start = np.random.default_rng(1)
         network.set_weights([start.normal(0, 0.3, weights.shape) for weights in network.get_weights()])
-        history = train(network, HEADS[head].loss, (inputs, targets), (inputs, targets), schedule, loop=loop)
+        history = train(network, HEADS[head], (inputs, targets), (inputs, targets), schedule, loop=loop)
         losses[f"{loop} {reader}"] = [[epoch["loss"], epoch["validation_loss"]] for epoch in history]
 print(json.dumps(losses))
 """
