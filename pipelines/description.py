@@ -42,7 +42,8 @@ def _tried(sweep: study.Sweep) -> list[str]:
     for best in study.best_by_family(sweep):
         family = best.user_attrs["family"]
         number = sum(trial.user_attrs["family"] == family for trial in complete)
-        rows.append(f"| {family} | {number} | {best.values[0]:.4f} | {_params(best.user_attrs['all_params'])} |")
+        ngini = best.user_attrs["measures"]["validation_ngini"]
+        rows.append(f"| {family} | {number} | {ngini:.4f} | {_params(best.user_attrs['all_params'])} |")
     failed = len(study.failures(sweep))
     note = [f"\n{failed} more trials failed; each has its error as a tag."] if failed else []
     return ["| family | trials | validation nGini | best hyperparameters |", "|---|---|---|---|", *rows, *note]

@@ -6,9 +6,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import ibis
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
+from numpy.typing import NDArray
 
 from features.build import labels
 from models.protocol import LabelledUsers
@@ -18,6 +20,9 @@ from pipelines.settings import REPOSITORY, Settings
 from pipelines.snapshots import SnapshotPlan, is_matured, plan_snapshots
 
 LABELS = ("future_spend", "purchased")
+
+USER_FOLD_SALT = "purse.user_fold:"
+"""Another one than other groupings by user would use, or their groups would be these."""
 
 
 def split(settings: Settings, snapshot_date: date) -> dict[str, Any]:
@@ -77,6 +82,16 @@ def read_labelled(settings: Settings, training_date: date, snapshots: list[date]
     frame = ordered.to_pyarrow().to_pandas()  # lists of actions become arrays, which Ibis' own way makes slow
     labelled = LabelledUsers(frame[names], frame["future_spend"], frame["purchased"])
     return frame["user_id"], labelled
+
+
+def user_folds(user_id: pd.Series, folds: int) -> NDArray[np.intp]:
+    """The fold of each user, 0 to `folds` - 1: the same at every snapshot, on every machine and in every run."""
+
+    def fold(user: str) -> int:
+        return int(hashlib.md5(f"{USER_FOLD_SALT}{user}".encode(), usedforsecurity=False).hexdigest()[:8], 16) % folds
+
+    known = {user: fold(user) for user in user_id.unique()} if folds > 1 else {}
+    return np.array([known.get(user, 0) for user in user_id], dtype=np.intp)
 
 
 def _training_id(connection: Backend, settings: Settings, snapshot_date: date, features: list[str]) -> str:
