@@ -72,3 +72,19 @@ def test_trials_that_failed_or_run_count_as_time_used(state):
 
 def test_nothing_waits():
     assert next_in_turn([], [trial("mlp", 0, COMPLETE, 0, 1)]) is None
+
+
+def test_over_a_sweep_the_families_use_about_the_same_time():
+    takes = {"cnn": 10, "forest": 4, "svm": 1}
+    waiting = [trial(family, draw, WAITING) for draw in range(50) for family in takes]
+    ended, now = [], 0
+    while now < 150:
+        chosen = next_in_turn(waiting, ended)
+        waiting.remove(chosen)
+        family = chosen.user_attrs["family"]
+        ended.append(trial(family, chosen.user_attrs["draw"], COMPLETE, now, now + takes[family]))
+        now += takes[family]
+    used = dict.fromkeys(takes, 0.0)
+    for done, seconds in spans(ended):
+        used[done.user_attrs["family"]] += seconds
+    assert max(used.values()) - min(used.values()) <= 10

@@ -21,9 +21,8 @@ def opened_sweep(shop: Settings) -> study.Sweep:
 
 
 def outcome(shop):
-    """Value of every finished trial by family and draw."""
-    opened = opened_sweep(shop)
-    return {study.key(trial): trial.values[0] for trial in study.finished(opened)}
+    """Value and parameters of every finished trial by family and draw."""
+    return {study.key(trial): (trial.values[0], trial.params) for trial in study.finished(opened_sweep(shop))}
 
 
 def runs(shop, kind):
@@ -44,7 +43,7 @@ def test_every_trial_runs_once_and_is_a_nested_run(shop, snapshot_date):
     result = sweep.work(shop, snapshot_date, "worker-1")
     again = sweep.work(shop, snapshot_date, "worker-2")
     assert (result["completed"], result["failed"], again["completed"]) == (6, 0, 0)
-    values = outcome(shop)
+    values = {key: value for key, (value, _) in outcome(shop).items()}
     assert set(values) == PLANNED
     assert result["best"]["validation_ngini"] == max(values.values())
     trials = runs(shop, "trial")
@@ -153,16 +152,19 @@ def test_an_unknown_family_is_named(shop, snapshot_date):
 
 
 def test_a_killed_worker_that_runs_again_gives_the_same_sweep(shop, undisturbed, snapshot_date, kill_step):
+    """The trial that is killed is one that TPE drew."""
+    shop, undisturbed = (s.with_changes(sweep__families=["ridge_rfm"], sweep__trials=8) for s in (shop, undisturbed))
     sweep.plan(undisturbed, snapshot_date)
     sweep.work(undisturbed, snapshot_date, "worker-1")
     sweep.plan(shop, snapshot_date)
-    kill_step(shop, "sweep.work", ["worker-1"], "trials.run_trial", 3)
+    kill_step(shop, "sweep.work", ["worker-1"], "trials.run_trial", 7)
     opened = opened_sweep(shop)
-    assert len(opened.trials(TrialState.RUNNING)) == 1
+    assert [study.key(trial) for trial in opened.trials(TrialState.RUNNING)] == [("ridge_rfm", 6)]
     sweep.work(shop, snapshot_date, "worker-1")
     assert outcome(shop) == outcome(undisturbed)
+    assert len(outcome(shop)) == 8
     assert not study.unfinished(opened)
-    assert len(runs(shop, "trial")) == len(PLANNED)
+    assert len(runs(shop, "trial")) == 8
     assert {run.info.status for run in (*runs(shop, "trial"), *runs(shop, "retraining"))} == {"FINISHED"}
 
 
