@@ -1,11 +1,8 @@
-"""Where the sweep looks: hyperparameter ranges per family, and which trials it makes."""
+"""Where the sweep looks: hyperparameter ranges per family, and how many trials each gets."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 Space = dict[str, BaseDistribution]
@@ -13,7 +10,7 @@ Space = dict[str, BaseDistribution]
 _BTYD_FEATURES = CategoricalDistribution(("none", "spend"))
 
 _BOOSTING: Space = {
-    "trees": IntDistribution(80, 240, step=40),
+    "trees": IntDistribution(80, 240, step=20),
     "learning_rate": FloatDistribution(0.02, 0.08, log=True),
     "leaves": CategoricalDistribution((7, 15, 31)),
     "min_leaf": IntDistribution(50, 800, log=True),
@@ -92,19 +89,18 @@ SPACE: dict[str, Space] = {
 
 
 @dataclass(frozen=True)
-class PlannedTrial:
-    """One trial: the `draw`-th of its family; draw 0 is the defaults, without parameters."""
+class Slot:
+    """A place for one trial: the `draw`-th of its family; draw 0 is the defaults."""
 
     family: str
     draw: int
-    params: dict[str, Any]
 
 
-def plan_trials(families: Sequence[str], trials: int, seed: int) -> list[PlannedTrial]:
-    """Share trials evenly over families, in turn; the plan depends on nothing but the arguments.
+def plan_slots(families: Sequence[str], trials: int) -> list[Slot]:
+    """Share trials evenly over families, in turn; what is tried in a slot is decided when it is taken.
 
     Every family gets its defaults first, even if `trials` is smaller than the number of families; one without
-    hyperparameters gets no more than that. A family's draws are the same whatever the other families are.
+    hyperparameters gets no more than that.
 
     Raises:
         ValueError: an unknown family.
@@ -112,20 +108,15 @@ def plan_trials(families: Sequence[str], trials: int, seed: int) -> list[Planned
     unknown = [family for family in families if family not in SPACE]
     if unknown:
         raise ValueError(f"Expected model families out of {', '.join(SPACE)}; found '{unknown[0]}'.")
-    plan = [PlannedTrial(family, 0, {}) for family in families]
-    draws = {family: _draws(family, seed) for family in families if SPACE[family]}
+    slots = [Slot(family, 0) for family in families]
+    adjustable = [family for family in families if SPACE[family]]
     draw = 0
-    while draws and len(plan) < trials:
+    while adjustable and len(slots) < trials:
         draw += 1
-        room = trials - len(plan)
-        plan += [PlannedTrial(family, draw, next(params)) for family, params in list(draws.items())[:room]]
-    return plan
+        slots += [Slot(family, draw) for family in adjustable[: trials - len(slots)]]
+    return slots
 
 
-def _draws(family: str, seed: int) -> Iterator[dict[str, Any]]:
-    """Endless random parameters of a family."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    digest = hashlib.md5(f"{seed}:{family}".encode(), usedforsecurity=False).hexdigest()
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(int(digest[:8], 16)))
-    while True:
-        yield study.ask(SPACE[family]).params
+def family_space(family: str) -> Space:
+    """A family's hyperparameters as a study of many families names them: `family.name`, since families share names."""
+    return {f"{family}.{name}": distribution for name, distribution in SPACE[family].items()}

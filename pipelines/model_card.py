@@ -87,7 +87,8 @@ def _tried(sweep: study.Sweep) -> list[str]:
     for best in study.best_by_family(sweep):
         family = best.user_attrs["family"]
         number = sum(trial.user_attrs["family"] == family for trial in complete)
-        rows.append([family, number, f"{best.values[0]:.4f}", params(best.user_attrs["all_params"])])
+        ngini = best.user_attrs["measures"]["validation_ngini"]
+        rows.append([family, number, f"{ngini:.4f}", params(best.user_attrs["all_params"])])
     failed = len(study.failures(sweep))
     note = [f"\n{failed} more trials failed; each has its error as a tag."] if failed else []
     return [*table(["family", "trials", "validation nGini", "best hyperparameters"], rows), *note]

@@ -39,6 +39,7 @@ class Snapshots(Section):
     max_training: Count
     validation: Count
     min_history_days: Count
+    user_folds: Count
 
 
 class Sweep(Section):
@@ -46,6 +47,7 @@ class Sweep(Section):
     trials: Count
     seconds: Count
     workers: Count
+    max_abs_bias: float
     seed: int
 
 

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
+from numpy.typing import NDArray
 
 from features.build import labels
 from features.definitions import FEATURES, of_attributes
@@ -24,6 +26,9 @@ LABELS = ("future_spend", "purchased")
 TRAINING_SETS = "training_sets"
 TRAINING_WITHOUT_ORDERS = "training_sets_without_orders"
 """Tables of the labelled users with and without orders; no model but the cold start learns from the second."""
+
+USER_FOLD_SALT = "purse.user_fold:"
+"""Another one than other groupings by user would use, or their groups would be these."""
 
 
 def split(settings: Settings, snapshot_date: date) -> dict[str, Any]:
@@ -127,6 +132,16 @@ def _write(
     end = snapshot_date + timedelta(days=1)
     lake.replace(settings, training.target, stamped, "training_date", snapshot_date, end)
     return rows
+
+
+def user_folds(user_id: pd.Series, folds: int) -> NDArray[np.intp]:
+    """The fold of each user, 0 to `folds` - 1: the same at every snapshot, on every machine and in every run."""
+
+    def fold(user: str) -> int:
+        return int(hashlib.md5(f"{USER_FOLD_SALT}{user}".encode(), usedforsecurity=False).hexdigest()[:8], 16) % folds
+
+    known = {user: fold(user) for user in user_id.unique()} if folds > 1 else {}
+    return np.array([known.get(user, 0) for user in user_id], dtype=np.intp)
 
 
 def _training_id(connection: Backend, settings: Settings, snapshot_date: date, features: list[str]) -> str:

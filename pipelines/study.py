@@ -1,14 +1,15 @@
-"""The Optuna study of a sweep: planned trials are claimed one at a time by workers that may die.
+"""The Optuna study of a sweep: planned slots are claimed one at a time by workers that may die.
 
-Every trial is planned before the first one starts, so the outcome depends neither on which worker runs what nor on
-how often one is killed. A trial's key is its family and draw; a trial that died is failed and its key waits again.
+How many trials each family gets is planned before the first one starts, so that no family is left out, whatever worker
+runs what and however often one is killed. A slot's key is its family and draw; when its trial died, the trial is failed
+and the slot waits again. What is tried in a slot is decided when it is claimed, from the family's results so far.
 """
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.budget import DIED
 from pipelines.settings import Settings
 from pipelines.tracking import exclusive
 
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, TrialState
 
-    from models.search_space import PlannedTrial
-
-DIED = "the worker that ran it ended; planned again"
+    from models.search_space import Slot
 
 
 @dataclass(frozen=True)
@@ -52,67 +51,99 @@ def open_sweep(settings: Settings, training_id: str) -> Sweep:
     return Sweep(settings, storage, storage.get_study_id_from_name(training_id), training_id)
 
 
-def enqueue(sweep: Sweep, planned: "list[PlannedTrial]") -> None:
-    """Add the planned trials that are missing, and those that failed of themselves once more."""
+def enqueue(sweep: Sweep, planned: "list[Slot]") -> None:
+    """Add the planned slots that are missing, and those whose trial failed of itself once more."""
     from optuna.trial import TrialState
 
     with exclusive(sweep.settings, "optuna-plan"):
-        present = sweep.trials(TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE)
+        present = sweep.trials(TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
         keys = {key(trial) for trial in present}
-        for order, trial in enumerate(planned):
-            if (trial.family, trial.draw) not in keys:
-                attributes = {"family": trial.family, "draw": trial.draw, "params": trial.params, "order": order}
-                _add(sweep, attributes)
+        for order, slot in enumerate(planned):
+            if (slot.family, slot.draw) not in keys:
+                _add(sweep, {"family": slot.family, "draw": slot.draw, "order": order})
 
 
-def claim(sweep: Sweep, worker: str, wanted: Callable[["FrozenTrial"], bool]) -> "FrozenTrial | None":
-    """Take the first waiting trial that is wanted; None if there is none. No two workers get the same one."""
-    from optuna.trial import TrialState
+def claim(
+    sweep: Sweep, worker: str, wanted: "Callable[[list[FrozenTrial]], FrozenTrial | None]"
+) -> "FrozenTrial | None":
+    """Take the waiting trial that `wanted` picks and decide its hyperparameters; None if it picks none.
 
-    for trial in sweep.trials(TrialState.WAITING):
-        trial_id = sweep.trial_id(trial)
-        if wanted(trial) and sweep.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
-            sweep.storage.set_trial_user_attr(trial_id, "worker", worker)
-            return reread(sweep, trial)
-    return None
-
-
-def complete(
-    sweep: Sweep, trial: "FrozenTrial", value: float, measures: dict[str, float], params: dict[str, Any]
-) -> None:
-    """End a running trial with its value; the rest goes first, so that a complete trial always has it.
-
-    `params` are all hyperparameters, those that had their defaults too.
+    No two workers get the same trial. The parameters of a default trial follow with `set_params`: only its model
+    knows them.
     """
     from optuna.trial import TrialState
 
-    trial_id = sweep.trial_id(trial)
-    sweep.storage.set_trial_user_attr(trial_id, "measures", measures)
-    sweep.storage.set_trial_user_attr(trial_id, "all_params", params)
-    sweep.storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [value])
+    from models.draws import draw_parameters, draw_seed
+    from models.search_space import family_space
+
+    # SQLite would let two processes read that it waits; and TPE avoids what runs only when it sees its parameters
+    with exclusive(sweep.settings, "optuna-claim"):
+        trial = wanted(sweep.trials(TrialState.WAITING))
+        if trial is None:
+            return None
+        sweep.storage.set_trial_user_attr(sweep.trial_id(trial), "worker", worker)
+        sweep.storage.set_trial_state_values(sweep.trial_id(trial), TrialState.RUNNING)
+        family, draw = key(trial)
+        if draw > 0:
+            seed = draw_seed(sweep.settings.sweep.seed, family, draw)
+            set_params(sweep, trial, draw_parameters(family_space(family), draw, seed, earlier_draws(sweep, trial)))
+        return reread(sweep, trial)
 
 
-def fail(sweep: Sweep, trial: "FrozenTrial", error: str) -> None:
-    """End a running trial with the reason why it has no value."""
+def set_params(sweep: Sweep, trial: "FrozenTrial", params: Mapping[str, Any]) -> None:
+    """Write hyperparameters, named `family.name`, where Optuna's plots and samplers look for them."""
+    from models.search_space import family_space
+
+    space = family_space(key(trial)[0])
+    for name, value in params.items():
+        internal = space[name].to_internal_repr(value)
+        sweep.storage.set_trial_param(sweep.trial_id(trial), name, internal, space[name])
+
+
+def hyperparameters(trial: "FrozenTrial") -> dict[str, Any]:
+    """A trial's hyperparameters as its family names them; none of a default trial that has just begun."""
+    prefix = f"{key(trial)[0]}."
+    return {name.removeprefix(prefix): value for name, value in trial.params.items() if name.startswith(prefix)}
+
+
+def earlier_draws(sweep: Sweep, trial: "FrozenTrial") -> "list[FrozenTrial | None]":
+    """The trials of the same family's draws 0, 1, ... before this one; None where none has ended well or runs."""
     from optuna.trial import TrialState
 
+    family, draw = key(trial)
+    states = (TrialState.RUNNING, TrialState.PRUNED, TrialState.COMPLETE)
+    found = sorted(sweep.trials(*states), key=lambda other: states.index(other.state))
+    by_key = {key(other): other for other in found}
+    return [by_key.get((family, earlier)) for earlier in range(draw)]
+
+
+def report(sweep: Sweep, trial: "FrozenTrial", epoch: int, value: float) -> None:
+    """Keep what a network was worth after an epoch (from 1)."""
+    sweep.storage.set_trial_intermediate_value(sweep.trial_id(trial), epoch, value)
+
+
+def end(
+    sweep: Sweep, trial: "FrozenTrial", state: "TrialState", value: float | None = None, **attributes: object
+) -> None:
+    """End a running trial; the attributes go first, so that an ended trial always has them."""
     trial_id = sweep.trial_id(trial)
-    sweep.storage.set_trial_user_attr(trial_id, "error", error[:1000])
-    sweep.storage.set_trial_state_values(trial_id, TrialState.FAIL)
+    for name, attribute in attributes.items():
+        sweep.storage.set_trial_user_attr(trial_id, name, attribute)
+    sweep.storage.set_trial_state_values(trial_id, state, None if value is None else [value])
 
 
 def replace_dead(sweep: Sweep, dead: Callable[["FrozenTrial"], bool]) -> None:
-    """Fail the running trials that are dead and plan the same again; a kill in between leaves nothing to lose.
+    """Fail the running trials that are dead and let their slots wait again; a kill in between leaves nothing to lose.
 
-    The replacement is added first: were the old one failed first, a kill there would lose the key.
+    The replacement is added first: were the old one failed first, a kill there would lose the slot.
     """
     from optuna.trial import TrialState
 
     for trial in [trial for trial in sweep.trials(TrialState.RUNNING) if dead(trial)]:
-        unfinished = sweep.trials(TrialState.WAITING, TrialState.COMPLETE)
+        unfinished = sweep.trials(TrialState.WAITING, TrialState.COMPLETE, TrialState.PRUNED)
         if key(trial) not in {key(other) for other in unfinished}:
-            _add(sweep, {name: trial.user_attrs[name] for name in ("family", "draw", "params", "order")})
-        fail(sweep, trial, DIED)
+            _add(sweep, {name: trial.user_attrs[name] for name in ("family", "draw", "order")})
+        end(sweep, trial, TrialState.FAIL, error=DIED)
 
 
 def key(trial: "FrozenTrial") -> tuple[str, int]:
@@ -138,10 +169,10 @@ def failures(sweep: Sweep) -> "list[FrozenTrial]":
 
 
 def finished(sweep: Sweep) -> "list[FrozenTrial]":
-    """The trials that have a value or raised, in the order of the plan."""
+    """The trials that have a value, were stopped early or raised, in the order of the plan."""
     from optuna.trial import TrialState
 
-    return [*sweep.trials(TrialState.COMPLETE), *failures(sweep)]
+    return [*sweep.trials(TrialState.COMPLETE, TrialState.PRUNED), *failures(sweep)]
 
 
 def unfinished(sweep: Sweep) -> "list[FrozenTrial]":
@@ -156,28 +187,15 @@ def reread(sweep: Sweep, trial: "FrozenTrial") -> "FrozenTrial":
     return sweep.storage.get_trial(sweep.trial_id(trial))
 
 
-def busy_seconds(sweep: Sweep) -> float:
-    """Seconds in which at least one finished trial was running: wall-clock time without the gap after a kill."""
-    spans = sorted((t.datetime_start.timestamp(), t.datetime_complete.timestamp()) for t in finished(sweep))
-    busy, until = 0.0, 0.0
-    for start, end in spans:
-        busy += max(end - max(start, until), 0.0)
-        until = max(until, end)
-    return busy
-
-
 def _add(sweep: Sweep, attributes: dict[str, Any]) -> None:
-    """A waiting trial; Optuna's plots see its parameters as `family.name`, since families share names, not ranges."""
+    """A waiting trial of which only the family is decided."""
     import optuna
 
-    from models.search_space import SPACE
-
-    family, params = attributes["family"], attributes["params"]
-    space = {name: distribution for name, distribution in SPACE[family].items() if name in params}
+    families = optuna.distributions.CategoricalDistribution(sweep.settings.sweep.families)
     trial = optuna.trial.create_trial(
         state=optuna.trial.TrialState.WAITING,
-        params={f"{family}.{name}": params[name] for name in space},
-        distributions={f"{family}.{name}": distribution for name, distribution in space.items()},
-        user_attrs=json.loads(json.dumps(attributes)),
+        params={"family": attributes["family"]},
+        distributions={"family": families},
+        user_attrs=attributes,
     )
     sweep.storage.create_new_trial(sweep.study_id, template_trial=trial)

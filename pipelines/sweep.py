@@ -1,24 +1,26 @@
 """Try families and hyperparameters on rolling snapshots; every trial is a nested MLflow run.
 
-`plan` decides what is tried, any number of `work` processes share the trials, `finish` makes sure that every family was
-tried once and that nothing is left half done. The value of a trial is its mean nGini over the temporal folds.
+`plan` decides how many trials each family gets, any number of `work` processes share them, `finish` makes sure that
+every family was tried once and that nothing is left half done. The value of a trial is its mean nGini over the temporal
+folds, less a penalty for a total that is grossly wrong.
 """
 
-import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipelines import study, tracking, trials
+from pipelines import budget, study, tracking, trials
+from pipelines.claimed_trial import run_claimed
 from pipelines.errors import PurseError
 from pipelines.results import read_result
 from pipelines.settings import Settings
+from pipelines.trial_runs import log_trial
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 Kind = Literal["all", "tabular", "networks"]
-log = logging.getLogger(__name__)
 
 
 def plan(settings: Settings, snapshot_date: date) -> dict[str, Any]:
@@ -42,8 +44,8 @@ def plan(settings: Settings, snapshot_date: date) -> dict[str, Any]:
 def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = "all") -> dict[str, Any]:
     """Run waiting trials of the wanted kind until there are none or the time is up; then the rest is left waiting.
 
-    Run again after a kill, a worker first plans its own unfinished trial anew. A trial that raises is recorded with its
-    error and the sweep goes on.
+    Run again after a kill, a worker first lets the slot of its own unfinished trial wait again. A trial that raises is
+    recorded with its error and the sweep goes on.
 
     Raises:
         PurseError: every trial of the sweep failed, or MLflow does not answer.
@@ -51,25 +53,29 @@ def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = 
     from models.catalog import is_network
 
     def mine(trial: "FrozenTrial") -> bool:
-        return families == "all" or is_network(trial.user_attrs["family"]) == (families == "networks")
+        return families == "all" or is_network(study.key(trial)[0]) == (families == "networks")
 
-    def wanted(trial: "FrozenTrial") -> bool:
-        first_of_family = trial.user_attrs["draw"] == 0
-        return mine(trial) and (first_of_family or study.busy_seconds(sweep) < settings.sweep.seconds)
+    def pick(waiting: "list[FrozenTrial]") -> "FrozenTrial | None":
+        begun = sweep.trials()
+        time_is_up = budget.busy_seconds(begun) >= settings.sweep.seconds
+        wanted = [trial for trial in waiting if mine(trial) and (study.key(trial)[1] == 0 or not time_is_up)]
+        return budget.next_in_turn(wanted, begun)
 
     training_id = read_result(settings, snapshot_date, "split")["training_id"]
     sweep = study.open_sweep(settings, training_id)
     study.replace_dead(sweep, lambda trial: mine(trial) and trial.user_attrs.get("worker") == worker)
     with tracking.resumed_run(settings, training_id) as run_id:
-        completed, failed = _run_trials(sweep, snapshot_date, run_id, worker, wanted)
+        ended = _run_trials(sweep, snapshot_date, run_id, worker, pick)
         if not study.unfinished(sweep):
             _require_success(sweep)
+    _leave_to_others(sweep, run_id)
     best = study.best_by_family(sweep)[:1]
     return {
         "worker": worker,
-        "completed": completed,
-        "failed": failed,
-        "best": {"family": best[0].user_attrs["family"], "validation_ngini": best[0].values[0]} if best else None,
+        "completed": ended["COMPLETE"],
+        "pruned": ended["PRUNED"],
+        "failed": ended["FAIL"],
+        "best": {"family": study.key(best[0])[0], **_headline(best[0])} if best else None,
         "run_id": run_id,
         "run_url": tracking.run_url(settings, run_id),
     }
@@ -87,20 +93,22 @@ def finish(settings: Settings, snapshot_date: date, run_id: str) -> study.Sweep:
     study.replace_dead(sweep, lambda _: True)
     if not sweep.trials():
         _plan(sweep)
-    _run_trials(sweep, snapshot_date, run_id, "train", lambda trial: trial.user_attrs["draw"] == 0)
+    _run_trials(
+        sweep, snapshot_date, run_id, "train", lambda waiting: next((t for t in waiting if study.key(t)[1] == 0), None)
+    )
     _require_success(sweep)
     return sweep
 
 
 def _plan(sweep: study.Sweep) -> int:
     from models.catalog import FAMILIES
-    from models.search_space import plan_trials
+    from models.search_space import plan_slots
 
     wanted = sweep.settings.sweep
     if unknown := sorted(set(wanted.families) - set(FAMILIES)):
         known = ", ".join(FAMILIES)
         raise PurseError(f"sweep.families names {', '.join(unknown)}; expected any of {known}. Correct the setting.")
-    planned = plan_trials(wanted.families, wanted.trials, wanted.seed)
+    planned = plan_slots(wanted.families, wanted.trials)
     study.enqueue(sweep, planned)
     return len(planned)
 
@@ -110,37 +118,36 @@ def _run_trials(
     snapshot_date: date,
     run_id: str,
     worker: str,
-    wanted: Callable[["FrozenTrial"], bool],
-) -> tuple[int, int]:
-    """Run the wanted trials and log every finished one that has no run yet; how many completed and failed."""
+    pick: Callable[["list[FrozenTrial]"], "FrozenTrial | None"],
+) -> Counter[str]:
+    """Run the trials that `pick` takes and log every finished one that has no run yet; how many ended in each state."""
     settings, client = sweep.settings, tracking.connect(sweep.settings)
     label_days = read_result(settings, snapshot_date, "split")["label_days"]
     for finished in study.finished(sweep):
-        trials.log_trial(client, sweep, run_id, finished)
+        log_trial(client, sweep, run_id, finished)
     folds: list[trials.Fold] = []
-    counts = {True: 0, False: 0}
-    while trial := study.claim(sweep, worker, wanted):
+    ended: Counter[str] = Counter()
+    while trial := study.claim(sweep, worker, pick):
+        client.update_run(run_id, status="RUNNING")  # a worker that ended while this one was between two trials
         folds = folds or trials.read_folds(settings, snapshot_date)
-        counts[_run_trial(sweep, trial, folds, label_days)] += 1
-        trials.log_trial(client, sweep, run_id, study.reread(sweep, trial))
-    return counts[True], counts[False]
+        run_claimed(sweep, trial, folds, label_days)
+        trial = study.reread(sweep, trial)
+        log_trial(client, sweep, run_id, trial)
+        ended[trial.state.name] += 1
+    return ended
 
 
-def _run_trial(sweep: study.Sweep, trial: "FrozenTrial", folds: list[trials.Fold], label_days: int) -> bool:
-    """Run one claimed trial to its end; say whether it has a value."""
-    family, draw = study.key(trial)
-    settings, params = sweep.settings, trial.user_attrs["params"]
-    try:
-        params = trials.all_params(settings, family, params)
-        predictions, measures = trials.run_trial(settings, family, params, folds, label_days)
-    except Exception as error:  # one bad combination must not end the sweep; the error is kept with the trial
-        log.warning("%s %d failed: %s", family, draw, error)
-        study.fail(sweep, trial, f"{type(error).__name__}: {error}")
-        return False
-    trials.save_predictions(sweep, trial, predictions)
-    study.complete(sweep, trial, measures["validation_ngini"], measures, params)
-    log.info("%s %d: nGini %.4f", family, draw, measures["validation_ngini"])
-    return True
+def _leave_to_others(sweep: study.Sweep, run_id: str) -> None:
+    """Of workers side by side only the last one ends the parent run: the others leave it running."""
+    from optuna.trial import TrialState
+
+    client = tracking.connect(sweep.settings)
+    with tracking.exclusive(sweep.settings, "sweep-end"):
+        client.update_run(run_id, status="RUNNING" if sweep.trials(TrialState.RUNNING) else "FINISHED")
+
+
+def _headline(trial: "FrozenTrial") -> dict[str, float]:
+    return {name: trial.user_attrs["measures"][name] for name in ("validation_ngini", "validation_bias", "objective")}
 
 
 def _require_success(sweep: study.Sweep) -> None:
@@ -149,7 +156,7 @@ def _require_success(sweep: study.Sweep) -> None:
     failed = study.failures(sweep)
     first = failed[0]
     raise PurseError(
-        f"All {len(failed)} trials of sweep {sweep.name} failed; the first, {first.user_attrs['family']} "
-        f"with {first.user_attrs['params']}: {first.user_attrs['error']}. The champion is untouched. Correct the cause "
-        "or sweep.families and run 'purse sweep --plan-only' and 'purse sweep' again."
+        f"All {len(failed)} trials of sweep {sweep.name} failed; the first, {study.key(first)[0]} "
+        f"with {study.hyperparameters(first)}: {first.user_attrs['error']}. The champion is untouched. Correct the "
+        "cause or sweep.families and run 'purse sweep --plan-only' and 'purse sweep' again."
     )

@@ -2,7 +2,7 @@
 
 A retraining is one parent run, found by the tag `purse.training_id`, whose trials are nested runs. Each step resumes
 the parent and ends it, so that the rerun of a killed step continues it and nothing stays RUNNING after a step.
-Of sweep workers side by side, the first to end sets it FINISHED while the others still add trials.
+Of sweep workers side by side, the last to end sets it FINISHED.
 """
 
 import fcntl

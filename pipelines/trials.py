@@ -1,7 +1,8 @@
-"""One trial: fit a family with given hyperparameters on each temporal fold, measure it, record it."""
+"""One trial: fit a family with given hyperparameters on each fold, measure it, keep what it predicted."""
 
 import io
 import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,83 +12,133 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines import tracking
 from pipelines.files import write_atomically
 from pipelines.results import read_result
 from pipelines.settings import Settings
 from pipelines.study import Sweep, key
+from pipelines.trial_measures import Measures, summarise
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from optuna.trial import FrozenTrial
 
     from models.protocol import LabelledUsers, SpendModel
 
 Predictions = list[NDArray[np.float64]]
-"""Expected spend of the validation users of each fold, in the order of the fold's rows."""
+"""Expected spend of the validation users of each temporal fold, in the order of the fold's rows."""
 
-TRIAL = "purse.trial"
+Watch = Callable[[int, int, Mapping[str, float]], None]
+"""See `EpochWatcher` in models.networks.spend_network."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Train on earlier snapshots, measure on a later one."""
+    """Train on earlier snapshots, measure on a later one; where users are parted, nobody is in both.
+
+    Attributes:
+        training: users at the earlier snapshots.
+        validation: users at the later snapshot.
+        training_part, validation_part: the user fold of each row, from 0; all 0 where users are not parted.
+    """
 
     training: "LabelledUsers"
     validation: "LabelledUsers"
+    training_part: NDArray[np.intp]
+    validation_part: NDArray[np.intp]
+
+    def parts(self) -> "Iterator[tuple[LabelledUsers, NDArray[np.bool_]]]":
+        """For each user fold: who trains, and which validation rows are predicted."""
+        if not self.training_part.any() and not self.validation_part.any():
+            yield self.training, np.ones(len(self.validation), dtype=bool)
+            return
+        for part in np.unique(self.validation_part):
+            yield _rows(self.training, self.training_part != part), self.validation_part == part
 
 
 def read_folds(settings: Settings, snapshot_date: date) -> list[Fold]:
-    """The labelled users of each temporal fold of the split."""
-    from pipelines.split import read_labelled
+    """The labelled users of each temporal fold of the split, with their user folds."""
+    from pipelines.split import read_labelled, user_folds
 
-    def labelled(days: list[str]) -> "LabelledUsers":
-        return read_labelled(settings, snapshot_date, [date.fromisoformat(day) for day in days])[1]
+    def labelled(days: list[str]) -> "tuple[LabelledUsers, NDArray[np.intp]]":
+        user_id, users = read_labelled(settings, snapshot_date, [date.fromisoformat(day) for day in days])
+        return users, user_folds(user_id, settings.snapshots.user_folds)
 
-    folds = read_result(settings, snapshot_date, "split")["folds"]
-    return [Fold(labelled(fold["training"]), labelled([fold["validation"]])) for fold in folds]
+    folds = []
+    for fold in read_result(settings, snapshot_date, "split")["folds"]:
+        training, training_part = labelled(fold["training"])
+        validation, validation_part = labelled([fold["validation"]])
+        folds.append(Fold(training, validation, training_part, validation_part))
+    return folds
 
 
-def build_model(settings: Settings, family: str, params: dict[str, Any], seed: int, label_days: int) -> "SpendModel":
+def build_model(settings: Settings, family: str, params: Mapping[str, Any], seed: int, label_days: int) -> "SpendModel":
     """An unfitted model of a family, with the backend, threads and label horizon of this retraining."""
     os.environ.setdefault("KERAS_BACKEND", settings.training.backend)  # Keras reads it once, when it is imported
     from models import catalog
 
-    return catalog.build(family, params, seed=seed, threads=settings.training.threads, horizon_days=label_days)
+    return catalog.build(family, dict(params), seed=seed, threads=settings.training.threads, horizon_days=label_days)
 
 
-def all_params(settings: Settings, family: str, params: dict[str, Any]) -> dict[str, Any]:
-    """The hyperparameters of a family's search space with their defaults where `params` doesn't name them."""
+def all_params(model: "SpendModel", family: str) -> dict[str, Any]:
+    """The values of the hyperparameters in a family's search space that an unfitted model has."""
     from models.search_space import SPACE
 
-    model = build_model(settings, family, params, seed=settings.sweep.seed, label_days=settings.horizon_days)
     # `btyd_features` is an attribute only of models that have some
-    defaults = {name: getattr(model, name, "none") for name in SPACE[family]}
-    return {**defaults, **params}
+    return {name: getattr(model, name, "none") for name in SPACE[family]}
 
 
 def run_trial(
-    settings: Settings, family: str, params: dict[str, Any], folds: list[Fold], label_days: int
-) -> tuple[Predictions, dict[str, float]]:
-    """Fit on every fold; the out-of-time predictions, and each measure's mean over the folds.
+    settings: Settings,
+    family: str,
+    params: Mapping[str, Any],
+    folds: list[Fold],
+    label_days: int,
+    watch: Watch | None = None,
+) -> tuple[Predictions, Measures]:
+    """Fit on every fold; the out-of-time predictions, and the measures: see `summarise`.
 
-    The validation snapshot is not shown to `fit`, or its use for early stopping would flatter the trial.
+    The validation snapshot is not shown to `fit`, or its use for early stopping would flatter the trial. `watch` is
+    told about the epochs of a `SpendNetwork`, and what it raises ends the trial. `fit_seconds` and `predict_seconds`
+    are sums over the folds; `trial_seconds` has the measuring too.
     """
     from models.metrics import measure
+    from models.networks.spend_network import SpendNetwork
 
-    predictions, measured, started = [], [], monotonic()
+    def unfitted() -> "SpendModel":
+        model = build_model(settings, family, params, settings.sweep.seed, label_days)
+        if isinstance(model, SpendNetwork):
+            model.watch = watch
+        return model
+
+    predictions, measured, by_users, started = [], [], [], monotonic()
+    seconds = {"fit_seconds": 0.0, "predict_seconds": 0.0}
     for fold in folds:
-        model = build_model(settings, family, params, settings.sweep.seed, label_days).fit(fold.training)
-        said, true = model.predict(fold.validation.features), fold.validation
-        spend = said["expected_spend"].to_numpy()
+        spend, probability = _predict_fold(fold, unfitted, seconds)
         if not np.isfinite(spend).all():
             raise ValueError(f"{(~np.isfinite(spend)).sum()} of {len(spend)} predictions are not finite numbers")
-        bought = true.purchased.to_numpy(dtype=bool)
-        measured.append(measure(true.future_spend, bought, spend, said["purchase_probability"]))
+        spent, bought = fold.validation.future_spend.to_numpy(), fold.validation.purchased.to_numpy(dtype=bool)
+        measured.append(measure(spent, bought, spend, probability))
+        parts = [fold.validation_part == part for part in np.unique(fold.validation_part)]
+        own = [measure(spent[rows], bought[rows], spend[rows], probability[rows]) for rows in parts]
+        by_users.append(own if settings.snapshots.user_folds > 1 else [])
         predictions.append(spend)
-    means = {f"validation_{name}": float(np.mean([m[name] for m in measured])) for name in measured[0]}
-    by_fold = {f"validation_ngini_fold_{number}": m["ngini"] for number, m in enumerate(measured, start=1)}
-    return predictions, means | by_fold | {"trial_seconds": monotonic() - started}
+    values = summarise(measured, by_users, settings.sweep.max_abs_bias)
+    return predictions, values | seconds | {"trial_seconds": monotonic() - started}
+
+
+def _predict_fold(
+    fold: Fold, unfitted: "Callable[[], SpendModel]", seconds: dict[str, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Expected spend and purchase probability of the validation users; what it took is added to `seconds`."""
+    spend, probability = np.zeros(len(fold.validation)), np.zeros(len(fold.validation))
+    for training, asked in fold.parts():
+        model, began = unfitted(), monotonic()
+        model.fit(training)
+        fitted = monotonic()
+        said = model.predict(fold.validation.features[asked])
+        seconds["fit_seconds"] += fitted - began
+        seconds["predict_seconds"] += monotonic() - fitted
+        spend[asked], probability[asked] = said["expected_spend"], said["purchase_probability"]
+    return spend, probability
 
 
 def save_predictions(sweep: Sweep, trial: "FrozenTrial", predictions: Predictions) -> None:
@@ -106,49 +157,16 @@ def read_predictions(sweep: Sweep, trial: "FrozenTrial") -> Predictions | None:
         return [arrays[name] for name in arrays.files]
 
 
-def log_trial(client: "MlflowClient", sweep: Sweep, parent: str, trial: "FrozenTrial") -> None:
-    """Write a finished trial as a nested run, all at once, so that a kill during a trial leaves no run behind.
-
-    Logging again completes the run that is there.
-    """
-    from mlflow.entities import Metric, Param
-
-    start, end = (round(moment.timestamp() * 1000) for moment in (trial.datetime_start, trial.datetime_complete))
-    measures, error = trial.user_attrs.get("measures", {}), trial.user_attrs.get("error")
-    with tracking.exclusive(sweep.settings, "mlflow-trials"):  # two workers may find the same trial without a run
-        runs = tracking.find_runs(client, sweep.settings, "trial", sweep.name)
-        same = [run for run in runs if run.data.tags.get(TRIAL) == str(trial.number)]
-        if same and same[0].info.status != "RUNNING":
-            return
-        run_id = same[0].info.run_id if same else _create(client, sweep, parent, trial, start)
-        metrics = [Metric(name, value, end, 0) for name, value in measures.items() if np.isfinite(value)]
-        params = {
-            "family": key(trial)[0],
-            "draw": key(trial)[1],
-            **trial.user_attrs.get("all_params", trial.user_attrs["params"]),
-        }
-        client.log_batch(run_id, metrics, [Param(name, str(value)) for name, value in params.items()])
-        if error:
-            client.set_tag(run_id, "error", error)
-        client.set_terminated(run_id, "FAILED" if error else "FINISHED", end)
-
-
 def _predictions_path(sweep: Sweep, trial: "FrozenTrial") -> Path:
     family, draw = key(trial)
     return sweep.settings.home_path / "sweeps" / sweep.name / f"{family}-{draw}.npz"
 
 
-def _create(client: "MlflowClient", sweep: Sweep, parent: str, trial: "FrozenTrial", start: int) -> str:
-    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+def _rows(users: "LabelledUsers", chosen: NDArray[np.bool_]) -> "LabelledUsers":
+    from models.protocol import LabelledUsers
 
-    family, draw = key(trial)
-    tags = {
-        MLFLOW_PARENT_RUN_ID: parent,
-        tracking.TRAINING_ID: sweep.name,
-        tracking.KIND: "trial",
-        TRIAL: str(trial.number),
-        "family": family,
-        "worker": trial.user_attrs.get("worker", ""),
-    }
-    experiment = tracking.experiment_id(client, sweep.settings)
-    return str(client.create_run(experiment, start, tags, run_name=f"{family} {draw}").info.run_id)
+    return LabelledUsers(
+        users.features[chosen].reset_index(drop=True),
+        users.future_spend[chosen].reset_index(drop=True),
+        users.purchased[chosen].reset_index(drop=True),
+    )

@@ -91,6 +91,7 @@ def test_killed_steps_end_as_undisturbed_ones(homes, tmp_path):
         assert len(expected)
         pd.testing.assert_frame_equal(found, expected[found.columns], rtol=1e-9)
 
+    tried = []
     for home in homes:
         settings = load_settings().with_changes(home=tmp_path / home)
         client = tracking.connect(settings)
@@ -100,5 +101,8 @@ def test_killed_steps_end_as_undisturbed_ones(homes, tmp_path):
         assert [str(version.version) for version in client.search_model_versions()] == ["1"]
         (study,) = optuna.get_all_study_summaries(f"sqlite:///{tmp_path / home / 'optuna.db'}")
         trials = optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{tmp_path / home / 'optuna.db'}")
-        assert len(trials.get_trials(states=[optuna.trial.TrialState.COMPLETE])) == 6
         assert trials.get_trials(states=[optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.WAITING]) == []
+        done = trials.get_trials(states=[optuna.trial.TrialState.COMPLETE])
+        tried.append({(trial.user_attrs["family"], trial.user_attrs["draw"]): trial.params for trial in done})
+    assert len(tried[0]) == 6
+    assert tried[0] == tried[1]

@@ -159,6 +159,28 @@ def stopping(*arguments, **named):
 """
 
 
+STEP = """
+from datetime import date
+from pipelines import sweep
+from pipelines.settings import load_settings
+{step}(load_settings(), date.fromisoformat("{day}"), *{arguments})
+"""
+
+
+@pytest.fixture
+def start_step(tmp_path: Path) -> Callable[..., subprocess.Popen]:
+    """Starts a step in a process of its own."""
+
+    def start(settings: Settings, step: str, arguments: list[str]) -> subprocess.Popen:
+        config = tmp_path / "purse.yaml"
+        config.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
+        code = STEP.format(step=step, day=SNAPSHOT_DATE, arguments=arguments)
+        environment = {**os.environ, "PURSE_CONFIG": str(config)}
+        return subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, env=environment)
+
+    return start
+
+
 @pytest.fixture
 def kill_step(tmp_path: Path) -> Callable[..., None]:
     """Runs a step in a process of its own and kills it (SIGKILL) at the end of the n-th call of a function."""

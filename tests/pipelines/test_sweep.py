@@ -1,9 +1,8 @@
-from datetime import datetime, timedelta
-
 import pytest
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
-from pipelines import study, sweep, tracking
+from models.search_space import SPACE
+from pipelines import budget, study, sweep, tracking
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 
@@ -22,9 +21,8 @@ def opened_sweep(shop: Settings) -> study.Sweep:
 
 
 def outcome(shop):
-    """Value of every finished trial by family and draw."""
-    opened = opened_sweep(shop)
-    return {study.key(trial): trial.values[0] for trial in study.finished(opened)}
+    """Value and parameters of every finished trial by family and draw."""
+    return {study.key(trial): (trial.values[0], trial.params) for trial in study.finished(opened_sweep(shop))}
 
 
 def runs(shop, kind):
@@ -45,7 +43,7 @@ def test_every_trial_runs_once_and_is_a_nested_run(shop, snapshot_date):
     result = sweep.work(shop, snapshot_date, "worker-1")
     again = sweep.work(shop, snapshot_date, "worker-2")
     assert (result["completed"], result["failed"], again["completed"]) == (6, 0, 0)
-    values = outcome(shop)
+    values = {key: value for key, (value, _) in outcome(shop).items()}
     assert set(values) == PLANNED
     assert result["best"]["validation_ngini"] == max(values.values())
     trials = runs(shop, "trial")
@@ -65,32 +63,67 @@ def test_a_worker_takes_only_its_kind(shop, snapshot_date):
 
 def test_without_time_left_each_family_is_tried_once(shop, snapshot_date, monkeypatch):
     sweep.plan(shop, snapshot_date)
-    monkeypatch.setattr(study, "busy_seconds", lambda _: 60.0)
+    monkeypatch.setattr(budget, "busy_seconds", lambda _: 60.0)
     sweep.work(shop, snapshot_date, "worker-1")
     assert {draw for _, draw in outcome(shop)} == {0}
 
 
-def test_the_time_spent_is_that_of_trials_and_not_of_the_gaps_between(shop):
+def test_every_hyperparameter_is_where_plots_and_comparisons_look_for_it(shop, snapshot_date):
+    sweep.plan(shop, snapshot_date)
+    sweep.work(shop, snapshot_date, "worker-1")
     opened = opened_sweep(shop)
-    start = datetime(2020, 1, 1)  # noqa: DTZ001  (Optuna's times are local)
-    for order, (first, last) in enumerate([(0, 10), (5, 12), (100, 103)]):
-        opened.storage.create_new_trial(
-            opened.study_id,
-            FrozenTrial(
-                number=order,
-                trial_id=order,
-                state=TrialState.COMPLETE,
-                value=0.5,
-                datetime_start=start + timedelta(seconds=first),
-                datetime_complete=start + timedelta(seconds=last),
-                params={},
-                distributions={},
-                user_attrs={"order": order},
-                system_attrs={},
-                intermediate_values={},
-            ),
-        )
-    assert study.busy_seconds(opened) == 15
+    for trial in study.finished(opened):
+        family, _ = study.key(trial)
+        assert trial.params["family"] == family
+        assert study.hyperparameters(trial).keys() == SPACE[family].keys()
+    logged = {run.data.tags["purse.trial"]: run.data for run in runs(shop, "trial")}
+    measures = {name for run in logged.values() for name in run.metrics}
+    assert all(run.metrics.keys() == measures for run in logged.values())
+    for trial in study.finished(opened):
+        params = {name: str(value) for name, value in study.hyperparameters(trial).items()}
+        assert logged[str(trial.number)].params.items() >= params.items()
+    of_one = opened.trials(TrialState.COMPLETE)[0].user_attrs["measures"]
+    assert of_one["validation_auc"] == pytest.approx(
+        (of_one["validation_auc_fold_1"] + of_one["validation_auc_fold_2"]) / 2
+    )
+    assert of_one["fit_seconds"] + of_one["predict_seconds"] < of_one["trial_seconds"]
+
+
+def test_two_processes_share_a_study_and_run_each_slot_once(shop, snapshot_date, start_step):
+    shop = shop.with_changes(sweep__trials=14)
+    planned = sweep.plan(shop, snapshot_date)["trials"]
+    workers = [start_step(shop, "sweep.work", [name]) for name in ("worker-1", "worker-2")]
+    assert [worker.wait() for worker in workers] == [0, 0]
+    opened = opened_sweep(shop)
+    keys = [study.key(trial) for trial in opened.trials()]
+    assert len(keys) == len(set(keys)) == planned == 14
+    assert {trial.state for trial in opened.trials()} == {TrialState.COMPLETE}
+    assert {trial.user_attrs["worker"] for trial in opened.trials()} == {"worker-1", "worker-2"}
+    assert len(runs(shop, "trial")) == planned
+    assert [run.info.status for run in runs(shop, "retraining")] == ["FINISHED"]
+    assert sweep.work(shop, snapshot_date, "worker-1")["completed"] == 0
+
+
+def test_the_parent_run_goes_on_until_the_last_worker_ends(shop, snapshot_date):
+    sweep.plan(shop, snapshot_date)
+    opened = opened_sweep(shop)
+    taken = study.claim(opened, "worker-2", lambda waiting: waiting[0])
+    sweep.work(shop, snapshot_date, "worker-1")
+    assert [run.info.status for run in runs(shop, "retraining")] == ["RUNNING"]
+    study.end(opened, taken, TrialState.FAIL, error="too large")
+    sweep.work(shop, snapshot_date, "worker-2")
+    assert [run.info.status for run in runs(shop, "retraining")] == ["FINISHED"]
+
+
+def test_with_one_worker_the_same_seed_gives_the_same_trials(shop, undisturbed, snapshot_date):
+    def tried(settings):
+        settings = settings.with_changes(sweep__families=["ridge_rfm", "mean"], sweep__trials=9)
+        sweep.plan(settings, snapshot_date)
+        sweep.work(settings, snapshot_date, "worker-1")
+        return {study.key(trial): trial.params for trial in opened_sweep(settings).trials(TrialState.COMPLETE)}
+
+    assert len(tried(shop)) == 9
+    assert tried(shop) == tried(undisturbed)
 
 
 def test_a_failing_trial_is_recorded_and_the_sweep_goes_on(shop, snapshot_date, monkeypatch):
@@ -119,16 +152,19 @@ def test_an_unknown_family_is_named(shop, snapshot_date):
 
 
 def test_a_killed_worker_that_runs_again_gives_the_same_sweep(shop, undisturbed, snapshot_date, kill_step):
+    """The trial that is killed is one that TPE drew."""
+    shop, undisturbed = (s.with_changes(sweep__families=["ridge_rfm"], sweep__trials=8) for s in (shop, undisturbed))
     sweep.plan(undisturbed, snapshot_date)
     sweep.work(undisturbed, snapshot_date, "worker-1")
     sweep.plan(shop, snapshot_date)
-    kill_step(shop, "sweep.work", ["worker-1"], "trials.run_trial", 3)
+    kill_step(shop, "sweep.work", ["worker-1"], "trials.run_trial", 7)
     opened = opened_sweep(shop)
-    assert len(opened.trials(TrialState.RUNNING)) == 1
+    assert [study.key(trial) for trial in opened.trials(TrialState.RUNNING)] == [("ridge_rfm", 6)]
     sweep.work(shop, snapshot_date, "worker-1")
     assert outcome(shop) == outcome(undisturbed)
+    assert len(outcome(shop)) == 8
     assert not study.unfinished(opened)
-    assert len(runs(shop, "trial")) == len(PLANNED)
+    assert len(runs(shop, "trial")) == 8
     assert {run.info.status for run in (*runs(shop, "trial"), *runs(shop, "retraining"))} == {"FINISHED"}
 
 
