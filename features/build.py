@@ -9,10 +9,13 @@ import ibis.expr.types as ir
 from features import sequences
 from features.feature import Days, Feature
 from features.user_day import periods
+from features.visits import user_visits
 
 SATURDAY = 5
 MONTH_START_DAYS = 10
 CATEGORY_WINDOWS_DAYS = (28, 91)
+DAYS = ("user_day", "user_visit")
+"""Tables whose rows are days of an age."""
 
 
 def build(
@@ -24,25 +27,31 @@ def build(
     """One row per user with a purchase before `snapshot_date` (exclusive): `user_id`, features and channels in order.
 
     Args:
-        tables: `user_day`, and `user_category_day` and `users` where a feature needs them.
+        tables: `user_day`, and `user_category_day`, `user_event_day`, `user_event_category_day` and `users` where a
+            feature needs them.
         snapshot_date: rows of this day and later are not looked at.
         features: what to compute, see `features.definitions.available`.
         channels: the user's last actions as lists, see `features.sequences.available`; none unless a model reads them.
     """
     rows = {"user_day": _user_days(tables["user_day"], snapshot_date)}
     if "user_category_day" in tables:
-        rows["user_category"] = _user_categories(tables["user_category_day"], snapshot_date)
+        rows["user_category"] = _user_categories(tables["user_category_day"], snapshot_date, "units", "spend")
+    if "user_event_day" in tables:
+        rows["user_visit"] = user_visits(tables["user_event_day"], rows["user_day"], snapshot_date)
+    if "user_event_category_day" in tables:
+        rows["user_viewed_category"] = _user_categories(tables["user_event_category_day"], snapshot_date, "views")
     if "users" in tables:
         rows["users"] = _users(tables["users"], snapshot_date)
     buyers = rows["user_day"].filter(lambda day: day.bought).select("user_id").distinct()
     of_days = _computed(rows["user_day"], [f for f in features if f.table == "user_day"])
     result = of_days.semi_join(buyers, "user_id")
-    for table in ("user_category", "users"):
+    for table in ("user_category", "user_visit", "user_viewed_category", "users"):
         wanted = [feature for feature in features if feature.table == table]
         if wanted:
             result = result.left_join(_computed(rows[table], wanted), "user_id", rname="{name}_right")
     if channels:
-        result = result.left_join(sequences.build(tables["user_day"], snapshot_date, channels), "user_id")
+        actions = sequences.build(tables["user_day"], snapshot_date, channels, events=tables.get("user_event_day"))
+        result = result.left_join(actions, "user_id")
     columns = {feature.name: _with_default(result, feature) for feature in features}
     return result.select("user_id", **columns, **{channel.name: result[channel.name] for channel in channels})
 
@@ -61,7 +70,7 @@ def labels(user_day: ir.Table, snapshot_date: date, label_days: int) -> ir.Table
 
 def _computed(rows: ir.Table, features: Sequence[Feature]) -> ir.Table:
     values = {
-        feature.name: feature.expression(rows if feature.table != "user_day" else Days(rows, feature.window_days))
+        feature.name: feature.expression(Days(rows, feature.window_days) if feature.table in DAYS else rows)
         for feature in features
     }
     if features and features[0].table == "users":
@@ -99,15 +108,15 @@ def _user_days(user_day: ir.Table, snapshot_date: date) -> ir.Table:
     return past.mutate(**{name: ibis.ifelse(past.bought, value, null) for name, value in about_purchases.items()})
 
 
-def _user_categories(user_category_day: ir.Table, snapshot_date: date) -> ir.Table:
-    """One row per user and category with units and spend in each of the windows before the snapshot."""
+def _user_categories(user_category_day: ir.Table, snapshot_date: date, *measures: str) -> ir.Table:
+    """One row per user and category with the measures in each of the windows before the snapshot."""
     start = snapshot_date - timedelta(days=max(CATEGORY_WINDOWS_DAYS))
     recent = user_category_day.filter(user_category_day.day >= start, user_category_day.day < snapshot_date)
     sums = {
         f"{measure}_{window}d": recent[measure]
         .sum(where=recent.day >= snapshot_date - timedelta(days=window))
         .fill_null(0)
-        for measure in ("units", "spend")
+        for measure in measures
         for window in CATEGORY_WINDOWS_DAYS
     }
     return recent.group_by(["user_id", "category"]).aggregate(**sums)

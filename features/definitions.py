@@ -1,13 +1,24 @@
 """Every feature, in the order of the columns everywhere: lake, model signature, request schema, documentation."""
 
 from features.assortment import BREADTH, PRICE_LEVEL
+from features.behaviour import BEHAVIOUR
 from features.feature import Feature
 from features.habits import CALENDAR, RHYTHM, TREND
 from features.profile import PROFILE
 from features.rfm import RFM
 from features.windows import WINDOWS
 
-FEATURES: tuple[Feature, ...] = (*RFM, *WINDOWS, *RHYTHM, *TREND, *PRICE_LEVEL, *BREADTH, *CALENDAR, *PROFILE)
+FEATURES: tuple[Feature, ...] = (
+    *RFM,
+    *WINDOWS,
+    *RHYTHM,
+    *TREND,
+    *PRICE_LEVEL,
+    *BREADTH,
+    *CALENDAR,
+    *BEHAVIOUR,
+    *PROFILE,
+)
 
 
 def available(columns: set[str]) -> tuple[Feature, ...]:

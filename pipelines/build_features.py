@@ -11,6 +11,7 @@ from ibis.backends.duckdb import Backend
 from features import sequences
 from features.build import build
 from features.definitions import FEATURES, available
+from features.event_day import catalogued_events, user_event_category_day, user_event_day
 from features.user_day import categorised_lines, user_category_day, user_day
 from models.catalog import reads_sequences
 from pipelines import lake
@@ -68,7 +69,7 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
 
 
 def _tables(settings: Settings) -> list[str]:
-    optional = [name for name in ("users", "products") if lake.exists(settings, f"raw/{name}")]
+    optional = [name for name in ("users", "products", "events") if lake.exists(settings, f"raw/{name}")]
     return ["order_lines", *optional]
 
 
@@ -81,6 +82,11 @@ def _reduce(
     lines = lake.hold(connection, categorised_lines(past, raw.get("products")))
     first_day = lake.days(settings, "raw/order_lines")[0]
     daily = {"user_day": user_day(lines), "user_category_day": user_category_day(lines)}
+    if "events" in raw:
+        past = raw["events"].filter(raw["events"].day < snapshot_date)
+        events = catalogued_events(past, raw.get("products"))
+        daily |= {"user_event_day": user_event_day(events, lines)}
+        daily |= {"user_event_category_day": user_event_category_day(events)}
     for name, table in daily.items():
         daily[name] = lake.hold(connection, table)
         lake.replace(settings, name, daily[name].to_pyarrow(), "day", first_day, snapshot_date)
