@@ -13,15 +13,17 @@ MEASURES = {"views": "view", "clicks": "click", "searches": "search", "carts": "
 """Columns that count events, and the type that each counts."""
 
 
-def catalogued_events(events: ir.Table, products: ir.Table | None) -> ir.Table:
+def catalogued_events(events: ir.Table, versions: ir.Table | None) -> ir.Table:
     """Events with the `category` and `list_price` of their product that held at the time.
+
+    `versions` are `features.user_day.product_versions`.
 
     Columns that the source lacks are added as nulls, so that one query serves every source.
     """
     for column, kind in (("product_id", "string"), ("session_id", "string"), ("dwell_seconds", "float64")):
         if column not in events.columns:
             events = events.mutate(**{column: ibis.null(kind)})
-    return with_products(events, "occurred_at", products, {"category": "string", "list_price": "float64"})
+    return with_products(events, "occurred_at", versions, "category", "list_price")
 
 
 def user_event_day(events: ir.Table, lines: ir.Table) -> ir.Table:

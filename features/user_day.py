@@ -1,10 +1,8 @@
 """The first stage: the order log reduced to one row per user and day, and per user, category and day.
 
-Every row depends on its own day and the 27 days before it only, so a day that is written stays right
-until a late row reopens it. (`pipelines.build_features` still computes all days each time.)
+Every row depends on its own day and the 27 days before it only, and on what was known of products by then: a day that
+is written stays right until a late row reopens it and, for the prices, the 27 days after it (`pipelines.daily`).
 """
-
-from collections.abc import Mapping
 
 import ibis
 import ibis.expr.types as ir
@@ -16,34 +14,37 @@ PRICE_REFERENCE_DAYS = 28
 """Prices are compared with those of the same category in so many days, the line's own day included."""
 
 
-def categorised_lines(order_lines: ir.Table, products: ir.Table | None) -> ir.Table:
-    """Order lines with `day` and, where products have one, the `category` that held on that day.
+PRODUCT_ATTRIBUTES = {"category": "string", "list_price": "float64"}
+"""What the first stage reads of products, and its types."""
+
+
+def product_versions(products: ir.Table) -> ir.Table:
+    """Products as periods in which category and list price held, see `periods`; what the source lacks is null."""
+    absent = {name: ibis.null(kind) for name, kind in PRODUCT_ATTRIBUTES.items() if name not in products.columns}
+    return periods(products.mutate(**absent).select("product_id", "valid_from", *PRODUCT_ATTRIBUTES), "product_id")
+
+
+def categorised_lines(order_lines: ir.Table, versions: ir.Table | None) -> ir.Table:
+    """Order lines with the `category` of their product that held at the time; `versions` are `product_versions`.
 
     Columns that the source lacks are added as nulls, so that one query serves every source.
     """
     for column in ("discount", "unit_cost"):
         if column not in order_lines.columns:
             order_lines = order_lines.mutate(**{column: ibis.null("float64")})
-    return with_products(order_lines, "ordered_at", products, {"category": "string"})
+    return with_products(order_lines, "ordered_at", versions, "category")
 
 
-def with_products(rows: ir.Table, time: str, products: ir.Table | None, attributes: Mapping[str, str]) -> ir.Table:
-    """The rows of a log with `attributes` (name and type) of their product that held at the row's `time`.
-
-    What products lack is null.
-    """
-    given = [name for name in attributes if products is not None and name in products.columns]
-    absent = {name: ibis.null(kind) for name, kind in attributes.items() if name not in given}
-    if products is None or not given:
-        return rows.mutate(**absent)
-    versions = periods(products.select("product_id", "valid_from", *given), "product_id")
+def with_products(rows: ir.Table, time: str, versions: ir.Table | None, *attributes: str) -> ir.Table:
+    """The rows of a log with attributes of their product that held at the row's `time`; null without `versions`."""
+    if versions is None:
+        return rows.mutate(**{name: ibis.null(PRODUCT_ATTRIBUTES[name]) for name in attributes})
     valid = [
         rows.product_id == versions.product_id,
         rows[time] >= versions.valid_from,
         versions.valid_until.isnull() | (rows[time] < versions.valid_until),
     ]
-    joined = rows.left_join(versions, valid)
-    return joined.select(*rows.columns, *given, **absent).select(*rows.columns, *attributes)
+    return rows.left_join(versions, valid).select(*rows.columns, *attributes)
 
 
 def periods(versions: ir.Table, key: str) -> ir.Table:
