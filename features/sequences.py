@@ -122,12 +122,10 @@ def build(
         age_days=age, gap_days=(age.lead().over(backward) - age).fill_null(0.0), place=ibis.row_number().over(backward)
     )
     actions = placed.filter(placed.place < steps)
-    return actions.group_by("user_id").aggregate(
-        **{
-            channel.name: channel.expression(actions).fill_null(0.0).cast("float64").collect(order_by=actions.day)
-            for channel in channels
-        }
-    )
+    values = {channel.name: channel.expression(actions).fill_null(0.0).cast("float64") for channel in channels}
+    # all channels in one list, which is sorted once, and taken apart afterwards
+    told = actions.group_by("user_id").aggregate(action=ibis.struct(values).collect(order_by=actions.day))
+    return told.select("user_id", **{name: told.action.map(lambda one, name=name: one[name]) for name in values})
 
 
 def _merged(user_day: ir.Table, events: ir.Table, snapshot_date: date, days: int) -> ir.Table:

@@ -34,27 +34,20 @@ class Daily:
         name: of the table.
         log: the raw table whose days it has.
         priced: whether a row reads the purchases of the 27 days before as well.
-        reduce: takes categorised order lines and catalogued events and gives the rows.
+        reduce: takes the log's rows with what is known of their products; for events, if `priced`, order lines as well.
     """
 
     name: str
     log: str
     priced: bool
-    reduce: Callable[[ir.Table, ir.Table], ir.Table]
+    reduce: Callable[..., ir.Table]
 
 
 DAILY = (
-    Daily("user_day", "order_lines", priced=True, reduce=lambda lines, _: user_day.user_day(lines)),
-    Daily("user_category_day", "order_lines", priced=False, reduce=lambda lines, _: user_day.user_category_day(lines)),
-    Daily(
-        "user_event_day", "events", priced=True, reduce=lambda lines, events: event_day.user_event_day(events, lines)
-    ),
-    Daily(
-        "user_event_category_day",
-        "events",
-        priced=False,
-        reduce=lambda _, events: event_day.user_event_category_day(events),
-    ),
+    Daily("user_day", "order_lines", priced=True, reduce=user_day.user_day),
+    Daily("user_category_day", "order_lines", priced=False, reduce=user_day.user_category_day),
+    Daily("user_event_day", "events", priced=True, reduce=event_day.user_event_day),
+    Daily("user_event_category_day", "events", priced=False, reduce=event_day.user_event_category_day),
 )
 
 
@@ -68,17 +61,17 @@ def refresh(settings: Settings, connection: Backend) -> dict[str, int]:
         PurseError: there are no orders, or a commit failed; the tables before it are up to date, the others as before.
     """
     raw = Raw.newest(settings, connection)
-    return {table.name: _refresh(raw, table) for table in DAILY if table.log in raw.versions}
+    return {table.name: _refresh(raw, table) for table in DAILY if table.log in raw.logs}
 
 
 def _refresh(raw: Raw, table: Daily) -> int:
     inputs = {table.log, "products", *(["order_lines"] if table.priced else [])}
-    sources = {name: version for name, version in raw.versions.items() if name in inputs}
+    sources = {name: log.version() for name, log in raw.logs.items() if name in inputs}
     state = {"sources": json.dumps(sources), "code": _code()}
     found = _state(raw.settings, table)
     if found == state:
         return 0
-    counts = lake_log.row_counts(raw.log(table.log))
+    counts = lake_log.row_counts(raw.logs[table.log])
     days = None
     if found.get("code") == state["code"]:
         before = json.loads(found["sources"])
@@ -115,14 +108,14 @@ def _rows(raw: Raw, table: Daily, days: list[date], counts: Mapping[date, int]) 
 
 
 def _reduced(raw: Raw, table: Daily, days: list[date]) -> ir.Table:
-    before = range(user_day.PRICE_REFERENCE_DAYS if table.priced else 1)
-    lines = user_day.categorised_lines(
-        raw.read("order_lines", {day - A_DAY * n for day in days for n in before}), raw.products
-    )
-    events = lines
+    reference = {day - A_DAY * n for day in days for n in range(user_day.PRICE_REFERENCE_DAYS)}
+    logs = []
     if table.log == "events":
-        events = event_day.catalogued_events(raw.read("events", days), raw.products)
-    rows = table.reduce(lines, events)
+        logs.append(event_day.catalogued_events(raw.read("events", days), raw.products))
+    if table.priced or table.log == "order_lines":
+        lines = raw.read("order_lines", reference if table.priced else days)
+        logs.append(user_day.categorised_lines(lines, raw.products))
+    rows = table.reduce(*logs)
     return rows.filter(rows.day.isin(days))
 
 

@@ -68,7 +68,7 @@ def hold(connection: Backend, table: ir.Table) -> ir.Table:
 
 def stream(connection: Backend, table: ir.Table) -> pa.RecordBatchReader:
     """Compute an expression and hand its rows over as they come; Ibis' own way calls what DuckDB 2 no longer has."""
-    return connection.con.sql(ibis.to_sql(table, dialect="duckdb")).to_arrow_reader(BATCH_ROWS)
+    return connection.con.sql(connection.compile(table)).to_arrow_reader(BATCH_ROWS)
 
 
 def replace(

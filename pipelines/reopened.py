@@ -4,9 +4,10 @@ Raw tables are compared with the version that was read last: by the files of eac
 written, and for products by what is said of each product.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any, TypeVar
 
 import duckdb
 import ibis.expr.types as ir
@@ -20,6 +21,8 @@ from pipelines.settings import Settings
 
 A_DAY = timedelta(days=1)
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class Raw:
@@ -28,34 +31,34 @@ class Raw:
     Attributes:
         settings: name the lake.
         connection: of `lake.connect`.
-        versions: by table.
+        logs: what the first stage reads, by name, as opened.
         products: `product_versions`; None where the source has no products.
-        changes: of the products, by the version that they are compared with: each is looked for once.
+        compared: the logs that were opened to compare with and the changes of products found, each once.
     """
 
     settings: Settings
     connection: Backend
-    versions: Mapping[str, int]
+    logs: Mapping[str, DeltaTable]
     products: ir.Table | None
-    changes: dict[int, ir.Table] = field(default_factory=dict)
+    compared: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     @classmethod
     def newest(cls, settings: Settings, connection: Backend) -> "Raw":
-        """What the raw tables are now; those that the first stage reads."""
+        """What the raw tables are now."""
         names = [name for name in ("order_lines", "products", "events") if lake.exists(settings, f"raw/{name}")]
-        versions = {name: lake.version(settings, f"raw/{name}") for name in names}
-        products = None
-        if "products" in versions:
-            products = _products(connection, lake.open_table(settings, "raw/products", versions["products"]))
-        return cls(settings, connection, versions, products)
-
-    def log(self, name: str, version: int | None = None) -> DeltaTable:
-        """A table's log, see `lake_log`; None: at the version that the refresh reads."""
-        return lake.open_table(self.settings, f"raw/{name}", self.versions[name] if version is None else version)
+        logs = {name: lake.open_table(settings, f"raw/{name}") for name in names}
+        return cls(settings, connection, logs, _products(connection, logs["products"]) if "products" in logs else None)
 
     def read(self, name: str, days: Collection[date]) -> ir.Table:
         """The rows of some days of a table."""
-        return lake.read_opened(self.connection, self.log(name), days)
+        return lake.read_opened(self.connection, self.logs[name], days)
+
+    def once(self, name: str, version: int, find: Callable[[], Result]) -> Result:
+        """What `find` gives for a table and version, found the first time."""
+        if (name, version) not in self.compared:
+            self.compared[name, version] = find()
+        found: Result = self.compared[name, version]
+        return found
 
 
 def reopened(
@@ -88,23 +91,26 @@ def reopened(
 
 
 def _changed_days(raw: Raw, name: str, before: Mapping[str, int]) -> set[date]:
-    if raw.versions[name] == before[name]:
-        return set()
-    old, new = lake_log.files(raw.log(name, before[name])), lake_log.files(raw.log(name))
-    return {day for day in {*old, *new} if sorted(old.get(day, [])) != sorted(new.get(day, []))}
+    def compare() -> set[date]:
+        old, new = lake_log.files(_log(raw, name, before[name])), lake_log.files(raw.logs[name])
+        return {day for day in {*old, *new} if sorted(old.get(day, [])) != sorted(new.get(day, []))}
+
+    return raw.once(name, before[name], compare) if raw.logs[name].version() != before[name] else set()
 
 
 def _changed_products(raw: Raw, before: int) -> ir.Table | None:
     """Products that are described otherwise than in a version, and from which moment on (`since`); None: none."""
-    if raw.products is None or before == raw.versions["products"]:
+    now = raw.products
+    if now is None or before == raw.logs["products"].version():
         return None
-    if before not in raw.changes:
-        old = _products(raw.connection, raw.log("products", before)).drop("valid_until")
-        new = raw.products.drop("valid_until")
+
+    def compare() -> ir.Table:
+        old, new = _products(raw.connection, _log(raw, "products", before)).drop("valid_until"), now.drop("valid_until")
         differing = old.difference(new).union(new.difference(old))
         changed = differing.group_by("product_id").aggregate(since=differing.valid_from.min())
-        raw.changes[before] = lake.hold(raw.connection, changed)
-    return raw.changes[before]
+        return lake.hold(raw.connection, changed)
+
+    return raw.once("products", before, compare)
 
 
 def _days_with(raw: Raw, name: str, changed: ir.Table | None) -> set[date]:
@@ -112,12 +118,16 @@ def _days_with(raw: Raw, name: str, changed: ir.Table | None) -> set[date]:
     first = None if changed is None else changed.since.min().to_pyarrow().as_py()
     if changed is None or first is None:
         return set()
-    rows = raw.read(name, [day for day in lake_log.files(raw.log(name)) if day >= first.date()])
+    rows = raw.read(name, [day for day in lake_log.files(raw.logs[name]) if day >= first.date()])
     if "product_id" not in rows.columns:
         return set()
     time = "occurred_at" if name == "events" else "ordered_at"
     touched = rows.semi_join(changed, [rows.product_id == changed.product_id, rows[time] >= changed.since])
     return set(touched.select("day").distinct().to_pyarrow()["day"].to_pylist())
+
+
+def _log(raw: Raw, name: str, version: int) -> DeltaTable:
+    return lake.open_table(raw.settings, f"raw/{name}", version)
 
 
 def _products(connection: Backend, log: DeltaTable) -> ir.Table:
