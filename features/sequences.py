@@ -114,8 +114,9 @@ def build(
         steps: how many actions at most, the newest ones.
         events: `user_event_day`, see `features.event_day`; None: actions are purchases and returns only.
     """
-    days = user_day if events is None else _merged(user_day, events, snapshot_date, steps + 1)
-    past = days.filter(days.day < snapshot_date)
+    past = user_day.filter(user_day.day < snapshot_date)
+    if events is not None:
+        past = _merged(past, events.filter(events.day < snapshot_date))
     age = ibis.literal(snapshot_date).delta(past.day, unit="day").cast("float64")
     backward = ibis.window(group_by="user_id", order_by=ibis.desc("day"))
     placed = past.mutate(
@@ -128,17 +129,10 @@ def build(
     return told.select("user_id", **{name: told.action.map(lambda one, name=name: one[name]) for name in values})
 
 
-def _merged(user_day: ir.Table, events: ir.Table, snapshot_date: date, days: int) -> ir.Table:
-    """The newest `days` days of each user with orders, events or both; what a day has none of is null."""
-    null = ibis.null("float64")
-    bought = user_day.select("user_id", "day", *ORDER_COLUMNS, **dict.fromkeys(EVENT_COLUMNS, null))
-    seen = events.select(
-        "user_id", "day", **dict.fromkeys(ORDER_COLUMNS, null), **{c: events[c] for c in EVENT_COLUMNS}
-    )
-    rows = bought.union(seen)
-    past = rows.filter(rows.day < snapshot_date)
-    backward = ibis.window(group_by="user_id", order_by=ibis.desc("day"))
-    newest = past.mutate(place=ibis.dense_rank().over(backward)).filter(lambda row: row.place < days)
-    return newest.group_by(["user_id", "day"]).aggregate(
-        **{c: newest[c].sum() for c in (*ORDER_COLUMNS, *EVENT_COLUMNS)}
-    )
+def _merged(user_day: ir.Table, events: ir.Table) -> ir.Table:
+    """One row per user and day with orders, events or both; what a day has none of is null."""
+    bought = user_day.select("user_id", "day", *ORDER_COLUMNS)
+    seen = events.select(*EVENT_COLUMNS, seen_user="user_id", seen_day="day")
+    both = bought.outer_join(seen, [bought.user_id == seen.seen_user, bought.day == seen.seen_day])
+    keys = {"user_id": ibis.coalesce(both.user_id, both.seen_user), "day": ibis.coalesce(both.day, both.seen_day)}
+    return both.select(*ORDER_COLUMNS, *EVENT_COLUMNS, **keys)

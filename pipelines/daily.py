@@ -6,7 +6,7 @@ files differ between those versions and the newest ones are computed again, with
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -71,17 +71,17 @@ def _refresh(raw: Raw, table: Daily) -> int:
     found = _state(raw.settings, table)
     if found == state:
         return 0
-    counts = lake_log.row_counts(raw.logs[table.log])
+    there = lake_log.files(raw.logs[table.log])
     days = None
     if found.get("code") == state["code"]:
         before = json.loads(found["sources"])
         days = reopened(raw, table.log, priced=table.priced, now=sources, before=before)
     if days is not None:
-        days &= {*counts, *lake.days(raw.settings, table.name)}
+        days &= {*there, *lake.days(raw.settings, table.name)}
         if not days:
             return 0
-    chosen = sorted(day for day in (counts if days is None else days) if day in counts)
-    lake.replace_days(raw.settings, table.name, lambda: _rows(raw, table, chosen, counts), days, state)
+    chosen = sorted(day for day in (there if days is None else days) if day in there)
+    lake.replace_days(raw.settings, table.name, lambda: _rows(raw, table, chosen), days, state)
     return len(chosen)
 
 
@@ -93,10 +93,10 @@ def _state(settings: Settings, table: Daily) -> dict[str, str]:
     return {key: kept[key] for key in ("sources", "code") if key in kept}
 
 
-def _rows(raw: Raw, table: Daily, days: list[date], counts: Mapping[date, int]) -> pa.RecordBatchReader:
+def _rows(raw: Raw, table: Daily, days: list[date]) -> pa.RecordBatchReader:
     """A stream of the rows of these days, computed a portion at a time."""
     # the lake is asked before the stream begins: the library that draws from it cannot be called meanwhile
-    portions = [_reduced(raw, table, portion) for portion in _portions(days, counts) or [[]]]
+    portions = [_reduced(raw, table, portion) for portion in _portions(raw, table, days)]
     first = lake.stream(raw.connection, portions[0])
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -119,7 +119,10 @@ def _reduced(raw: Raw, table: Daily, days: list[date]) -> ir.Table:
     return rows.filter(rows.day.isin(days))
 
 
-def _portions(days: list[date], counts: Mapping[date, int]) -> list[list[date]]:
+def _portions(raw: Raw, table: Daily, days: list[date]) -> list[list[date]]:
+    if len(days) <= 1:  # nothing to divide, and counting takes longer than computing a day
+        return [days]
+    counts = lake_log.row_counts(raw.logs[table.log])
     portions: list[list[date]] = []
     rows = 0
     for day in days:
