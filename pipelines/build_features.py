@@ -52,22 +52,22 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     computed = refresh(settings, connection)
     logs = {name: lake.open_table(settings, name) for name in computed}
     logs |= {"users": lake.open_table(settings, "raw/users")} if "users" in raw else {}
-    daily = {name: lake.read_opened(connection, log) for name, log in logs.items()}
     snapshots = [snapshot_date]
     if purpose == "training":
         first_day = lake.days(settings, "raw/order_lines")[0]
         snapshots = list(plan_snapshots(first_day, snapshot_date, settings.horizon_days, settings.snapshots).all)
     names = [feature.name for feature in wanted] + lists
-    built, report = _built(settings), {}
-    for snapshot in snapshots:
-        inputs = _inputs(logs, names, snapshot)
-        if snapshot != snapshots[-1] and built.get(snapshot.isoformat()) == inputs:
-            continue
+    inputs, built, report = {day: _inputs(logs, names, day) for day in snapshots}, _built(settings), {}
+    stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
+    daily = {name: lake.read_opened(connection, log) for name, log in logs.items()}
+    if len(stale) > 1:  # hundreds of files are opened once and not for each snapshot
+        daily = {name: lake.hold(connection, table) for name, table in daily.items()}
+    for snapshot in stale:
         table = build(daily, snapshot, wanted, channels).to_pyarrow()
         stamped = table.append_column("snapshot_date", pa.array([snapshot] * table.num_rows, pa.date32()))
         if snapshot == snapshots[-1]:
             report = check(settings, stamped.drop_columns(lists).to_pandas(), "features", snapshot)
-        built[snapshot.isoformat()] = inputs
+        built[snapshot.isoformat()] = inputs[snapshot]
         kept = {"snapshots": json.dumps(built)}
         lake.replace(settings, "features", stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1), kept)
     counts = lake_log.row_counts(lake.open_table(settings, "features"))
