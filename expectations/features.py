@@ -5,13 +5,28 @@ from collections.abc import Sequence
 from expectations.rules import LARGEST, Rule, between, finite, has_rows, not_blank, not_null, unique, varies
 from features.feature import Feature
 
-COUNTED = {"days", "days with a purchase", "categories", "lines per purchase day", "nats", "mean gaps"}
+COUNTED = {
+    "days",
+    "days with a purchase",
+    "categories",
+    "lines per purchase day",
+    "nats",
+    "mean gaps",
+    "days with a visit",
+    "events",
+    "seconds",
+    "sessions",
+    "orders per session",
+    "orders per cart",
+    "events per view",
+    "events per visit",
+}
 """Units of what is counted or measured from 0. Money is not among them: returns may outweigh purchases."""
 
 ROUNDING = 1e-6
 """What sums of floating point numbers may be off by."""
 
-PARTS = {"share of purchase days"}
+PARTS = {"share of purchase days", "share of views"}
 """Units of a part of a whole. A share of spend is not: returns in a window may belong to purchases before it."""
 
 

@@ -10,10 +10,13 @@ import ibis.expr.types as ir
 from features import sequences
 from features.feature import Days, Feature
 from features.user_day import periods
+from features.visits import user_visits
 
 SATURDAY = 5
 MONTH_START_DAYS = 10
 CATEGORY_WINDOWS_DAYS = (28, 91)
+DAYS = ("user_day", "user_visit")
+"""Tables whose rows are days of an age."""
 
 
 def build(
@@ -26,7 +29,8 @@ def build(
     """One row per user of the population at `snapshot_date` (exclusive): `user_id`, features and channels in order.
 
     Args:
-        tables: `user_day`, and `user_category_day` and `users` where a feature needs them.
+        tables: `user_day`, and `user_category_day`, `user_event_day`, `user_event_category_day` and `users` where a
+            feature needs them.
         snapshot_date: rows of this day and later are not looked at.
         features: what to compute, see `features.definitions.available`.
         channels: the user's last actions as lists, see `features.sequences.available`; none unless a model reads them.
@@ -34,16 +38,21 @@ def build(
     """
     rows = {"user_day": _user_days(tables["user_day"], snapshot_date)}
     if "user_category_day" in tables:
-        rows["user_category"] = _user_categories(tables["user_category_day"], snapshot_date)
+        rows["user_category"] = _user_categories(tables["user_category_day"], snapshot_date, "units", "spend")
+    if "user_event_day" in tables:
+        rows["user_visit"] = user_visits(tables["user_event_day"], rows["user_day"], snapshot_date)
+    if "user_event_category_day" in tables:
+        rows["user_viewed_category"] = _user_categories(tables["user_event_category_day"], snapshot_date, "views")
     if "users" in tables:
         rows["users"] = _users(tables["users"], snapshot_date)
     result = _population(rows, population)
-    for table in ("user_day", "user_category", "users"):
+    for table in ("user_day", "user_category", "user_visit", "user_viewed_category", "users"):
         wanted = [feature for feature in features if feature.table == table]
         if wanted:
             result = result.left_join(_computed(rows[table], wanted), "user_id", rname="{name}_right")
     if channels:
-        result = result.left_join(sequences.build(tables["user_day"], snapshot_date, channels), "user_id")
+        actions = sequences.build(tables["user_day"], snapshot_date, channels, events=tables.get("user_event_day"))
+        result = result.left_join(actions, "user_id")
     columns = {feature.name: _with_default(result, feature) for feature in features}
     return result.select("user_id", **columns, **{channel.name: result[channel.name] for channel in channels})
 
@@ -64,16 +73,21 @@ def _population(rows: Mapping[str, ir.Table], population: str) -> ir.Table:
     buyers = rows["user_day"].filter(lambda day: day.bought).select("user_id").distinct()
     if population == "buyers":
         return buyers
-    known = rows.get("users", buyers)  # without the table nobody is known but for orders
-    if "registered_days_ago" in known.columns:
-        # a version without a date of its own holds always, but nobody is known before registering
-        known = known.filter(known.registered_days_ago.isnull() | (known.registered_days_ago > 0))
-    return known.select("user_id").anti_join(buyers, "user_id")
+    known = buyers  # without users and events nobody is known but for orders
+    if "users" in rows:
+        users = rows["users"]
+        if "registered_days_ago" in users.columns:
+            # a version without a date of its own holds always, but nobody is known before registering
+            users = users.filter(users.registered_days_ago.isnull() | (users.registered_days_ago > 0))
+        known = known.union(users.select("user_id"))
+    if "user_visit" in rows:
+        known = known.union(rows["user_visit"].select("user_id"))
+    return known.distinct().anti_join(buyers, "user_id")
 
 
 def _computed(rows: ir.Table, features: Sequence[Feature]) -> ir.Table:
     values = {
-        feature.name: feature.expression(rows if feature.table != "user_day" else Days(rows, feature.window_days))
+        feature.name: feature.expression(Days(rows, feature.window_days) if feature.table in DAYS else rows)
         for feature in features
     }
     if features and features[0].table == "users":
@@ -111,15 +125,15 @@ def _user_days(user_day: ir.Table, snapshot_date: date) -> ir.Table:
     return past.mutate(**{name: ibis.ifelse(past.bought, value, null) for name, value in about_purchases.items()})
 
 
-def _user_categories(user_category_day: ir.Table, snapshot_date: date) -> ir.Table:
-    """One row per user and category with units and spend in each of the windows before the snapshot."""
+def _user_categories(user_category_day: ir.Table, snapshot_date: date, *measures: str) -> ir.Table:
+    """One row per user and category with the measures in each of the windows before the snapshot."""
     start = snapshot_date - timedelta(days=max(CATEGORY_WINDOWS_DAYS))
     recent = user_category_day.filter(user_category_day.day >= start, user_category_day.day < snapshot_date)
     sums = {
         f"{measure}_{window}d": recent[measure]
         .sum(where=recent.day >= snapshot_date - timedelta(days=window))
         .fill_null(0)
-        for measure in ("units", "spend")
+        for measure in measures
         for window in CATEGORY_WINDOWS_DAYS
     }
     return recent.group_by(["user_id", "category"]).aggregate(**sums)

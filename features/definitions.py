@@ -3,13 +3,24 @@
 from collections.abc import Iterable
 
 from features.assortment import BREADTH, PRICE_LEVEL
+from features.behaviour import BEHAVIOUR
 from features.feature import Feature
 from features.habits import CALENDAR, RHYTHM, TREND
 from features.profile import PROFILE
 from features.rfm import RFM
 from features.windows import WINDOWS
 
-FEATURES: tuple[Feature, ...] = (*RFM, *WINDOWS, *RHYTHM, *TREND, *PRICE_LEVEL, *BREADTH, *CALENDAR, *PROFILE)
+FEATURES: tuple[Feature, ...] = (
+    *RFM,
+    *WINDOWS,
+    *RHYTHM,
+    *TREND,
+    *PRICE_LEVEL,
+    *BREADTH,
+    *CALENDAR,
+    *BEHAVIOUR,
+    *PROFILE,
+)
 
 
 def available(columns: set[str]) -> tuple[Feature, ...]:

@@ -34,7 +34,7 @@ class Feature:
     default: float | str | None = 0.0
     needs: tuple[str, ...] = ("order_lines.amount",)
     window_days: int | None = None
-    table: Literal["user_day", "user_category", "users"] = "user_day"
+    table: Literal["user_day", "user_category", "user_visit", "user_viewed_category", "users"] = "user_day"
 
 
 class Days:

@@ -15,7 +15,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A canonical table; `time` is the column whose day partitions it."""
+    """A canonical table; `time` is the column whose day partitions it.
+
+    Rows of a log happen at a time; rows of the other tables are versions, which hold from one on.
+    """
 
     name: str
     key: tuple[str, ...]
@@ -24,8 +27,13 @@ class Table:
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Names of the columns that every source must give."""
-        return tuple(c.name for c in self.columns if c.required)
+        """Names of the columns that every source must give; a version without a time holds always."""
+        return tuple(c.name for c in self.columns if c.required and (self.is_log or c.name != self.time))
+
+    @property
+    def is_log(self) -> bool:
+        """Whether rows are things that happened, and not versions of something."""
+        return self.time != "valid_from"
 
 
 ORDER_LINES = Table(
@@ -74,4 +82,24 @@ PRODUCTS = Table(
     ),
 )
 
-TABLES = {table.name: table for table in (ORDER_LINES, USERS, PRODUCTS)}
+EVENTS = Table(
+    name="events",
+    key=("event_id",),
+    time="occurred_at",
+    columns=(
+        Column("event_id", "VARCHAR", "what happened, once"),
+        Column("user_id", "VARCHAR", "who did it; leave out visitors who are not known"),
+        Column("occurred_at", "TIMESTAMP", "when"),
+        Column("event_type", "VARCHAR", "what was done, see EVENT_TYPES"),
+        Column("product_id", "VARCHAR", "product that was viewed, put into the cart, ...", required=False),
+        Column("session_id", "VARCHAR", "visit that the event belongs to", required=False),
+        Column("dwell_seconds", "DOUBLE", "how long the user stayed", required=False),
+        Column("query", "VARCHAR", "what was searched for", required=False),
+        Column("channel", "VARCHAR", "where the visit came from", required=False),
+    ),
+)
+
+EVENT_TYPES = ("view", "click", "search", "cart", "favourite")
+"""The types that features read. Other types are kept and count as a visit."""
+
+TABLES = {table.name: table for table in (ORDER_LINES, USERS, PRODUCTS, EVENTS)}

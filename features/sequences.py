@@ -1,8 +1,9 @@
 """The last actions of each user before a snapshot, as lists: what networks over sequences read. All lazy.
 
-An action is a day on which the user bought or returned. Each channel is a list column, oldest action first, with one
-value per action and at most `STEPS` of them; the lists of a user are equally long. They are kept short and raw: whoever
-learns from them pads, scales and takes logarithms, so the lake holds no zeros and one table serves every length.
+An action is a day on which the user bought, returned or, in a shop that records events, visited; the channels tell what
+was done, and a day can be several things. Each channel is a list column, oldest action first, with one value per action
+and at most `STEPS` of them; the lists of a user are equally long. They are kept short and raw: whoever learns from them
+pads, scales and takes logarithms, so the lake holds no zeros and one table serves every length.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +23,8 @@ class Channel:
 
     Attributes:
         name: `sequence_<measure>`; learners that read one number per user know by the prefix what to leave out.
-        expression: takes the days of a user (the columns of `user_day`, `age_days` and `gap_days`) and gives the value.
+        expression: takes the days of a user (the columns of `user_day` and `user_event_day` that it names, `age_days`
+            and `gap_days`) and gives the value.
         unit: of the value, such as "money" or "days".
         description: what it measures.
         needs: the source columns it is computed from; without them it is left out.
@@ -35,7 +37,10 @@ class Channel:
     needs: tuple[str, ...] = ("order_lines.amount",)
 
 
-SEQUENCES: tuple[Channel, ...] = (
+EVENTS = ("events.event_type",)
+PRICE_VIEWS = (*EVENTS, "events.product_id", "products.category", "products.list_price", "order_lines.unit_price")
+
+OF_ORDERS: tuple[Channel, ...] = (
     Channel("sequence_age", lambda day: day.age_days, "days", "From the action to the snapshot; 1 is the day before."),
     Channel("sequence_gap", lambda day: day.gap_days, "days", "Since the user's action before; 0 for the first ever."),
     Channel("sequence_spend", lambda day: day.spend, "money", "Net spend of the day; below 0 if more was returned."),
@@ -50,6 +55,43 @@ SEQUENCES: tuple[Channel, ...] = (
     ),
 )
 
+OF_EVENTS: tuple[Channel, ...] = (
+    Channel("sequence_views", lambda day: day.views, "events", "Products viewed.", EVENTS),
+    Channel("sequence_clicks", lambda day: day.clicks, "events", "Clicks.", EVENTS),
+    Channel("sequence_searches", lambda day: day.searches, "events", "Searches.", EVENTS),
+    Channel("sequence_carts", lambda day: day.carts, "events", "Times something was put into the cart.", EVENTS),
+    Channel("sequence_favourites", lambda day: day.favourites, "events", "Favourites marked.", EVENTS),
+    Channel(
+        "sequence_dwell",
+        lambda day: day.dwell_seconds,
+        "seconds",
+        "Time spent in the shop.",
+        needs=(*EVENTS, "events.dwell_seconds"),
+    ),
+    Channel(
+        "sequence_view_level",
+        lambda day: day.view_level / day.view_level_views.nullif(0),
+        "standard deviations",
+        "Mean price level of the products viewed; 0 where there is nothing to compare with.",
+        needs=PRICE_VIEWS,
+    ),
+)
+
+SEQUENCES = (*OF_ORDERS, *OF_EVENTS)
+
+ORDER_COLUMNS = ("spend", "units", "lines", "price_level", "price_level_lines")
+EVENT_COLUMNS = (
+    "views",
+    "clicks",
+    "searches",
+    "carts",
+    "favourites",
+    "dwell_seconds",
+    "view_level",
+    "view_level_views",
+)
+"""What channels read of a day."""
+
 
 def available(columns: set[str]) -> tuple[Channel, ...]:
     """The channels whose needs, such as "order_lines.amount", are all among `columns`."""
@@ -57,7 +99,11 @@ def available(columns: set[str]) -> tuple[Channel, ...]:
 
 
 def build(
-    user_day: ir.Table, snapshot_date: date, channels: Sequence[Channel] = SEQUENCES, steps: int = STEPS
+    user_day: ir.Table,
+    snapshot_date: date,
+    channels: Sequence[Channel] = OF_ORDERS,
+    steps: int = STEPS,
+    events: ir.Table | None = None,
 ) -> ir.Table:
     """One row per user with an action before `snapshot_date` (exclusive): `user_id`, then one list per channel.
 
@@ -66,18 +112,27 @@ def build(
         snapshot_date: rows of this day and later are not looked at.
         channels: what to give per action, see `available`.
         steps: how many actions at most, the newest ones.
+        events: `user_event_day`, see `features.event_day`; None: actions are purchases and returns only.
     """
     past = user_day.filter(user_day.day < snapshot_date)
+    if events is not None:
+        past = _merged(past, events.filter(events.day < snapshot_date))
     age = ibis.literal(snapshot_date).delta(past.day, unit="day").cast("float64")
-    onward = ibis.window(group_by="user_id", order_by="day")
     backward = ibis.window(group_by="user_id", order_by=ibis.desc("day"))
     placed = past.mutate(
-        age_days=age, gap_days=(age.lag().over(onward) - age).fill_null(0.0), place=ibis.row_number().over(backward)
+        age_days=age, gap_days=(age.lead().over(backward) - age).fill_null(0.0), place=ibis.row_number().over(backward)
     )
     actions = placed.filter(placed.place < steps)
-    return actions.group_by("user_id").aggregate(
-        **{
-            channel.name: channel.expression(actions).fill_null(0.0).cast("float64").collect(order_by=actions.day)
-            for channel in channels
-        }
-    )
+    values = {channel.name: channel.expression(actions).fill_null(0.0).cast("float64") for channel in channels}
+    # all channels in one list, which is sorted once, and taken apart afterwards
+    told = actions.group_by("user_id").aggregate(action=ibis.struct(values).collect(order_by=actions.day))
+    return told.select("user_id", **{name: told.action.map(lambda one, name=name: one[name]) for name in values})
+
+
+def _merged(user_day: ir.Table, events: ir.Table) -> ir.Table:
+    """One row per user and day with orders, events or both; what a day has none of is null."""
+    bought = user_day.select("user_id", "day", *ORDER_COLUMNS)
+    seen = events.select(*EVENT_COLUMNS, seen_user="user_id", seen_day="day")
+    both = bought.outer_join(seen, [bought.user_id == seen.seen_user, bought.day == seen.seen_day])
+    keys = {"user_id": ibis.coalesce(both.user_id, both.seen_user), "day": ibis.coalesce(both.day, both.seen_day)}
+    return both.select(*ORDER_COLUMNS, *EVENT_COLUMNS, **keys)

@@ -1,7 +1,7 @@
 """The first stage: the order log reduced to one row per user and day, and per user, category and day.
 
-Every row depends on its own day and the 27 days before it only, so a day that is written stays right
-until a late row reopens it. (`pipelines.build_features` still computes all days each time.)
+Every row depends on its own day and the 27 days before it only, and on what was known of products by then: a day that
+is written stays right until a late row reopens it and, for the prices, the 27 days after it (`pipelines.daily`).
 """
 
 import ibis
@@ -14,25 +14,37 @@ PRICE_REFERENCE_DAYS = 28
 """Prices are compared with those of the same category in so many days, the line's own day included."""
 
 
-def categorised_lines(order_lines: ir.Table, products: ir.Table | None) -> ir.Table:
-    """Order lines with `day` and, where products have one, the `category` that held on that day.
+PRODUCT_ATTRIBUTES = {"category": "string", "list_price": "float64"}
+"""What the first stage reads of products, and its types."""
+
+
+def product_versions(products: ir.Table) -> ir.Table:
+    """Products as periods in which category and list price held, see `periods`; what the source lacks is null."""
+    absent = {name: ibis.null(kind) for name, kind in PRODUCT_ATTRIBUTES.items() if name not in products.columns}
+    return periods(products.mutate(**absent).select("product_id", "valid_from", *PRODUCT_ATTRIBUTES), "product_id")
+
+
+def categorised_lines(order_lines: ir.Table, versions: ir.Table | None) -> ir.Table:
+    """Order lines with the `category` of their product that held at the time; `versions` are `product_versions`.
 
     Columns that the source lacks are added as nulls, so that one query serves every source.
     """
     for column in ("discount", "unit_cost"):
         if column not in order_lines.columns:
             order_lines = order_lines.mutate(**{column: ibis.null("float64")})
-    if products is None or "category" not in products.columns:
-        return order_lines.mutate(category=ibis.null("string"))
-    versions = periods(products.select("product_id", "valid_from", "category"), "product_id")
+    return with_products(order_lines, "ordered_at", versions, "category")
+
+
+def with_products(rows: ir.Table, time: str, versions: ir.Table | None, *attributes: str) -> ir.Table:
+    """The rows of a log with attributes of their product that held at the row's `time`; null without `versions`."""
+    if versions is None:
+        return rows.mutate(**{name: ibis.null(PRODUCT_ATTRIBUTES[name]) for name in attributes})
     valid = [
-        order_lines.product_id == versions.product_id,
-        order_lines.ordered_at >= versions.valid_from,
-        versions.valid_until.isnull() | (order_lines.ordered_at < versions.valid_until),
+        rows.product_id == versions.product_id,
+        rows[time] >= versions.valid_from,
+        versions.valid_until.isnull() | (rows[time] < versions.valid_until),
     ]
-    return order_lines.left_join(versions.select("product_id", "valid_from", "valid_until", "category"), valid).select(
-        *order_lines.columns, "category"
-    )
+    return rows.left_join(versions, valid).select(*rows.columns, *attributes)
 
 
 def periods(versions: ir.Table, key: str) -> ir.Table:
@@ -83,8 +95,24 @@ def _price_levels(lines: ir.Table) -> ir.Table:
 
     Null for returns, for lines without a price or category, and where the category's prices do not differ.
     """
+    lines = log_prices(lines)
+    joined = lines.left_join(price_reference(lines), ["category", "day"])
+    return joined.select(*lines.columns, price_level=(joined.log_price - joined["mean"]) / joined.spread)
+
+
+def log_prices(lines: ir.Table) -> ir.Table:
+    """Add `log_price`: the log unit price of a purchase; null for returns and lines without a price or category."""
     bought = (lines.quantity > 0) & (lines.unit_price > 0) & lines.category.notnull()
-    lines = lines.mutate(log_price=ibis.ifelse(bought, lines.unit_price, ibis.null("float64")).ln())
+    return lines.mutate(log_price=ibis.ifelse(bought, lines.unit_price, ibis.null("float64")).ln())
+
+
+def price_reference(lines: ir.Table, asked: ir.Table | None = None) -> ir.Table:
+    """`mean` and `spread` of the log prices of a `category` in the 28 days up to and with `day`.
+
+    Args:
+        lines: from `log_prices`.
+        asked: further categories and days, on which nothing of the category may have been bought.
+    """
     daily = (
         lines.filter(lines.log_price.notnull())
         .group_by(["category", "day"])
@@ -94,6 +122,9 @@ def _price_levels(lines: ir.Table) -> ir.Table:
             squares=lambda t: (t.log_price**2).sum(),
         )
     )
+    if asked is not None:
+        quiet = asked.anti_join(daily, ["category", "day"])
+        daily = daily.union(quiet.mutate(n=0.0, total=0.0, squares=0.0))
     trailing = ibis.window(
         group_by="category",
         order_by="day",
@@ -101,10 +132,9 @@ def _price_levels(lines: ir.Table) -> ir.Table:
         following=ibis.interval(days=0),
     )
     sums = daily.select("category", "day", **{c: daily[c].sum().over(trailing) for c in ("n", "total", "squares")})
-    mean = sums.total / sums.n
-    spread = (sums.squares / sums.n - mean**2).clip(lower=0).sqrt()
-    reference = sums.select(
+    n = sums.n.nullif(0)
+    mean = sums.total / n
+    spread = (sums.squares / n - mean**2).clip(lower=0).sqrt()
+    return sums.select(
         "category", "day", mean=mean, spread=ibis.ifelse(spread > SMALLEST_SPREAD, spread, ibis.null("float64"))
     )
-    joined = lines.left_join(reference, ["category", "day"])
-    return joined.select(*lines.columns, price_level=(joined.log_price - joined["mean"]) / joined.spread)

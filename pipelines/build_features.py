@@ -1,19 +1,22 @@
-"""Step `build_features`: reduce the order log to daily rows, then compute the features of each snapshot."""
+"""Step `build_features`: bring the daily tables up to date, then compute the features of each snapshot."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
-import ibis.expr.types as ir
 import pyarrow as pa
-from ibis.backends.duckdb import Backend
+from deltalake import DeltaTable
 
+import features
 from features import sequences
 from features.build import build
 from features.definitions import FEATURES, available
-from features.user_day import categorised_lines, user_category_day, user_day
 from models.catalog import reads_sequences
-from pipelines import lake
+from pipelines import lake, lake_log
+from pipelines.daily import refresh
 from pipelines.settings import Settings
 from pipelines.snapshots import plan_snapshots
 from pipelines.validate import check
@@ -23,7 +26,9 @@ Purpose = Literal["training", "scoring"]
 
 
 def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "scoring") -> dict[str, Any]:
-    """Write the features of the snapshots that a run at `snapshot_date` (exclusive) needs; each is replaced.
+    """Write the features of the snapshots that a run at `snapshot_date` (exclusive) needs.
+
+    The newest snapshot is always replaced, an older one where anything that it was computed from has changed.
 
     Args:
         settings: the settings.
@@ -31,8 +36,8 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         purpose: "scoring" for the snapshot itself, "training" for the rolling snapshots of a retraining.
 
     Returns:
-        The snapshots, the rows written of users with orders and without, the features, those left out for want of a
-        source column, and the report.
+        The snapshots, their rows of users with orders and without, the days computed of each daily table, the features,
+        those left out for want of a source column, and the report.
 
     Raises:
         PurseError: too little history, or features of the newest snapshot that break their suite, which alone is
@@ -41,29 +46,38 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     connection = lake.connect()
     raw = {name: lake.read(connection, settings, f"raw/{name}") for name in _tables(settings)}
     given = {f"{name}.{column}" for name, table in raw.items() for column in table.columns}
-    features = available(given)
+    wanted = available(given)
     wants_sequences = any(reads_sequences(family) for family in settings.sweep.families)
     channels = sequences.available(given) if wants_sequences else ()
     lists = [channel.name for channel in channels]
-    daily = _reduce(connection, settings, raw, snapshot_date)
+    computed = refresh(settings, connection)
+    logs = {name: lake.open_table(settings, name) for name in computed}
+    logs |= {"users": lake.open_table(settings, "raw/users")} if "users" in raw else {}
     snapshots = [snapshot_date]
     if purpose == "training":
         first_day = lake.days(settings, "raw/order_lines")[0]
         snapshots = list(plan_snapshots(first_day, snapshot_date, settings.horizon_days, settings.snapshots).all)
-    rows, report = 0, {}
-    for snapshot in snapshots:
-        table = build(daily, snapshot, features, channels).to_pyarrow()
+    names = [feature.name for feature in wanted] + lists
+    inputs, built, report = {day: _inputs(logs, names, day) for day in snapshots}, _built(settings), {}
+    stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
+    daily = {name: lake.read_opened(connection, log) for name, log in logs.items()}
+    if len(stale) > 1:  # hundreds of files are opened once and not for each snapshot
+        daily = {name: lake.hold(connection, table) for name, table in daily.items()}
+    for snapshot in stale:
+        table = build(daily, snapshot, wanted, channels).to_pyarrow()
         stamped = table.append_column("snapshot_date", pa.array([snapshot] * table.num_rows, pa.date32()))
         if snapshot == snapshots[-1]:
             report = check(settings, stamped.drop_columns(lists).to_pandas(), "features", snapshot)
-        lake.replace(settings, "features", stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1))
-        rows += table.num_rows
-    names = [feature.name for feature in features] + lists
+        built[snapshot.isoformat()] = inputs[snapshot]
+        kept = {"snapshots": json.dumps(built)}
+        lake.replace(settings, "features", stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1), kept)
+    counts = lake_log.row_counts(lake.open_table(settings, "features"))
     return {
         "snapshot_date": snapshot_date.isoformat(),
         "snapshots": [snapshot.isoformat() for snapshot in snapshots],
-        "rows": rows,
-        "rows_without_orders": write_features(settings, daily, snapshots, features, undated=purpose == "scoring"),
+        "days_computed": computed,
+        "rows": sum(counts[snapshot] for snapshot in snapshots if snapshot in counts),
+        "rows_without_orders": write_features(settings, daily, snapshots, wanted, undated=purpose == "scoring"),
         "features": names,
         "left_out": [feature.name for feature in FEATURES if feature.name not in names],
         **report,
@@ -71,20 +85,23 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
 
 
 def _tables(settings: Settings) -> list[str]:
-    optional = [name for name in ("users", "products") if lake.exists(settings, f"raw/{name}")]
+    optional = [name for name in ("users", "products", "events") if lake.exists(settings, f"raw/{name}")]
     return ["order_lines", *optional]
 
 
-def _reduce(
-    connection: Backend, settings: Settings, raw: Mapping[str, ir.Table], snapshot_date: date
-) -> dict[str, ir.Table]:
-    """Write the daily tables up to the snapshot and give them as the second stage wants them."""
-    orders = raw["order_lines"]
-    past = orders.filter(orders.day < snapshot_date)
-    lines = lake.hold(connection, categorised_lines(past, raw.get("products")))
-    first_day = lake.days(settings, "raw/order_lines")[0]
-    daily = {"user_day": user_day(lines), "user_category_day": user_category_day(lines)}
-    for name, table in daily.items():
-        daily[name] = lake.hold(connection, table)
-        lake.replace(settings, name, daily[name].to_pyarrow(), "day", first_day, snapshot_date)
-    return {**daily, **({"users": raw["users"]} if "users" in raw else {})}
+def _built(settings: Settings) -> dict[str, str]:
+    """What the snapshots of the feature table were computed from, see `_inputs`; it is kept with each commit."""
+    if not lake.exists(settings, "features"):
+        return {}
+    kept = lake_log.metadata(lake.open_table(settings, "features"))
+    return dict(json.loads(kept.get("snapshots", "{}")))
+
+
+def _inputs(logs: Mapping[str, DeltaTable], names: Sequence[str], snapshot: date) -> str:
+    """A fingerprint of all that a snapshot's rows depend on: columns, code, and the files of the days before it."""
+    sources = sorted(Path(features.__file__).parent.glob("*.py"))
+    parts = [*names, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in sources)]
+    for name, log in logs.items():
+        days = lake_log.files(log).items()
+        parts += [name, *sorted(Path(file).name for day, paths in days if day < snapshot for file in paths)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

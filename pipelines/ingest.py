@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyRelation
 
+from features.schema import TABLES
 from pipelines import lake
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
@@ -38,7 +39,8 @@ def ingest(settings: Settings, from_date: date | None = None, to_date: date | No
     with duckdb.connect() as connection:
         try:
             tables = {name: staged(connection, settings, source, name) for name in source.tables}
-            start, end = _range(settings, tables["order_lines"], from_date, to_date)
+            logs = {name: rows for name, rows in tables.items() if TABLES[name].is_log}
+            start, end = _range(settings, logs, from_date, to_date)
             read = {name: _days(rows, start, end) for name, rows in tables.items()}
         except duckdb.Error as error:
             raise PurseError(
@@ -61,18 +63,22 @@ def _stage(settings: Settings, name: str, dated: pa.Table, undated: pa.Table, st
 
 
 def _range(
-    settings: Settings, orders: DuckDBPyRelation, from_date: date | None, to_date: date | None
+    settings: Settings, logs: dict[str, DuckDBPyRelation], from_date: date | None, to_date: date | None
 ) -> tuple[date, date]:
     start, end = from_date, to_date
     if not (start and end):
-        bounds = orders.filter(f"day <> DATE '{lake.UNDATED}'").aggregate("min(day), max(day)").fetchall()[0]
-        if bounds[0] is None:
+        bounds = {
+            name: rows.filter(f"day <> DATE '{lake.UNDATED}'").aggregate("min(day), max(day)").fetchall()[0]
+            for name, rows in logs.items()
+        }
+        if bounds["order_lines"][0] is None:
             raise PurseError(
                 f"Source '{settings.source}': no row of order_lines has a readable 'ordered_at'. "
                 "Correct its expression in the source file."
             )
         loaded = lake.days(settings, "raw/order_lines")
-        start, end = start or (loaded[-1] if loaded else bounds[0]), end or bounds[1] + A_DAY
+        dated = [day for pair in bounds.values() for day in pair if day is not None]
+        start, end = start or (loaded[-1] if loaded else min(dated)), end or max(dated) + A_DAY
     if start >= end:
         raise PurseError(f"The range is empty: from {start} up to, and without, {end}. Give a later --to.")
     return start, end

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from expectations import order_lines, products, runner, users
+from expectations import events, order_lines, products, runner, users
 from expectations.rules import Rule
 from expectations.staged import COPY
 from features.schema import Table
@@ -24,6 +24,7 @@ SUITES: dict[str, Callable[[tuple[str, ...]], tuple[Rule, ...]]] = {
     "order_lines": order_lines.suite,
     "users": users.suite,
     "products": products.suite,
+    "events": events.suite,
 }
 
 

@@ -1,17 +1,22 @@
 """The lake: Delta tables under one root, each change one commit."""
 
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
+from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 from ibis.backends.duckdb import Backend
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from pipelines import lake_log
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
+
+BATCH_ROWS = 100_000
 
 UNDATED = date(1970, 1, 1)
 """The day under which rows are staged and quarantined whose time cannot be read."""
@@ -33,13 +38,24 @@ def read(connection: Backend, settings: Settings, table: str) -> ir.Table:
     Raises:
         PurseError: the table has not been written yet.
     """
-    delta = _open(settings, table)
-    files = delta.file_uris()
-    if not files:
-        return connection.create_table(
-            ibis.util.gen_name("empty"), schema=ibis.Schema.from_pyarrow(_schema(delta)), temp=True
-        )
-    return connection.read_parquet(files, hive_partitioning=True, union_by_name=True)
+    return read_opened(connection, open_table(settings, table))
+
+
+def read_opened(connection: Backend, delta: DeltaTable, days: Collection[date] | None = None) -> ir.Table:
+    """The version that was opened, as a lazy expression; with `days` only these partitions, and still every column."""
+    schema = ibis.Schema.from_pyarrow(pa.schema(delta.schema().to_arrow()))
+    chosen = (
+        delta.file_uris()
+        if days is None
+        else [uri for day in sorted(days) for uri in lake_log.files(delta).get(day, [])]
+    )
+    if not chosen:
+        return connection.create_table(ibis.util.gen_name("empty"), schema=schema, temp=True)
+    rows = connection.read_parquet(chosen, hive_partitioning=True, union_by_name=True)
+    if days is None:
+        return rows
+    # some days may lack a column that others have
+    return rows.mutate(**{name: ibis.null(kind) for name, kind in schema.items() if name not in rows.columns})
 
 
 def hold(connection: Backend, table: ir.Table) -> ir.Table:
@@ -50,40 +66,64 @@ def hold(connection: Backend, table: ir.Table) -> ir.Table:
     return connection.create_table(ibis.util.gen_name("held"), table, temp=True)
 
 
-def replace(settings: Settings, table: str, rows: pa.Table, column: str, start: date, end: date) -> None:
+def stream(connection: Backend, table: ir.Table) -> pa.RecordBatchReader:
+    """Compute an expression and hand its rows over as they come; Ibis' own way calls what DuckDB 2 no longer has."""
+    return connection.con.sql(connection.compile(table)).to_arrow_reader(BATCH_ROWS)
+
+
+def replace(
+    settings: Settings,
+    table: str,
+    rows: pa.Table,
+    column: str,
+    start: date,
+    end: date,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Replace the rows with `start <= column < end` in one commit; `column` is the partition, a date.
+
+    `metadata` is kept with the commit, see `lake_log.metadata`.
 
     Raises:
         PurseError: the commit failed (disk full, no permission); the previous version stays in force.
     """
-    url = _url(settings, table)
     predicate = f"{column} >= '{start.isoformat()}' AND {column} < '{end.isoformat()}'"
-    try:
-        for attempt in _attempts():
-            with attempt:
-                if DeltaTable.is_deltatable(url):
-                    write_deltalake(
-                        url, rows, mode="overwrite", predicate=predicate, schema_mode="merge", partition_by=[column]
-                    )
-                else:
-                    write_deltalake(url, rows, partition_by=[column])
-    except (DeltaError, OSError) as error:
-        raise PurseError(
-            f"Writing {rows.num_rows:,} rows to table '{table}' at {url} failed: {error}. "
-            "The table is as it was before; free disk space or correct the permissions and run the step again."
-        ) from error
+    _write(settings, table, lambda: rows, column, predicate, metadata)
+
+
+def replace_days(
+    settings: Settings,
+    table: str,
+    rows: Callable[[], pa.RecordBatchReader],
+    days: Collection[date] | None,
+    metadata: Mapping[str, str],
+) -> None:
+    """Replace all rows of some days in one commit, or with None the whole table and its schema.
+
+    Args:
+        settings: name the lake.
+        table: its name; `day` is the partition.
+        rows: opens a stream of rows of these days, once per attempt; never all of them are held.
+        days: which, at least one.
+        metadata: kept with the commit, see `lake_log.metadata`.
+
+    Raises:
+        PurseError: the commit failed (disk full, no permission); the previous version stays in force.
+    """
+    names = ", ".join(f"'{day.isoformat()}'" for day in sorted(days)) if days is not None else None
+    _write(settings, table, rows, "day", names and f"day IN ({names})", metadata)
 
 
 def version(settings: Settings, table: str) -> int:
     """The version number of a table's newest commit."""
-    return _open(settings, table).version()
+    return open_table(settings, table).version()
 
 
 def days(settings: Settings, table: str, column: str = "day") -> list[date]:
     """The partitions that a table has, in order, without UNDATED."""
     if not exists(settings, table):
         return []
-    values = {date.fromisoformat(str(p[column])) for p in _open(settings, table).partitions()}
+    values = {date.fromisoformat(str(p[column])) for p in open_table(settings, table).partitions()}
     return sorted(values - {UNDATED})
 
 
@@ -122,16 +162,50 @@ def _attempts() -> Retrying:
     )
 
 
-def _open(settings: Settings, table: str) -> DeltaTable:
+def _write(
+    settings: Settings,
+    table: str,
+    rows: Callable[[], pa.Table | pa.RecordBatchReader],
+    column: str,
+    predicate: str | None,
+    metadata: Mapping[str, str] | None,
+) -> None:
+    url, kept = _url(settings, table), CommitProperties(custom_metadata=dict(metadata or {}))
+    schema_mode: Literal["merge", "overwrite"] = "merge" if predicate else "overwrite"
+    try:
+        for attempt in _attempts():
+            with attempt:
+                if DeltaTable.is_deltatable(url):
+                    write_deltalake(
+                        url,
+                        rows(),
+                        mode="overwrite",
+                        predicate=predicate,
+                        schema_mode=schema_mode,
+                        partition_by=[column],
+                        commit_properties=kept,
+                    )
+                else:
+                    write_deltalake(url, rows(), partition_by=[column], commit_properties=kept)
+    except (DeltaError, OSError) as error:
+        raise PurseError(
+            f"Writing to table '{table}' at {url} failed: {error}. "
+            "The table is as it was before; free disk space or correct the permissions and run the step again."
+        ) from error
+
+
+def open_table(settings: Settings, table: str, version: int | None = None) -> DeltaTable:
+    """A table's log, see `lake_log`, at a version; None: the newest.
+
+    Raises:
+        PurseError: the table has not been written yet.
+        DeltaError: it has no such version, or its log does not reach back so far.
+    """
     if not exists(settings, table):
         raise PurseError(
             f"The lake at {settings.lake} has no table '{table}'. Run the step that writes it; see 'purse --help'."
         )
-    return DeltaTable(_url(settings, table))
-
-
-def _schema(delta: DeltaTable) -> pa.Schema:
-    return pa.schema(delta.schema().to_arrow())
+    return DeltaTable(_url(settings, table), version=version)
 
 
 def _url(settings: Settings, table: str) -> str:

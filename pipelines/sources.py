@@ -72,8 +72,7 @@ class Source(Strict):
             for column in mapped.columns:
                 if column not in known:
                     raise ValueError(f"tables.{name}.columns: '{column}' is unknown; the table has {', '.join(known)}")
-            optional = {table.time} if name != "order_lines" else set()
-            missing = [c for c in table.required if c not in mapped.columns and c not in optional]
+            missing = [c for c in table.required if c not in mapped.columns]
             if missing:
                 raise ValueError(f"tables.{name}.columns: '{missing[0]}' is missing; give an SQL expression for it")
         return self

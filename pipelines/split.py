@@ -152,7 +152,7 @@ def _training_id(connection: Backend, settings: Settings, snapshot_date: date, f
     )
     parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
     parts += [section.model_dump() for section in (settings.snapshots, settings.sweep, settings.training)]
-    for name in ("order_lines", "users", "products"):
+    for name in ("order_lines", "users", "products", "events"):
         if lake.exists(settings, f"raw/{name}"):
             table = lake.read(connection, settings, f"raw/{name}")
             table = table.filter(table.day < snapshot_date)

@@ -56,13 +56,15 @@ def _canonical(rows: DuckDBPyRelation, columns: list[Column], mapped: SourceTabl
 
 
 def _typed(column: Column, mapped: SourceTable) -> str:
-    return f"TRY(CAST(({mapped.columns[column.name]}) AS {column.type}))"
+    """SQL for a column's value; NaN is a missing number, and would make every sum that it gets into one."""
+    typed = f"TRY(CAST(({mapped.columns[column.name]}) AS {column.type}))"
+    return f"nullif({typed}, 'NaN'::DOUBLE)" if column.type == "DOUBLE" else typed
 
 
 def _fault(column: Column, mapped: SourceTable) -> str:
     """SQL for what is wrong with a column of a row: a required value is missing, or a value is not of its type."""
     expression, typed = mapped.columns[column.name], _typed(column, mapped)
-    given = "true" if column.required else f"TRY(CAST(({expression}) AS VARCHAR)) IS NOT NULL"
+    given = "true" if column.required else f"lower(TRY(CAST(({expression}) AS VARCHAR))) <> 'nan'"
     return f"CASE WHEN {typed} IS NULL AND {given} THEN '{column.name} is not a {column.type}' END"
 
 

@@ -35,17 +35,20 @@ def write_features(
         undated: take in users of whom it isn't known since when they are there. Nothing can be learned from these:
             those who will come because they buy are among them.
     """
-    if "users" not in daily:
+    if not {"users", "user_event_day"} & set(daily):
         return 0
-    users = daily["users"]
-    if not undated:
-        dated = users.valid_from > ibis.literal(lake.UNDATED)
-        users = users.filter(dated | users.registered_at.notnull() if "registered_at" in users.columns else dated)
+    tables = dict(daily)
+    if "users" in tables and not undated:
+        tables["users"] = _dated(tables["users"])
     rows = 0
     for snapshot in snapshots:
-        tables = {**daily, "users": users}
         table = build(tables, snapshot, of_attributes(features), population="without_orders").to_pyarrow()
         stamped = table.append_column("snapshot_date", pa.array([snapshot] * table.num_rows, pa.date32()))
         lake.replace(settings, WITHOUT_ORDERS, stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1))
         rows += table.num_rows
     return rows
+
+
+def _dated(users: ir.Table) -> ir.Table:
+    dated = users.valid_from > ibis.literal(lake.UNDATED)
+    return users.filter(dated | users.registered_at.notnull() if "registered_at" in users.columns else dated)

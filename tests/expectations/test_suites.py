@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pandas as pd
 import pytest
 
-from expectations import features, order_lines, predictions, products, users
+from expectations import events, features, order_lines, predictions, products, users
 from expectations.runner import validate
 from features.definitions import FEATURES
 from features.feature import Feature
@@ -70,6 +70,48 @@ def test_users_and_products():
     }
     frame = pd.DataFrame({"product_id": ["p", None], "list_price": [1.0, -1.0], **staged})
     assert broken(frame, products.suite) == {"product_id_not_null", "list_price_not_negative", "first_of_its_key"}
+
+
+EVENT = {
+    "event_id": "e",
+    "user_id": "u",
+    "occurred_at": datetime.fromisoformat("2001-01-01"),
+    "event_type": "view",
+    "dwell_seconds": 3.0,
+    "fault": None,
+    "copy_of_key": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({}, set()),
+        ({"dwell_seconds": None}, set()),
+        ({"fault": "occurred_at is not a TIMESTAMP"}, {"readable"}),
+        ({"event_id": " "}, {"event_id_not_blank"}),
+        ({"user_id": None}, {"user_id_not_null"}),
+        ({"user_id": ""}, {"user_id_not_blank"}),
+        ({"occurred_at": datetime.fromisoformat("2101-01-01")}, {"occurred_at_plausible"}),
+        ({"event_type": None}, {"event_type_not_null"}),
+        ({"event_type": ""}, {"event_type_not_blank", "event_type_one_of"}),
+        ({"event_type": "AddToCart"}, {"event_type_one_of"}),
+        ({"dwell_seconds": -1.0}, {"dwell_seconds_not_negative"}),
+        ({"dwell_seconds": float("inf")}, {"dwell_seconds_finite", "dwell_seconds_at_most_a_day"}),
+        ({"copy_of_key": 1}, {"first_of_its_key"}),
+    ],
+    ids=str,
+)
+def test_events(change, rules):
+    frame = pd.DataFrame([EVENT | change]).astype({"dwell_seconds": float})
+    assert broken(frame, events.suite) == rules
+
+
+def test_an_unknown_type_of_event_and_a_page_left_open_are_warnings():
+    frame = pd.DataFrame([EVENT | {"event_type": "tour"}, EVENT | {"dwell_seconds": 9e5}])
+    report = validate(frame, events.suite(tuple(frame.columns)), "test", DAY, None)
+    assert report.failed("critical") == ()
+    assert [result.examples for result in report.failed("warning")] == [("tour",), ("900000.0",)]
 
 
 PREDICTIONS = pd.DataFrame(

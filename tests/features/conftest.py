@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.user_day import categorised_lines, user_category_day, user_day
+from features.event_day import catalogued_events, user_event_category_day, user_event_day
+from features.user_day import categorised_lines, product_versions, user_category_day, user_day
 
+EVENT_COLUMNS = ("user_id", "occurred_at", "event_type", "product_id", "session_id", "dwell_seconds")
 COLUMNS = ("user_id", "ordered_at", "product_id", "quantity", "amount")
 
 
@@ -18,6 +20,7 @@ def order_lines(table):
     def make(*rows):
         frame = pd.DataFrame(rows, columns=COLUMNS)
         frame["ordered_at"] = pd.to_datetime(frame.ordered_at)
+        frame["quantity"] = frame.quantity.astype(float)
         frame["order_id"] = frame.user_id + frame.ordered_at.astype(str)
         frame["line"] = range(len(frame))
         frame["unit_price"] = frame.amount / frame.quantity
@@ -29,14 +32,57 @@ def order_lines(table):
 
 @pytest.fixture
 def daily():
-    """Reduce order lines, with products where there are any, to the tables that the second stage reads."""
+    """Reduce order lines, with products and events where there are any, to the tables that the second stage reads."""
 
-    def make(lines, products=None, users=None):
-        lines = categorised_lines(lines, products)
+    def make(lines, products=None, users=None, events=None):
+        versions = None if products is None else product_versions(products)
+        lines = categorised_lines(lines, versions)
         tables = {"user_day": user_day(lines), "user_category_day": user_category_day(lines)}
+        if events is not None:
+            events = catalogued_events(events, versions)
+            tables["user_event_day"] = user_event_day(events, lines)
+            tables["user_event_category_day"] = user_event_category_day(events)
         return tables | ({"users": users} if users is not None else {})
 
     return make
+
+
+@pytest.fixture
+def events(table):
+    """Make events of (user, time, type, product, session, dwell)."""
+
+    def make(*rows):
+        frame = pd.DataFrame(rows, columns=EVENT_COLUMNS)
+        frame["occurred_at"] = pd.to_datetime(frame.occurred_at)
+        frame["event_id"] = [f"e{n}" for n in range(len(frame))]
+        frame["day"] = frame.occurred_at.dt.date
+        return table(**{name: list(frame[name]) for name in frame})
+
+    return make
+
+
+@pytest.fixture
+def random_products(table):
+    """The products of the shop at random: three categories, and a price rise of each in February."""
+    versions = [(f"p{n}", f"2024-0{month}-01", f"c{n % 3}", (5.0 + n) * month) for n in range(15) for month in (1, 2)]
+    frame = pd.DataFrame(versions, columns=["product_id", "valid_from", "category", "list_price"])
+    frame["valid_from"] = pd.to_datetime(frame.valid_from)
+    return table(**{name: list(frame[name]) for name in frame})
+
+
+@pytest.fixture
+def random_events(events):
+    """What the 40 users of the shop at random, and ten more, looked at."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for n in range(3000):
+        at = datetime(2024, 1, 1) + timedelta(minutes=int(rng.integers(120 * 24 * 60)))  # noqa: DTZ001 - shop's own time
+        kind = str(
+            rng.choice(["view", "click", "search", "cart", "favourite", "other"], p=[0.5, 0.2, 0.1, 0.1, 0.05, 0.05])
+        )
+        product = None if kind == "search" else f"p{rng.integers(17)}"
+        rows.append((f"u{rng.integers(50)}", at, kind, product, f"s{n // 4}", float(rng.integers(60))))
+    return events(*rows)
 
 
 @pytest.fixture

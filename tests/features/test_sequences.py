@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from features.definitions import FEATURES
-from features.sequences import SEQUENCES, available, build
+from features.sequences import OF_ORDERS, SEQUENCES, available, build
 
 SNAPSHOT = date(2024, 3, 1)
 
@@ -83,9 +83,55 @@ def test_what_the_source_lacks_is_left_out():
     names = [channel.name for channel in available({"order_lines.amount"})]
     assert "sequence_spend" in names
     assert "sequence_price_level" not in names
-    assert len(available({"order_lines.amount", "order_lines.unit_price", "products.category"})) == len(SEQUENCES)
+    of_orders = available({"order_lines.amount", "order_lines.unit_price", "products.category"})
+    assert of_orders == OF_ORDERS
 
 
 def test_names_say_what_they_are_and_are_no_features():
     assert all(channel.name.startswith("sequence_") for channel in SEQUENCES)
     assert not any(feature.name.startswith("sequence_") for feature in FEATURES)
+
+
+def test_days_with_orders_and_days_with_events_are_actions_of_one_list(order_lines, events, daily):
+    lines = order_lines(
+        ("u", "2024-01-10", "a", 2, 20.0), ("u", "2024-02-01", "a", 1, 5.0), ("v", "2024-02-01", "a", 1, 1.0)
+    )
+    seen = events(
+        ("u", "2024-01-10 10:00", "view", "a", "s", 30.0),
+        ("u", "2024-01-12 10:00", "view", "a", "s", 1.0),
+        ("u", "2024-01-12 10:00", "cart", "a", "s", 2.0),
+        ("w", "2024-02-29 10:00", "search", None, "s", None),
+    )
+    tables = daily(lines, events=seen)
+    found = build(tables["user_day"], SNAPSHOT, SEQUENCES, events=tables["user_event_day"]).to_pyarrow().to_pandas()
+    users = found.set_index("user_id").map(list)
+    chosen = ["sequence_age", "sequence_gap", "sequence_spend", "sequence_views", "sequence_carts", "sequence_dwell"]
+    assert users.loc["u", chosen].to_dict() == {
+        "sequence_age": [51, 49, 29],
+        "sequence_gap": [0, 2, 20],
+        "sequence_spend": [20, 0, 5],
+        "sequence_views": [1, 1, 0],
+        "sequence_carts": [0, 1, 0],
+        "sequence_dwell": [30, 3, 0],
+    }
+    assert users.loc["v", "sequence_views"] == [0]
+    assert users.loc["w", ["sequence_searches", "sequence_units"]].tolist() == [[1], [0]]
+
+
+@pytest.mark.parametrize("steps", [1, 5, 32])
+def test_mixed_actions_of_a_random_shop_against_pandas(random_lines, random_events, daily, steps):
+    tables = daily(random_lines, events=random_events)
+    found = build(tables["user_day"], SNAPSHOT, SEQUENCES, steps, tables["user_event_day"]).to_pyarrow().to_pandas()
+    lines, events = random_lines.to_pandas(), random_events.to_pandas()
+    spend = lines.groupby(["user_id", "day"]).amount.sum()
+    views = (events.event_type == "view").groupby([events.user_id, events.day]).sum()
+    days = pd.concat([spend.rename("spend"), views.rename("views")], axis=1).fillna(0).reset_index()
+    days = days[pd.to_datetime(days.day) < pd.Timestamp(SNAPSHOT)].sort_values(["user_id", "day"])
+    age = (pd.Timestamp(SNAPSHOT) - pd.to_datetime(days.day)).dt.days
+    days = days.assign(age=age, gap=(age.groupby(days.user_id).shift() - age).fillna(0))
+    found = found.set_index("user_id").sort_index()
+    for measure in ("age", "gap", "spend", "views"):
+        expected = days.groupby("user_id").tail(steps).groupby("user_id")[measure].apply(list)
+        assert list(found.index) == list(expected.index)
+        for user, values in expected.items():
+            np.testing.assert_allclose(found.loc[user, f"sequence_{measure}"], values, atol=1e-9)

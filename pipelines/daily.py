@@ -1,0 +1,140 @@
+"""The daily tables in the lake, kept up to date: only the days whose rows can have changed are computed again.
+
+Each commit of a daily table says which versions of the raw tables it was computed from, and with which code. Days whose
+files differ between those versions and the newest ones are computed again, with what depends on them, in one commit.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
+
+from features import event_day, user_day
+from pipelines import lake, lake_log
+from pipelines.reopened import Raw, reopened
+from pipelines.settings import Settings
+
+ROWS_AT_ONCE = 5_000_000
+"""Days are computed in portions of about so many rows, so that memory does not grow with the history."""
+
+A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Daily:
+    """A daily table.
+
+    Attributes:
+        name: of the table.
+        log: the raw table whose days it has.
+        priced: whether a row reads the purchases of the 27 days before as well.
+        reduce: takes the log's rows with what is known of their products; for events, if `priced`, order lines as well.
+    """
+
+    name: str
+    log: str
+    priced: bool
+    reduce: Callable[..., ir.Table]
+
+
+DAILY = (
+    Daily("user_day", "order_lines", priced=True, reduce=user_day.user_day),
+    Daily("user_category_day", "order_lines", priced=False, reduce=user_day.user_category_day),
+    Daily("user_event_day", "events", priced=True, reduce=event_day.user_event_day),
+    Daily("user_event_category_day", "events", priced=False, reduce=event_day.user_event_category_day),
+)
+
+
+def refresh(settings: Settings, connection: Backend) -> dict[str, int]:
+    """Bring the daily tables up to date with the raw tables, all of their days.
+
+    Returns:
+        How many days of each table were computed.
+
+    Raises:
+        PurseError: there are no orders, or a commit failed; the tables before it are up to date, the others as before.
+    """
+    raw = Raw.newest(settings, connection)
+    return {table.name: _refresh(raw, table) for table in DAILY if table.log in raw.logs}
+
+
+def _refresh(raw: Raw, table: Daily) -> int:
+    inputs = {table.log, "products", *(["order_lines"] if table.priced else [])}
+    sources = {name: log.version() for name, log in raw.logs.items() if name in inputs}
+    state = {"sources": json.dumps(sources), "code": _code()}
+    found = _state(raw.settings, table)
+    if found == state:
+        return 0
+    there = lake_log.files(raw.logs[table.log])
+    days = None
+    if found.get("code") == state["code"]:
+        before = json.loads(found["sources"])
+        days = reopened(raw, table.log, priced=table.priced, now=sources, before=before)
+    if days is not None:
+        days &= {*there, *lake.days(raw.settings, table.name)}
+        if not days:
+            return 0
+    chosen = sorted(day for day in (there if days is None else days) if day in there)
+    lake.replace_days(raw.settings, table.name, lambda: _rows(raw, table, chosen), days, state)
+    return len(chosen)
+
+
+def _state(settings: Settings, table: Daily) -> dict[str, str]:
+    """`sources` and `code` of a table as it is; without them when it was written otherwise."""
+    if not lake.exists(settings, table.name):
+        return {}
+    kept = lake_log.metadata(lake.open_table(settings, table.name))
+    return {key: kept[key] for key in ("sources", "code") if key in kept}
+
+
+def _rows(raw: Raw, table: Daily, days: list[date]) -> pa.RecordBatchReader:
+    """A stream of the rows of these days, computed a portion at a time."""
+    # the lake is asked before the stream begins: the library that draws from it cannot be called meanwhile
+    portions = [_reduced(raw, table, portion) for portion in _portions(raw, table, days)]
+    first = lake.stream(raw.connection, portions[0])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from first
+        for portion in portions[1:]:
+            yield from lake.stream(raw.connection, portion)
+
+    return pa.RecordBatchReader.from_batches(first.schema, batches())
+
+
+def _reduced(raw: Raw, table: Daily, days: list[date]) -> ir.Table:
+    reference = {day - A_DAY * n for day in days for n in range(user_day.PRICE_REFERENCE_DAYS)}
+    logs = []
+    if table.log == "events":
+        logs.append(event_day.catalogued_events(raw.read("events", days), raw.products))
+    if table.priced or table.log == "order_lines":
+        lines = raw.read("order_lines", reference if table.priced else days)
+        logs.append(user_day.categorised_lines(lines, raw.products))
+    rows = table.reduce(*logs)
+    return rows.filter(rows.day.isin(days))
+
+
+def _portions(raw: Raw, table: Daily, days: list[date]) -> list[list[date]]:
+    if len(days) <= 1:  # nothing to divide, and counting takes longer than computing a day
+        return [days]
+    counts = lake_log.row_counts(raw.logs[table.log])
+    portions: list[list[date]] = []
+    rows = 0
+    for day in days:
+        if not portions or rows + counts[day] > ROWS_AT_ONCE:
+            portions.append([])
+            rows = 0
+        portions[-1].append(day)
+        rows += counts[day]
+    return portions
+
+
+def _code() -> str:
+    """A fingerprint of the code that the rows come from: with other code, all days are computed again."""
+    sources = [Path(str(module.__file__)).read_bytes() for module in (user_day, event_day)]
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:16]

@@ -1,0 +1,34 @@
+"""What the log of a Delta table says of its files and commits."""
+
+import re
+from datetime import date
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+
+def files(table: DeltaTable) -> dict[date, list[str]]:
+    """The files of each day of a table by day. A file never changes: a day with the same files has the same rows."""
+    found: dict[date, list[str]] = {}
+    for uri in table.file_uris():
+        (day,) = re.findall(r"/\w+=(\d{4}-\d\d-\d\d)/", uri)[-1:]
+        found.setdefault(date.fromisoformat(day), []).append(uri)
+    return found
+
+
+def row_counts(table: DeltaTable) -> dict[date, int]:
+    """The rows of each day of a table by day."""
+    counts: dict[date, int] = {}
+    actions = pa.table(table.get_add_actions(flatten=True))
+    if not actions.num_rows:
+        return counts
+    partition = next(name for name in actions.column_names if name.startswith("partition."))
+    for day, rows in zip(actions[partition].to_pylist(), actions["num_records"].to_pylist(), strict=True):
+        counts[date.fromisoformat(str(day))] = counts.get(date.fromisoformat(str(day)), 0) + rows
+    return counts
+
+
+def metadata(table: DeltaTable) -> dict[str, str]:
+    """What the writer of the newest commit kept with it, and what the library notes itself."""
+    (newest,) = table.history(1)
+    return {key: value for key, value in newest.items() if isinstance(value, str)}
