@@ -50,8 +50,7 @@ def _given(facts: Facts, need: str) -> bool:
 
 def _of_the_users(facts: Facts) -> list[str]:
     found, lines = facts.findings, []
-    if not found.without_orders:
-        lines.append("Users without an order before the snapshot are not scored.")
+    lines.append("Users without an order are scored from what else is known of them; no measure here is about them.")
     if new := found.newcomers:
         share = new["users"] / facts.measured["users"]
         lines.append(

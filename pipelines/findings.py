@@ -42,7 +42,6 @@ class Findings:
         newcomers: users, and ngini, bias and auc of those whose first purchase is less than snapshots.min_history_days
             before the snapshot; empty without any.
         largest_share: share of all true spend that the one user with most makes.
-        without_orders: users who were scored without an order before the snapshot.
     """
 
     deciles: pd.DataFrame
@@ -55,7 +54,6 @@ class Findings:
     level_backtest: pd.DataFrame
     newcomers: Mapping[str, float]
     largest_share: float
-    without_orders: int
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -100,7 +98,6 @@ def find(settings: Settings, snapshot_date: date, test: Test) -> Findings:
         level_backtest=backtest_level(settings, date.fromisoformat(split["test"])),
         newcomers=_newcomers(settings, users, said),
         largest_share=float(spend.max() / spend.sum()) if spend.sum() > 0 else 0.0,
-        without_orders=int((users.features["T"].fillna(0) == 0).sum()) if "T" in users.features else 0,
     )
 
 

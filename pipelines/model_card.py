@@ -15,6 +15,12 @@ from pipelines.settings import Settings
 NOTED = ("What was tried", "What won", "By how much", "On which data")
 """Sections that the run's note has too."""
 
+COLD_START = {
+    "without_orders": "earlier users without orders",
+    "newcomers": "customers soon after their first order, as too few users without orders were known",
+    "customers": "all customers, as too few users without orders and newcomers were known",
+}
+
 
 def render(
     settings: Settings,
@@ -78,7 +84,17 @@ def _purpose(facts: Facts) -> list[str]:
         "It is made for segments, marketing, recommendations and stock. It is not made for decisions about a person's "
         "credit, insurance or work: spend at one shop says nothing about means."
     )
-    return [what, use]
+    return [what, *_without_orders(facts.trained["cold_start"]), use]
+
+
+def _without_orders(cold_start: dict[str, Any] | None) -> list[str]:
+    if cold_start is None:
+        return []
+    segments = f" (by {', '.join(cold_start['segments'])})" if cold_start["segments"] else ""
+    return [
+        f"Users who are known without an order are scored by {cold_start['by']}{segments}, learned from "
+        f"{COLD_START[cold_start['learned_from']]}; their rows say `basis: attributes`.\n"
+    ]
 
 
 def _tried(sweep: study.Sweep) -> list[str]:
@@ -117,8 +133,8 @@ def _data(facts: Facts) -> list[str]:
         lines.append(
             f"- **trained on labels of {split['label_days']} days and scaled to the horizon of "
             f"{split['horizon_days']} days**: the history is too short for labels of the whole horizon. The chance to "
-            "buy is extended to the longer window, and expected spend is brought to the total that the level model "
-            "forecasts for the whole horizon"
+            f"buy is compounded over {facts.trained['windows']:.2f} label windows, as many as BG/NBD and Pareto/NBD "
+            "expect the horizon to count for; expected spend is brought to the total that the level model forecasts"
         )
     return lines
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from optuna.trial import FrozenTrial
 
+    from models.cold_start import ColdStart
     from models.level import Level
 
 RESULT = "purse.trained"
@@ -71,7 +72,17 @@ def _train(settings: Settings, snapshot_date: date, run_id: str) -> dict[str, An
         "members": members,
         "validation_ngini": blended.ngini,
         "level": {"expected": level.expected, "low": level.low, "high": level.high},
+        "windows": model.windows,
+        "cold_start": _described(model.cold_start),
     }
+
+
+def _described(cold_start: "ColdStart | None") -> dict[str, Any] | None:
+    """What scores users without orders, for the model card."""
+    if cold_start is None:
+        return None
+    by = "boosted trees" if cold_start.learner else "the mean of their segment"
+    return {"learned_from": cold_start.learned_from, "by": by, "segments": list(cold_start.segments.columns)}
 
 
 def _out_of_time(

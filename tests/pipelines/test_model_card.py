@@ -91,7 +91,6 @@ def facts(shop, **changes) -> card_limits.Facts:
         spent=changes.get("spent", 10.0),
         newcomers=changes.get("newcomers", {}),
         largest_share=changes.get("largest_share", 0.0),
-        without_orders=changes.get("without_orders", 5),
     )
     features = [name for name in ("age_band", "gender", "region") if name not in changes.get("left_out", [])]
     return card_limits.Facts(
@@ -111,7 +110,6 @@ TOLD = [
     ({"coverage": 0.9}, "too wide: 90.0%"),
     ({"spent": 12.0}, "outside the level's 80 % interval"),
     ({"largest_share": 0.3}, "One user made 30.0% of all spend"),
-    ({"without_orders": 0}, "Users without an order before the snapshot are not scored"),
     ({"surrogate_r2": 0.5}, "R² 0.50 only"),
     ({"left_out": ["gender"]}, "Features left out: 1; the source lacks users.gender"),
     ({"newcomers": {"users": 5, "ngini": 0.1, "bias": 0.2, "auc": 0.5}}, "5 users (5.0%) first bought less than 14"),
