@@ -92,8 +92,10 @@ def _without_orders(cold_start: dict[str, Any] | None) -> list[str]:
         return []
     segments = f" (by {', '.join(cold_start['segments'])})" if cold_start["segments"] else ""
     return [
-        f"Users who are known without an order are scored by {cold_start['by']}{segments}, learned from "
-        f"{COLD_START[cold_start['learned_from']]}; their rows say `basis: attributes`.\n"
+        (
+            f"Users who are known without an order are scored by {cold_start['by']}{segments}, learned from "
+            f"{COLD_START[cold_start['learned_from']]}; their rows say `basis: attributes`.\n"
+        )
     ]
 
 
