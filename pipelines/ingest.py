@@ -7,7 +7,6 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyRelation
 
-from features.schema import TABLES
 from pipelines import lake
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
@@ -25,7 +24,7 @@ def ingest(settings: Settings, from_date: date | None = None, to_date: date | No
     Args:
         settings: names the source and the lake.
         from_date: the first day; None: the newest validated day once more, as it may have been loaded before it was
-            over, or the source's first day.
+            over, or the first day of any table: users are known before the first order.
         to_date: the day after the last; None: everything the source has.
 
     Returns:
@@ -39,8 +38,7 @@ def ingest(settings: Settings, from_date: date | None = None, to_date: date | No
     with duckdb.connect() as connection:
         try:
             tables = {name: staged(connection, settings, source, name) for name in source.tables}
-            logs = {name: rows for name, rows in tables.items() if TABLES[name].is_log}
-            start, end = _range(settings, logs, from_date, to_date)
+            start, end = _range(settings, tables, from_date, to_date)
             read = {name: _days(rows, start, end) for name, rows in tables.items()}
         except duckdb.Error as error:
             raise PurseError(
@@ -63,13 +61,13 @@ def _stage(settings: Settings, name: str, dated: pa.Table, undated: pa.Table, st
 
 
 def _range(
-    settings: Settings, logs: dict[str, DuckDBPyRelation], from_date: date | None, to_date: date | None
+    settings: Settings, tables: dict[str, DuckDBPyRelation], from_date: date | None, to_date: date | None
 ) -> tuple[date, date]:
     start, end = from_date, to_date
     if not (start and end):
         bounds = {
             name: rows.filter(f"day <> DATE '{lake.UNDATED}'").aggregate("min(day), max(day)").fetchall()[0]
-            for name, rows in logs.items()
+            for name, rows in tables.items()
         }
         if bounds["order_lines"][0] is None:
             raise PurseError(

@@ -75,6 +75,19 @@ def test_without_a_range_the_newest_validated_day_is_loaded_once_more(shop):
     assert ingest(shop())["from_date"] == "2024-01-02"
 
 
+def test_without_a_range_users_who_are_known_before_the_first_order_are_loaded_too(shop, tmp_path):
+    settings = shop()
+    (tmp_path / "users.csv").write_text("who,since\nann,2023-12-24\nbob,2024-01-02\ndan,2024-01-09\n")
+    path = tmp_path / "shop.yaml"
+    source = yaml.safe_load(path.read_text())
+    columns = {"user_id": "who", "valid_from": "since"}
+    source["tables"]["users"] = {"from": {"files": "users.csv"}, "columns": columns}
+    path.write_text(yaml.safe_dump(source))
+    result = ingest(settings)
+    assert (result["from_date"], result["to_date"]) == ("2023-12-24", "2024-01-10")
+    assert result["tables"]["users"]["rows"] == 3
+
+
 def test_a_file_that_breaks_off_is_told_before_anything_is_written(shop):
     settings = shop(CSV + "2024-01-02,bob,pear,1,3.00\n" * 30_000 + '2024-01-02,"bob,pear\n')
     with pytest.raises(PurseError, match=r"breaks off|cannot be read"):
