@@ -1,5 +1,6 @@
 """What a buy-till-you-die model expects of users, as features for the learners of other families."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ from typing_extensions import override
 
 from models.btyd import BuyTillYouDie
 from models.protocol import LabelledUsers, SpendModel
+from models.purchase_history import Floats
 
 COLUMNS = {
     "spend": ("btyd_spend",),
@@ -67,13 +69,11 @@ class WithBtydFeatures(SpendModel):
         return replace(users, features=self._with_columns(users.features))
 
     def _with_columns(self, features: pd.DataFrame) -> pd.DataFrame:
-        purchases = self.btyd.expected_purchases(features, self.horizon_days)
-        worth = self.btyd.spend_per_purchase(features)
-        values = {
-            "btyd_spend": purchases * worth,
-            "btyd_purchases": purchases,
-            "btyd_spend_per_purchase": worth,
-            "btyd_probability": self.btyd.purchase_probability(features, self.horizon_days),
-            "btyd_alive": self.btyd.alive(features),
+        columns: dict[str, Callable[[], Floats]] = {
+            "btyd_spend": lambda: self.btyd.expected_spend(features, self.horizon_days),
+            "btyd_purchases": lambda: self.btyd.expected_purchases(features, self.horizon_days),
+            "btyd_spend_per_purchase": lambda: self.btyd.spend_per_purchase(features),
+            "btyd_probability": lambda: self.btyd.purchase_probability(features, self.horizon_days),
+            "btyd_alive": lambda: self.btyd.alive(features),
         }
-        return features.assign(**{name: values[name] for name in COLUMNS[self.btyd_features]})
+        return features.assign(**{name: columns[name]() for name in COLUMNS[self.btyd_features]})

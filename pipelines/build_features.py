@@ -61,7 +61,7 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     inputs, built, report = {day: _inputs(logs, names, day) for day in snapshots}, _built(settings), {}
     stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
     daily = {name: lake.read_opened(connection, log) for name, log in logs.items()}
-    if len(stale) > 1:  # hundreds of files are opened once and not for each snapshot
+    if len(snapshots) > 1:  # hundreds of files are opened once and not for each snapshot
         daily = {name: lake.hold(connection, table) for name, table in daily.items()}
     for snapshot in stale:
         table = build(daily, snapshot, wanted, channels).to_pyarrow()

@@ -50,7 +50,10 @@ def _given(facts: Facts, need: str) -> bool:
 
 def _of_the_users(facts: Facts) -> list[str]:
     found, lines = facts.findings, []
-    lines.append("Users without an order are scored from what else is known of them; no measure here is about them.")
+    if strangers := facts.built.get("rows_without_orders"):
+        lines.append(f"No measure here is about users without an order ({strangers:,} rows of such were built).")
+    else:
+        lines.append("Nobody is known here without an order; such users would be scored by the mean.")
     if new := found.newcomers:
         share = new["users"] / facts.measured["users"]
         lines.append(

@@ -53,7 +53,7 @@ def fit(
     fitted = _at_one_level(fitted, reference)
     windows = windows_in_horizon(training, reference, split["label_days"], split["horizon_days"])
     # what deciles spent in a short label window says little about a long horizon
-    shape = calibration.fit(*out_of_time) if windows == 1 else calibration.fit([], [])
+    shape = calibration.fit(*out_of_time) if split["label_days"] == split["horizon_days"] else calibration.fit([], [])
     calibrated = [shape.at_level(said, spend.sum()).apply(said) for said, spend in zip(*out_of_time, strict=True)]
     model = build(
         fitted,

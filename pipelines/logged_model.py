@@ -3,6 +3,7 @@
 import os
 import pickle
 import tempfile
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +64,8 @@ def load_model(settings: Settings, model_uri: str) -> "PurchasingPower":
     import models  # noqa: F401
 
     try:
-        return mlflow.pyfunc.load_model(model_uri).unwrap_python_model().purchasing_power
+        model: PurchasingPower = mlflow.pyfunc.load_model(model_uri).unwrap_python_model().purchasing_power
+        return replace(model)  # a pickle of older code that lacks a field is found out here
     except Exception as error:  # unpickling runs into whatever changed since the model was logged
         raise PurseError(
             f"The model {model_uri} at {settings.tracking_uri} cannot be loaded: {type(error).__name__}: {error}. "

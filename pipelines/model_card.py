@@ -147,7 +147,10 @@ def _reproduce(facts: Facts) -> list[str]:
     commands = [f"purse {step} --snapshot-date {day}" for step in steps]
     commit, training = facts.tags.get("git_commit", "unknown"), facts.trained["training_id"]
     return [
-        f"Commit `{commit}`, training `{training}`: the same data, settings and code give the same id and model.\n",
+        (
+            f"Commit `{commit}`, training `{training}`: the same data, settings and code give the same id, and the "
+            "same model where one worker made all planned trials before the time was up.\n"
+        ),
         "```sh",
         f"export PURSE_SOURCE={facts.settings.source} PURSE_HORIZON_DAYS={facts.split['horizon_days']}",
         "purse ingest && purse validate",

@@ -1,5 +1,6 @@
 """What challenger, champion and baselines say of the users of the test snapshot."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,8 @@ from pipelines.registry import CHAMPION
 from pipelines.results import read_result
 from pipelines.settings import Settings
 from pipelines.split import read_labelled
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,16 @@ def predict(settings: Settings, snapshot_date: date, model_uri: str, champion_ve
 def _champion_predictions(
     settings: Settings, version: str, features: pd.DataFrame, total: float
 ) -> pd.DataFrame | None:
-    """What the champion says, at the same level as the challenger; None where it predicts another horizon."""
-    model = logged_model.load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
+    """What the champion says, at the same level as the challenger.
+
+    None where it predicts another horizon, or where this code cannot load it any more: were that an error, no
+    challenger could ever replace it.
+    """
+    try:
+        model = logged_model.load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
+    except PurseError as error:
+        log.warning("The challenger is measured without the champion. %s", error)
+        return None
     if model.horizon_days != settings.horizon_days:
         return None
     try:
@@ -73,7 +84,7 @@ def _champion_predictions(
 
 
 def _baselines(settings: Settings, snapshot_date: date, features: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The baselines, fitted on the snapshots that the challenger was fitted on, scaled to the horizon like it."""
+    """The baselines, fitted on the snapshots of the challenger, and scaled to the horizon by its days."""
     split = read_result(settings, snapshot_date, "split")
     ratio = split["horizon_days"] / split["label_days"]
     final = read_labelled(settings, snapshot_date, [date.fromisoformat(day) for day in split["final"]])[1]
