@@ -1,5 +1,6 @@
 """Step `ingest`: read days of the source into the lake's staging tables, as they arrived."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyRelation
 
+from features.schema import TABLES
 from pipelines import lake
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
@@ -23,8 +25,8 @@ def ingest(settings: Settings, from_date: date | None = None, to_date: date | No
 
     Args:
         settings: names the source and the lake.
-        from_date: the first day; None: the newest validated day once more, as it may have been loaded before it was
-            over, or the first day of any table: users are known before the first order.
+        from_date: the first day; None: the newest validated day of orders or events once more, as it may have been
+            loaded before it was over, whichever is older; of a table that is new, its first day.
         to_date: the day after the last; None: everything the source has.
 
     Returns:
@@ -74,9 +76,19 @@ def _range(
                 f"Source '{settings.source}': no row of order_lines has a readable 'ordered_at'. "
                 "Correct its expression in the source file."
             )
-        loaded = lake.days(settings, "raw/order_lines")
-        dated = [day for pair in bounds.values() for day in pair if day is not None]
-        start, end = start or (loaded[-1] if loaded else min(dated)), end or max(dated) + A_DAY
+        dated = {name: pair for name, pair in bounds.items() if pair[0] is not None}
+        start = start or min(_first_days(settings, {name: first for name, (first, _) in dated.items()}))
+        end = end or max(last for _, last in dated.values()) + A_DAY
     if start >= end:
         raise PurseError(f"The range is empty: from {start} up to, and without, {end}. Give a later --to.")
     return start, end
+
+
+def _first_days(settings: Settings, first: dict[str, date]) -> Iterator[date]:
+    """Where each table goes on: a log with its newest validated day, a table without any with its first."""
+    for name, day in first.items():
+        loaded = lake.days(settings, f"raw/{name}")
+        if not loaded:
+            yield day
+        elif TABLES[name].is_log:
+            yield loaded[-1]

@@ -37,18 +37,20 @@ def write_features(
     """
     if not {"users", "user_event_day"} & set(daily):
         return 0
-    tables = dict(daily)
-    if "users" in tables and not undated:
-        tables["users"] = _dated(tables["users"])
     rows = 0
     for snapshot in snapshots:
-        table = build(tables, snapshot, of_attributes(features), population="without_orders").to_pyarrow()
+        built = build(daily, snapshot, of_attributes(features), population="without_orders")
+        if "users" in daily and not undated:
+            built = built.anti_join(_undated(daily["users"]), "user_id")
+        table = built.to_pyarrow()
         stamped = table.append_column("snapshot_date", pa.array([snapshot] * table.num_rows, pa.date32()))
         lake.replace(settings, WITHOUT_ORDERS, stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1))
         rows += table.num_rows
     return rows
 
 
-def _dated(users: ir.Table) -> ir.Table:
+def _undated(users: ir.Table) -> ir.Table:
+    """Users of whom no version says since when they are known."""
     dated = users.valid_from > ibis.literal(lake.UNDATED)
-    return users.filter(dated | users.registered_at.notnull() if "registered_at" in users.columns else dated)
+    dated = dated | users.registered_at.notnull() if "registered_at" in users.columns else dated
+    return users.select("user_id").distinct().anti_join(users.filter(dated), "user_id")

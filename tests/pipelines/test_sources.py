@@ -86,6 +86,8 @@ def test_without_a_range_users_who_are_known_before_the_first_order_are_loaded_t
     result = ingest(settings)
     assert (result["from_date"], result["to_date"]) == ("2023-12-24", "2024-01-10")
     assert result["tables"]["users"]["rows"] == 3
+    validate(settings.with_changes(ingest__max_quarantined_share=1.0))
+    assert ingest(settings)["from_date"] == "2024-01-02"  # with the newest day of orders
 
 
 def test_a_file_that_breaks_off_is_told_before_anything_is_written(shop):

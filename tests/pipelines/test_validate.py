@@ -214,6 +214,7 @@ PREDICTIONS = pd.DataFrame(
         "purchase_probability": [0.1, 0.2],
         "score": [10.0, 20.0],
         "tier": ["low", "low"],
+        "basis": ["orders", "orders"],
     }
 )
 
