@@ -13,7 +13,7 @@ from models.encoding import TreeEncoder, select
 from models.lightgbm_models import repeatable
 from models.metrics import r_squared, rank_correlation
 from models.percentiles import quantile_grid, shares
-from models.wording import measure_of, say, told_instead
+from models.wording import longest_first, measure_of, say, tells_of, told_instead
 
 UNKNOWN = "missing"
 """The category of a user of whom it isn't known: no reason for anything."""
@@ -27,7 +27,8 @@ class Reasons:
         phrases: a phrase per feature with a place for the value, such as "spent {value:,.0f} in the last 28 days";
             a feature without one is never a reason.
         top: how many reasons a user gets at most.
-        told: of each number the feature whose phrase is told; learned. None in models of before it was learned.
+        told: of each number the feature whose phrase is told, of the users of whom it is true (see
+            `wording.tells_of`); learned. None in models of before it was learned.
     """
 
     phrases: Mapping[str, str]
@@ -44,7 +45,7 @@ class Reasons:
         inputs = self.encoder.fit(features).transform(features)
         numbers = [name for name in self.encoder.columns if name not in self.encoder.categories]
         self.grids = {name: quantile_grid(features[name]) for name in numbers}
-        self.told = {name: told_instead(features[numbers], name) for name in numbers}
+        self.told = {name: told_instead(features[numbers], name, self.phrases) for name in numbers}
         if np.ptp(score) > 0:
             parameters: dict[str, Any] = {
                 "objective": "regression",
@@ -119,12 +120,10 @@ class Reasons:
         effects *= np.where(effects.sum(axis=1) >= 0, 1, -1)[:, None]
         known = select(features, columns)
         effects[(known.isna() | (known == UNKNOWN)).to_numpy()] = 0
+        self._hand_over(effects, known)
         measures: dict[str, list[int]] = {}
         for position, name in enumerate(columns):
-            told = (self.told or {}).get(name, name)
-            if told != name:
-                effects[:, columns.index(told)] += effects[:, position]
-            elif self.phrases.get(name):
+            if self.phrases.get(name):
                 measures.setdefault(measure_of(name), []).append(position)
         if not measures:
             return np.full((len(features), self.top), -1)
@@ -134,6 +133,16 @@ class Reasons:
         for rank, group in enumerate(np.argsort(-totals, axis=1, kind="stable")[:, : self.top].T):
             chosen[:, rank] = np.where(totals[users, group] > 0, speakers[users, group], -1)
         return chosen
+
+    def _hand_over(self, effects: NDArray[np.float64], features: pd.DataFrame) -> None:
+        """Move each user's effects to the columns that are told of that user; what one receives it hands on."""
+        columns = self.encoder.columns
+        for name in longest_first(self.told or {}):
+            told = (self.told or {})[name]
+            if told != name:
+                handed = effects[:, columns.index(name)] * tells_of(features[told], instead_of=features[name])
+                effects[:, columns.index(told)] += handed
+                effects[:, columns.index(name)] -= handed
 
     def _texts(self, name: str, values: pd.Series) -> list[str]:
         phrase, measure = self.phrases[name], measure_of(name)

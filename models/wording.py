@@ -1,9 +1,11 @@
 """How a reason is worded, so that a marketer can check it and doesn't stumble over it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 _WINDOW = re.compile(r"(_decayed_\d+d|_per_day|_total|_\d+d)$")
 _DECAYED = re.compile(r"_decayed_\d+d$")
@@ -15,6 +17,9 @@ MOST = 0.55
 
 SAME = 0.95
 """Share of users of whom two windows have to hold the same for one to be told in place of the other."""
+
+NEAR = 0.05
+"""Share of the longer window's value by which a user's shorter one may differ from it to be told instead."""
 
 WORDS: Mapping[str, tuple[str, str] | None] = {
     "days_since_last_order": ("longer ago", "more recently"),
@@ -31,18 +36,35 @@ def measure_of(name: str) -> str:
     return _WINDOW.sub("", name)
 
 
-def told_instead(numbers: pd.DataFrame, name: str) -> str:
+def told_instead(numbers: pd.DataFrame, name: str, phrases: Mapping[str, str]) -> str:
     """The column that a marketer is told of in place of this one; as a rule it is this one.
 
     Nobody can check a decayed sum: the window that orders users most like it is told. Where the history is short, long
-    windows hold the same: the shortest of them is told.
+    windows hold the same: the shortest of them is told, of the users whom `tells_of` says. Only windows with a phrase
+    can be told.
     """
-    columns = [str(column) for column in numbers]
-    windows = [other for other in columns if measure_of(other) == measure_of(name) and _days(other)]
+    windows = [str(other) for other in numbers if measure_of(str(other)) == measure_of(name) and _days(str(other))]
+    windows = [other for other in windows if phrases.get(other)]
     if _DECAYED.search(name) and windows:
-        name = str(numbers[windows].corrwith(numbers[name], method="spearman").fillna(0).idxmax())
-    same = [other for other in windows if _days(name) and (numbers[other] == numbers[name]).mean() >= SAME]
+        return str(numbers[windows].corrwith(numbers[name], method="spearman").fillna(0).idxmax())
+    shorter = [other for other in windows if _days(other) < _days(name)]
+    same = [other for other in shorter if (numbers[other] == numbers[name]).mean() >= SAME]
     return min(same, key=_days, default=name)
+
+
+def tells_of(told: pd.Series, instead_of: pd.Series) -> NDArray[np.bool_]:
+    """Of which users one column may be told in place of the other: of a window's, those of whom both hold the same.
+
+    All others would hear of another value than the one that made their score. Of a decayed sum: all.
+    """
+    if _DECAYED.search(str(instead_of.name)):
+        return told.notna().to_numpy()
+    return np.isclose(told.to_numpy(np.float64), instead_of.to_numpy(np.float64), rtol=NEAR, atol=0)
+
+
+def longest_first(names: Iterable[str]) -> list[str]:
+    """Decayed sums, then windows from long to short: each comes before those that can be told in its place."""
+    return sorted(names, key=lambda name: _days(name) or np.inf, reverse=True)
 
 
 def say(phrase: str, measure: str, value: float, below: float, above: float) -> str:

@@ -72,6 +72,37 @@ def test_windows_that_hold_the_same_are_told_as_the_shortest() -> None:
     assert told(users, phrases, users["spend_182d"]).startswith("spend_91d 499")
 
 
+def test_a_shorter_window_speaks_only_for_users_of_whom_it_holds_the_same() -> None:
+    spend = np.arange(500.0)
+    users = pd.DataFrame({"spend_28d": spend, "spend_56d": spend})
+    users.loc[490:, "spend_28d"] = 48
+    users.loc[[400], "spend_28d"] = 390  # within 5 % of 400
+    phrases = {name: name + " {value:.0f}" for name in users}
+    assert told(users, phrases, users["spend_56d"]) == "spend_56d 499, more than 99 % of shoppers"
+    assert told(users, phrases, users["spend_56d"], user=450).startswith("spend_28d 450, more than")
+    assert told(users, phrases, users["spend_56d"], user=400).startswith("spend_28d 390, more than")
+
+
+def test_an_effect_that_is_handed_from_window_to_window_is_told() -> None:
+    spend = np.arange(500.0)
+    users = pd.DataFrame({"spend_28d": spend, "spend_56d": spend, "spend_91d": spend})
+    users.loc[::25, "spend_28d"] = 0  # each window is its neighbour for 96 % of users, the ends are alike for 92 %
+    users.loc[1::25, ["spend_28d", "spend_56d"]] = 0
+    phrases = {name: name + " {value:.0f}" for name in users}
+    texts = Reasons(phrases, 1).fit(users, spend).explain(users)
+    assert [text.split(",")[0] for text in texts[-25:-22]] == ["spend_56d 475", "spend_91d 476", "spend_28d 477"]
+    assert all(texts)
+
+
+def test_a_window_without_a_phrase_speaks_for_none() -> None:
+    spend = np.arange(500.0)
+    users = pd.DataFrame({"spend_decayed_28d": spend, "spend_28d": spend, "spend_56d": spend, "spend_91d": spend})
+    phrases = {"spend_decayed_28d": "recently {value:.0f}", "spend_56d": "spent {value:.0f}", "spend_28d": ""}
+    assert told(users, phrases, users["spend_91d"]) == "spent 499, more than 99 % of shoppers"
+    del phrases["spend_56d"]
+    assert told(users, phrases, users["spend_91d"]) == "recently 499, more than 99 % of shoppers"
+
+
 def test_a_measure_is_compared_in_its_own_words() -> None:
     users = pd.DataFrame({"days_since_last_order": np.arange(1.0, 501), "gap_mean": 3.0})
     phrases = {"days_since_last_order": "last bought {value:.0f} days ago", "gap_mean": "comes every {value:.0f} days"}

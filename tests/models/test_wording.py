@@ -1,6 +1,8 @@
+import numpy as np
+import pandas as pd
 import pytest
 
-from models.wording import measure_of, say, singular, standing
+from models.wording import longest_first, measure_of, say, singular, standing, tells_of, told_instead
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,29 @@ def test_windows_totals_and_decayed_sums_are_one_measure() -> None:
     assert [measure_of(name) for name in ("T", "spend_per_order_28d", "gap_mean")] == [
         *("T", "spend_per_order", "gap_mean")
     ]
+
+
+def test_the_window_to_tell_is_the_shortest_that_holds_the_same_and_has_a_phrase() -> None:
+    spend = np.arange(20.0)
+    users = pd.DataFrame({"spend_28d": spend, "spend_56d": spend, "spend_91d": spend, "spend_total": spend})
+    phrases = {"spend_28d": "", "spend_56d": "{value}", "spend_91d": "{value}"}
+    assert [told_instead(users, name, phrases) for name in users] == [
+        *("spend_28d", "spend_56d", "spend_56d", "spend_total")
+    ]
+    users.loc[:1, "spend_56d"] = 7  # the same for 90 %
+    assert told_instead(users, "spend_91d", phrases) == "spend_91d"
+
+
+def test_of_which_users_a_column_is_told_in_place_of_another() -> None:
+    shorter = pd.Series([0.0, 0.0, 95.0, 94.0, -2.0, np.nan])
+    longer = [0.0, 729.0, 100.0, 100.0, -2.0, 1.0]
+    assert tells_of(shorter, pd.Series(longer, name="spend_91d")).tolist() == [True, False, True, False, True, False]
+    assert tells_of(shorter, pd.Series(longer, name="spend_decayed_28d")).tolist() == [True] * 5 + [False]
+
+
+def test_longest_first() -> None:
+    names = ["spend_28d", "spend_182d", "spend_56d", "spend_decayed_28d"]
+    assert longest_first(names) == ["spend_decayed_28d", "spend_182d", "spend_56d", "spend_28d"]
 
 
 def test_a_comparison_in_the_words_of_the_measure() -> None:
