@@ -15,8 +15,13 @@ log = logging.getLogger(__name__)
 
 
 def run_claimed(sweep: study.Sweep, trial: "FrozenTrial", folds: list[trials.Fold], label_days: int) -> None:
-    """Run a claimed trial to its end: complete with its value and predictions, pruned, or failed with its error."""
+    """Run a claimed trial to its end: complete with its value and predictions, pruned, or failed with its error.
+
+    Raises:
+        UpdateFinishedTrialError: another process ended the trial meanwhile.
+    """
     from optuna import TrialPruned
+    from optuna.exceptions import UpdateFinishedTrialError
     from optuna.trial import TrialState
 
     from models.networks.spend_network import SpendNetwork
@@ -36,6 +41,8 @@ def run_claimed(sweep: study.Sweep, trial: "FrozenTrial", folds: list[trials.Fol
         log.info("%s %d: stopped early", family, draw)
         measures = {"trial_seconds": monotonic() - began}
         study.end(sweep, trial, TrialState.PRUNED, measures=measures, curves=epochs.means(), all_params=params)
+    except UpdateFinishedTrialError:  # a trial that has ended takes no error
+        raise
     except Exception as error:  # one bad combination must not end the sweep; the error is kept with the trial
         log.warning("%s %d failed: %s", family, draw, error)
         study.end(sweep, trial, TrialState.FAIL, error=f"{type(error).__name__}: {error}"[:1000])

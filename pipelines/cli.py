@@ -169,7 +169,7 @@ def sweep(
     if worker is None:
         _step("plan_sweep", snapshot_date, steps.plan, as_json=as_json)
     if not plan_only:
-        name = worker or "worker-1"
+        name = worker or "command-line"  # a planned worker's name would take its trials for dead
         _step(f"sweep_{name}", snapshot_date, lambda s, d: steps.work(s, d, name, kind), as_json=as_json)
 
 

@@ -5,6 +5,7 @@ every family was tried once and that nothing is left half done. The value of a t
 folds, less a penalty for a total that is grossly wrong.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
@@ -19,6 +20,8 @@ from pipelines.trial_runs import log_trial
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["all", "tabular", "networks"]
 
@@ -48,7 +51,7 @@ def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = 
     recorded with its error and the sweep goes on.
 
     Raises:
-        PurseError: every trial of the sweep failed, or MLflow does not answer.
+        PurseError: nothing is planned, every trial of the sweep failed, or MLflow does not answer.
     """
     from models.catalog import is_network
 
@@ -63,6 +66,8 @@ def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = 
 
     training_id = read_result(settings, snapshot_date, "split")["training_id"]
     sweep = study.open_sweep(settings, training_id)
+    if not sweep.trials():
+        raise PurseError(f"Sweep {training_id} has no trials to work on yet. Run 'purse sweep --plan-only' first.")
     study.replace_dead(sweep, lambda trial: mine(trial) and trial.user_attrs.get("worker") == worker)
     with tracking.resumed_run(settings, training_id) as run_id:
         ended = _run_trials(sweep, snapshot_date, run_id, worker, pick)
@@ -120,7 +125,12 @@ def _run_trials(
     worker: str,
     pick: Callable[["list[FrozenTrial]"], "FrozenTrial | None"],
 ) -> Counter[str]:
-    """Run the trials that `pick` takes and log every finished one that has no run yet; how many ended in each state."""
+    """Run the trials that `pick` takes and log every finished one that has no run yet; how many ended in each state.
+
+    One that another process took for dead meanwhile is lost: its slot waits again.
+    """
+    from optuna.exceptions import UpdateFinishedTrialError
+
     settings, client = sweep.settings, tracking.connect(sweep.settings)
     label_days = read_result(settings, snapshot_date, "split")["label_days"]
     for finished in study.finished(sweep):
@@ -130,7 +140,11 @@ def _run_trials(
     while trial := study.claim(sweep, worker, pick):
         client.update_run(run_id, status="RUNNING")  # a worker that ended while this one was between two trials
         folds = folds or trials.read_folds(settings, snapshot_date)
-        run_claimed(sweep, trial, folds, label_days)
+        try:
+            run_claimed(sweep, trial, folds, label_days)
+        except UpdateFinishedTrialError:
+            log.warning("%s %d is lost: another process took worker %s for dead", *study.key(trial), worker)
+            continue
         trial = study.reread(sweep, trial)
         log_trial(client, sweep, run_id, trial)
         ended[trial.state.name] += 1

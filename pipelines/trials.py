@@ -159,7 +159,7 @@ def read_predictions(sweep: Sweep, trial: "FrozenTrial") -> Predictions | None:
 
 def _predictions_path(sweep: Sweep, trial: "FrozenTrial") -> Path:
     family, draw = key(trial)
-    return sweep.settings.home_path / "sweeps" / sweep.name / f"{family}-{draw}.npz"
+    return sweep.settings.home_path / "sweeps" / sweep.name / f"{family}-{draw}-{trial.number}.npz"
 
 
 def _rows(users: "LabelledUsers", chosen: NDArray[np.bool_]) -> "LabelledUsers":

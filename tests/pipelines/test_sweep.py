@@ -146,6 +146,12 @@ def test_a_sweep_in_which_every_trial_fails_names_the_first_error(shop, snapshot
     assert sweep.work(shop, snapshot_date, "worker-1")["completed"] == len(PLANNED)
 
 
+def test_a_worker_without_a_plan_names_the_step_to_run(shop, snapshot_date):
+    with pytest.raises(PurseError, match=r"2020-03-29-00000001 has no trials .*'purse sweep --plan-only'"):
+        sweep.work(shop, snapshot_date, "worker-1")
+    assert runs(shop, "retraining") == []
+
+
 def test_an_unknown_family_is_named(shop, snapshot_date):
     with pytest.raises(PurseError, match=r"sweep\.families names crystal_ball; expected any of mean"):
         sweep.plan(shop.with_changes(sweep__families=["crystal_ball"]), snapshot_date)
