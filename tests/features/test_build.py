@@ -187,6 +187,19 @@ def test_users_without_orders_are_those_known_and_registered_before_the_snapshot
     assert set(computed(tables, "region").index) == {"bought", "stranger"}
 
 
+def test_the_tenure_of_a_buyer_who_registers_on_the_snapshot_or_later_is_not_known_yet(order_lines, daily, table):
+    users = table(
+        user_id=["u", "v", "w"],
+        valid_from=pd.to_datetime(["1970-01-01"] * 3),
+        registered_at=pd.to_datetime(["2024-03-02", "2024-03-01", "2024-02-29"]),
+        day=pd.to_datetime(["1970-01-01"] * 3),
+    )
+    lines = order_lines(*((user, "2024-02-20", "a", 1, 1.0) for user in "uvw"))
+    tenure = computed(daily(lines, users=users), "tenure").tenure
+    assert tenure.isna().to_dict() == {"u": True, "v": True, "w": False}
+    assert tenure["w"] == 1
+
+
 def test_nobody_is_known_without_orders_where_there_is_no_users_table(order_lines, daily):
     tables = daily(order_lines(("u", "2024-02-20", "a", 1, 1.0), ("v", "2024-02-20", "a", -1, -1.0)))
     assert build(tables, SNAPSHOT, (), population="without_orders").to_pandas().empty
