@@ -1,5 +1,6 @@
 """A day more, a late row or a changed product: what is computed again is little, and equals a full rebuild."""
 
+import shutil
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -212,6 +213,16 @@ def test_other_code_or_a_cleaned_up_lake_computes_all_days(shop, tmp_path, monke
     write(shop, "products", products(("p1", 35, "c1", 99.0)), lake.UNDATED, day(400))
     for path in (path for paths in lake_log.files(old).values() for path in paths):
         Path(path).unlink()
+    assert computed(shop) == [DAYS] * 4
+    assert_as_rebuilt(shop, tmp_path)
+
+
+def test_raw_tables_that_were_created_anew_compute_all_days(shop, tmp_path):
+    for name in ("order_lines", "events", "products"):
+        shutil.rmtree(Path(shop.lake) / "raw" / name)
+    write(shop, "order_lines", pd.concat([orders(n).assign(unit_price=9.0) for n in range(DAYS)]), FIRST, day(DAYS))
+    write(shop, "events", pd.concat([events(n) for n in range(DAYS)]), FIRST, day(DAYS))
+    write(shop, "products", products(), lake.UNDATED, day(400))
     assert computed(shop) == [DAYS] * 4
     assert_as_rebuilt(shop, tmp_path)
 
