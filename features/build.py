@@ -78,7 +78,7 @@ def _population(rows: Mapping[str, ir.Table], population: str) -> ir.Table:
         users = rows["users"]
         if "registered_days_ago" in users.columns:
             # a version without a date of its own holds always, but nobody is known before registering
-            users = users.filter(users.registered_days_ago.isnull() | (users.registered_days_ago > 0))
+            users = users.filter(users.registered_at.isnull() | users.registered_days_ago.notnull())
         known = known.union(users.select("user_id"))
     if "user_visit" in rows:
         known = known.union(rows["user_visit"].select("user_id"))
@@ -140,10 +140,13 @@ def _user_categories(user_category_day: ir.Table, snapshot_date: date, *measures
 
 
 def _users(users: ir.Table, snapshot_date: date) -> ir.Table:
-    """Each user's attributes in the newest version from before the snapshot."""
+    """Each user's attributes in the newest version from before the snapshot.
+
+    `registered_days_ago` is null for who registers on the snapshot or later, which a version without a date may tell.
+    """
     known = users.filter(users.valid_from < snapshot_date).drop("day")
     newest = periods(known, "user_id").filter(lambda version: version.valid_until.isnull())
     if "registered_at" not in newest.columns:
         return newest
     days = ibis.literal(snapshot_date).delta(newest.registered_at.date(), unit="day").cast("float64")
-    return newest.mutate(registered_days_ago=days)
+    return newest.mutate(registered_days_ago=ibis.ifelse(days > 0, days, ibis.null("float64")))

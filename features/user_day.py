@@ -62,11 +62,14 @@ def periods(versions: ir.Table, key: str) -> ir.Table:
 
 
 def user_day(lines: ir.Table) -> ir.Table:
-    """One row per user and day: sums that windows add up. `lines` come from `categorised_lines`."""
+    """One row per user and day: sums that windows add up. `lines` come from `categorised_lines`.
+
+    A return has the id of the order that it takes back: `orders` counts those of which something was bought that day.
+    """
     priced = _price_levels(lines)
     gross, refund = priced.amount.clip(lower=0), (-priced.amount).clip(lower=0)
     return priced.group_by(["user_id", "day"]).aggregate(
-        orders=priced.order_id.nunique().cast("float64"),
+        orders=priced.order_id.nunique(where=priced.quantity > 0).cast("float64"),
         lines=priced.count().cast("float64"),
         products=priced.product_id.nunique().cast("float64"),
         units=priced.quantity.sum(),

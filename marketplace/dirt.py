@@ -83,6 +83,8 @@ class Dirt:
                 table = _set(table, column, slipped.cast(table[column].type))
         for column in TEXT_COLUMNS.get(name, ()) if "bad_encodings" in kinds else ():
             text = table[column].combine_chunks()
+            if not len(text.dictionary):  # no value is left
+                continue
             beyond_ascii = np.array([not word.isascii() for word in text.dictionary.to_pylist()])
             index = text.indices.fill_null(0).to_numpy()
             rows = self._some(f"{name}.bad_encodings", beyond_ascii[index] & _given(text), random)

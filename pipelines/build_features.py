@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 from deltalake import DeltaTable
 
@@ -58,9 +60,10 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         first_day = lake.days(settings, "raw/order_lines")[0]
         snapshots = list(plan_snapshots(first_day, snapshot_date, settings.horizon_days, settings.snapshots).all)
     names = [feature.name for feature in wanted] + lists
-    inputs, built, report = {day: _inputs(logs, names, day) for day in snapshots}, _built(settings), {}
-    stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
     daily = {name: lake.read_opened(connection, log) for name, log in logs.items()}
+    contents = {name: _users(daily[name]) if name == "users" else _files(log) for name, log in logs.items()}
+    inputs, built, report = _inputs(contents, names, snapshots), _built(settings), {}
+    stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
     if len(snapshots) > 1:  # hundreds of files are opened once and not for each snapshot
         daily = {name: lake.hold(connection, table) for name, table in daily.items()}
     for snapshot in stale:
@@ -97,11 +100,33 @@ def _built(settings: Settings) -> dict[str, str]:
     return dict(json.loads(kept.get("snapshots", "{}")))
 
 
-def _inputs(logs: Mapping[str, DeltaTable], names: Sequence[str], snapshot: date) -> str:
-    """A fingerprint of all that a snapshot's rows depend on: columns, code, and the files of the days before it."""
+def _inputs(
+    contents: Mapping[str, Mapping[date, str]], names: Sequence[str], snapshots: Sequence[date]
+) -> dict[date, str]:
+    """A fingerprint, by snapshot, of all that its rows depend on: columns, code, and what is of the days before it.
+
+    Args:
+        contents: by table and day, what changes when the rows of the day do.
+        names: of the columns.
+        snapshots: exclusive ends of the data.
+    """
     sources = sorted(Path(features.__file__).parent.glob("*.py"))
-    parts = [*names, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in sources)]
-    for name, log in logs.items():
-        days = lake_log.files(log).items()
-        parts += [name, *sorted(Path(file).name for day, paths in days if day < snapshot for file in paths)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    code = [*names, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in sources)]
+    days = [(day, f"{name} {content}") for name, table in contents.items() for day, content in table.items()]
+    found = {}
+    for snapshot in snapshots:
+        before = sorted(content for day, content in days if day < snapshot)
+        found[snapshot] = hashlib.sha256("\n".join([*code, *before]).encode()).hexdigest()[:16]
+    return found
+
+
+def _files(log: DeltaTable) -> dict[date, str]:
+    """By day, the names of its files, which never change."""
+    return {day: " ".join(sorted(Path(file).name for file in paths)) for day, paths in lake_log.files(log).items()}
+
+
+def _users(users: ir.Table) -> dict[date, str]:
+    """By the day that versions begin, a hash of the rows: `validate` writes those without a date again each time."""
+    row = ibis.struct({name: users[name] for name in sorted(users.columns)}).hash()
+    sums = users.group_by(day=users.valid_from.date()).aggregate(rows=users.count(), hashes=row.bit_xor())
+    return {of["day"]: f"{of['day']} {of['rows']} {of['hashes']}" for of in sums.to_pyarrow().to_pylist()}

@@ -2,6 +2,7 @@
 
 Each commit of a daily table says which versions of the raw tables it was computed from, and with which code. Days whose
 files differ between those versions and the newest ones are computed again, with what depends on them, in one commit.
+A raw table that was deleted and written anew has another id, and its version numbers say nothing of the one before.
 """
 
 import hashlib
@@ -67,15 +68,16 @@ def refresh(settings: Settings, connection: Backend) -> dict[str, int]:
 def _refresh(raw: Raw, table: Daily) -> int:
     inputs = {table.log, "products", *(["order_lines"] if table.priced else [])}
     sources = {name: log.version() for name, log in raw.logs.items() if name in inputs}
-    state = {"sources": json.dumps(sources), "code": _code()}
+    ids = {name: raw.logs[name].metadata().id for name in sources}
+    state = {"sources": json.dumps(sources), "ids": json.dumps(ids), "code": _code()}
     found = _state(raw.settings, table)
     if found == state:
         return 0
     there = lake_log.files(raw.logs[table.log])
     days = None
-    if found.get("code") == state["code"]:
+    if all(found.get(key) == state[key] for key in ("ids", "code")):
         before = json.loads(found["sources"])
-        days = reopened(raw, table.log, priced=table.priced, now=sources, before=before)
+        days = reopened(raw, table.log, priced=table.priced, before=before)
     if days is not None:
         days &= {*there, *lake.days(raw.settings, table.name)}
         if not days:
@@ -86,11 +88,11 @@ def _refresh(raw: Raw, table: Daily) -> int:
 
 
 def _state(settings: Settings, table: Daily) -> dict[str, str]:
-    """`sources` and `code` of a table as it is; without them when it was written otherwise."""
+    """`sources` (versions), `ids` and `code` of a table as it is; without them when it was written otherwise."""
     if not lake.exists(settings, table.name):
         return {}
     kept = lake_log.metadata(lake.open_table(settings, table.name))
-    return {key: kept[key] for key in ("sources", "code") if key in kept}
+    return {key: kept[key] for key in ("sources", "ids", "code") if key in kept}
 
 
 def _rows(raw: Raw, table: Daily, days: list[date]) -> pa.RecordBatchReader:

@@ -61,9 +61,7 @@ class Raw:
         return found
 
 
-def reopened(
-    raw: Raw, log: str, *, priced: bool, now: Mapping[str, int], before: Mapping[str, int]
-) -> set[date] | None:
+def reopened(raw: Raw, log: str, *, priced: bool, before: Mapping[str, int]) -> set[date] | None:
     """The days whose rows in a daily table the changes of its sources can have touched.
 
     Args:
@@ -71,14 +69,11 @@ def reopened(
         log: whose days the table has.
         priced: whether a row reads the purchases of the 27 days before as well: then a late line reopens the 27 days
             after it too.
-        now: the versions of the table's sources.
-        before: the versions that its rows were computed from.
+        before: the versions of the table's sources that its rows were computed from.
 
     Returns:
-        The days; None: all, because the table has other sources now or a version is no longer there.
+        The days; None: all, because a version is no longer there.
     """
-    if set(before) != set(now):
-        return None
     try:
         products = _changed_products(raw, before["products"]) if "products" in before else None
         days = _changed_days(raw, log, before) | _days_with(raw, log, products)

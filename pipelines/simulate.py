@@ -70,8 +70,7 @@ def simulate(settings: Settings, plan: Plan, output: Path | None, console: Conso
     try:
         written = _write(plan, partial, console)
         _describe(plan, partial, written)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.replace(folder)
+        _exchange(partial, folder)
     except OSError as error:
         raise PurseError(
             f"Writing {folder} failed: {error}. What was there stays. Free space (15 MB for a million events), or "
@@ -128,6 +127,21 @@ def command(plan: Plan) -> str:
     words += [f"--drift {kind}@{day}" for kind, day in plan.drift.items()]
     words += [f"--dirt {kind}={share}" for kind, share in plan.dirt.items()]
     return " ".join(words)
+
+
+def _exchange(new: Path, folder: Path) -> None:
+    """Put `new` in the folder's place; what was there is deleted after that only, and put back if it fails."""
+    aside = folder.with_name(f".{folder.name}.replaced")
+    if folder.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.replace(aside)
+    try:
+        new.replace(folder)
+    except OSError:
+        if aside.exists():
+            aside.replace(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _write(plan: Plan, folder: Path, console: Console) -> dict[str, Any]:

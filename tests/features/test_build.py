@@ -82,6 +82,24 @@ def test_returns_lower_spend_and_are_no_purchase(order_lines, daily):
     }
 
 
+def test_an_order_id_with_returned_lines_only_is_no_order_of_that_day(table, daily):
+    rows = [("1", "2024-01-01", 1), ("1", "2024-01-21", -1), ("2", "2024-01-21", 1), ("2", "2024-01-21", -1)]
+    rows += [("2", "2024-01-25", -1)]
+    order_ids, days, quantities = (list(column) for column in zip(*rows, strict=True))
+    lines = table(
+        user_id=["u"] * len(rows),
+        order_id=order_ids,
+        line=list(range(len(rows))),
+        product_id=["a"] * len(rows),
+        ordered_at=pd.to_datetime(days),
+        day=pd.to_datetime(days),
+        quantity=[float(quantity) for quantity in quantities],
+        unit_price=[5.0] * len(rows),
+        amount=[5.0 * quantity for quantity in quantities],
+    )
+    assert daily(lines)["user_day"].to_pandas().sort_values("day").orders.tolist() == [1, 1, 0]
+
+
 def test_rhythm_and_trend(order_lines, daily):
     lines = order_lines(
         ("u", "2024-01-10", "a", 1, 10.0), ("u", "2024-01-20", "a", 1, 10.0), ("u", "2024-02-09", "a", 1, 20.0)
@@ -185,6 +203,19 @@ def test_users_without_orders_are_those_known_and_registered_before_the_snapshot
     assert found.tenure.tolist()[:3] == [1, 60, 60]
     assert np.isnan(found.tenure["undated"])
     assert set(computed(tables, "region").index) == {"bought", "stranger"}
+
+
+def test_the_tenure_of_a_buyer_who_registers_on_the_snapshot_or_later_is_not_known_yet(order_lines, daily, table):
+    users = table(
+        user_id=["u", "v", "w"],
+        valid_from=pd.to_datetime(["1970-01-01"] * 3),
+        registered_at=pd.to_datetime(["2024-03-02", "2024-03-01", "2024-02-29"]),
+        day=pd.to_datetime(["1970-01-01"] * 3),
+    )
+    lines = order_lines(*((user, "2024-02-20", "a", 1, 1.0) for user in "uvw"))
+    tenure = computed(daily(lines, users=users), "tenure").tenure
+    assert tenure.isna().to_dict() == {"u": True, "v": True, "w": False}
+    assert tenure["w"] == 1
 
 
 def test_nobody_is_known_without_orders_where_there_is_no_users_table(order_lines, daily):

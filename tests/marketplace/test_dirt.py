@@ -116,3 +116,11 @@ def test_all_kinds_together_lose_no_row(clean, spoil):
         assert len(frame.drop_duplicates(key)) == len(before)
     again, _ = spoil("nulls", "duplicates", "outliers", "late", "out_of_order", "bad_encodings")
     assert all(a.events.equals(b.events) for a, b in zip(dirty.days, again.days, strict=True))
+
+
+@pytest.mark.parametrize("users", [1, 2])
+def test_text_without_any_value_has_nothing_to_spoil(simulate, users):
+    plan = simulate(users=users, days=3, dirt=dict.fromkeys(("nulls", "bad_encodings"), 0.99)).plan
+    dirt = Dirt(plan)
+    assert dirt.users(Shop(plan).users)["city"].null_count == users
+    assert dirt.spoiled["users.bad_encodings"] == 0

@@ -1,5 +1,6 @@
 """A day more, a late row or a changed product: what is computed again is little, and equals a full rebuild."""
 
+import shutil
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -216,6 +217,16 @@ def test_other_code_or_a_cleaned_up_lake_computes_all_days(shop, tmp_path, monke
     assert_as_rebuilt(shop, tmp_path)
 
 
+def test_raw_tables_that_were_created_anew_compute_all_days(shop, tmp_path):
+    for name in ("order_lines", "events", "products"):
+        shutil.rmtree(Path(shop.lake) / "raw" / name)
+    write(shop, "order_lines", pd.concat([orders(n).assign(unit_price=9.0) for n in range(DAYS)]), FIRST, day(DAYS))
+    write(shop, "events", pd.concat([events(n) for n in range(DAYS)]), FIRST, day(DAYS))
+    write(shop, "products", products(), lake.UNDATED, day(400))
+    assert computed(shop) == [DAYS] * 4
+    assert_as_rebuilt(shop, tmp_path)
+
+
 def test_events_may_come_later_than_orders(settings, tmp_path):
     load(settings, 10)
     for name in ("events", "products"):
@@ -247,4 +258,30 @@ def test_only_snapshots_whose_days_changed_are_computed_again(shop, monkeypatch)
     built.clear()
     assert build_features(short, day(DAYS), "training")["rows"] == rows
     assert built == [snapshot for snapshot in snapshots if snapshot > late]
+    assert 0 < len(built) < len(snapshots)
+
+
+def test_users_written_again_change_no_snapshot_and_a_later_version_only_those_after_it(shop, monkeypatch):
+    def write_users(*more: tuple[str, int, str]) -> None:
+        rows = [(f"u{n}", lake.UNDATED, "a") for n in range(9)] + [(user, day(n), band) for user, n, band in more]
+        frame = pd.DataFrame(rows, columns=["user_id", "day", "age_band"])
+        write(shop, "users", frame.assign(valid_from=pd.to_datetime(frame.day)), lake.UNDATED, day(400))
+
+    built = []
+    original = step.build
+    monkeypatch.setattr(
+        step, "build", lambda tables, snapshot, *rest: built.append(snapshot) or original(tables, snapshot, *rest)
+    )
+    monkeypatch.setattr(step, "check", lambda *_: {})
+    short = shop.with_changes(horizon_days=7)
+    write_users()
+    snapshots = [date.fromisoformat(text) for text in build_features(short, day(DAYS), "training")["snapshots"]]
+    built.clear()
+    write_users()
+    build_features(short, day(DAYS), "training")
+    assert built == snapshots[-1:]
+    built.clear()
+    write_users(("u1", 22, "b"))
+    build_features(short, day(DAYS), "training")
+    assert built == [snapshot for snapshot in snapshots if snapshot > day(22)]
     assert 0 < len(built) < len(snapshots)

@@ -131,6 +131,22 @@ def test_a_simulation_is_replaced_and_nothing_else_is(settings, tmp_path):
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
 
+def test_a_simulation_that_cannot_be_replaced_stays(settings, tmp_path, monkeypatch):
+    before = digests(run(settings, tmp_path / "shop", users=10, days=1)["output"])
+    original = Path.replace
+
+    def full(self, target):
+        if self.name.endswith(".partial"):
+            raise OSError("no space")
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(PurseError, match=r"no space.*What was there stays"):
+        run(settings, tmp_path / "shop", users=10, days=2)
+    assert digests(tmp_path / "shop") == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
 def test_a_folder_that_cannot_be_is_told(settings, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PurseError, match=r"Writing .* failed: .*name another --output"):
