@@ -81,12 +81,10 @@ def measure_realised(settings: Settings, snapshot_date: date) -> Realised | str:
 
 def _newest_matured(settings: Settings, snapshot_date: date) -> date | None:
     known = [day for day in lake.days(settings, "raw/order_lines") if day < snapshot_date]
-    scored = lake.days(settings, "predictions", "snapshot_date")
-    horizon = timedelta(days=settings.horizon_days)
-    over = [
-        day for day in scored if day + horizon <= snapshot_date and is_matured(known[-1], day, settings.horizon_days)
-    ]
-    return over[-1] if known and over else None
+    horizon_days, scored = settings.horizon_days, lake.days(settings, "predictions", "snapshot_date")
+    latest = snapshot_date - timedelta(days=horizon_days)
+    over = [day for day in scored if day <= latest and known and is_matured(known[-1], day, horizon_days)]
+    return over[-1] if over else None
 
 
 def _promised(settings: Settings, version: str) -> dict[str, float] | None:
