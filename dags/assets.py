@@ -1,7 +1,7 @@
-"""What the DAGs tell each other: there are new orders, there is a new champion.
+"""What the DAGs tell each other: there are new orders, there is a new champion, there are new scores.
 
-Every event carries the date that it makes possible to score, `{"snapshot_date": "2001-03-01"}`, because a
-run that is started by an asset has no logical date of its own.
+Every event carries the date that it makes possible to score, or that was scored,
+`{"snapshot_date": "2001-03-01"}`, because a run that is started by an asset has no logical date of its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from airflow.sdk import Asset
 
 ORDER_LINES = Asset(name="order_lines", uri="purse://lake/raw/order_lines", group="purse")
 CHAMPION = Asset(name="champion", uri="purse://registry/champion", group="purse")
+PREDICTIONS = Asset(name="predictions", uri="purse://lake/predictions", group="purse")
 
 
 def newest_snapshot_date(events: Mapping[Any, Sequence[Any]]) -> str:

@@ -4,6 +4,8 @@ Builds features and labels at several past dates, tries every family of models w
 and blends the best, measures challenger and champion on the same newest window whose truth is known, and
 promotes the challenger only when it is measurably better. Scoring then starts by itself.
 
+It runs by the clock, and when `monitor_daily` sees drift: then the run's *reason* says which.
+
 **It does not** promote because a model is new: keeping the champion is a success, and *announce_champion* is
 then skipped. It does not read orders on or after the snapshot date.
 
@@ -20,7 +22,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import chain, dag, get_current_context, task
+from airflow.sdk import Param, chain, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.assets import CHAMPION
@@ -28,6 +30,12 @@ from dags.steps import SNAPSHOT_DATE, purse, task_defaults
 from pipelines.settings import load_settings
 
 SETTINGS = load_settings()
+REASON = Param(
+    None,
+    type=["null", "string"],
+    title="Reason",
+    description="Why this retraining is wanted; `monitor_daily` says which drift it saw. It changes nothing.",
+)
 
 
 def ask_approval() -> ApprovalOperator:
@@ -58,7 +66,7 @@ def announce_champion(promotion: dict[str, Any], snapshot_date: str) -> None:
     default_args=task_defaults(),
     doc_md=__doc__,
     tags=["purse", "models"],
-    params={"snapshot_date": SNAPSHOT_DATE},
+    params={"snapshot_date": SNAPSHOT_DATE, "reason": REASON},
 )
 def retrain_daily() -> None:
     """Wire the steps."""

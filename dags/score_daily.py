@@ -20,7 +20,7 @@ from datetime import timedelta
 
 from airflow.sdk import chain, dag
 
-from dags.assets import CHAMPION, ORDER_LINES, newest_snapshot_date
+from dags.assets import CHAMPION, ORDER_LINES, PREDICTIONS, newest_snapshot_date
 from dags.steps import SNAPSHOT_DATE, purse, task_defaults
 
 
@@ -38,7 +38,8 @@ def score_daily() -> None:
     """Wire the steps."""
     wanted = "{{ params.snapshot_date or newest_snapshot_date(triggering_asset_events) }}"
     day = purse("snapshot-date", "--for", "scoring")(snapshot_date=wanted)["snapshot_date"]
-    chain(purse("build-features", "--for", "scoring")(snapshot_date=day), purse("score")(snapshot_date=day))
+    features = purse("build-features", "--for", "scoring")(snapshot_date=day)
+    chain(features, purse("score", outlets=[PREDICTIONS])(snapshot_date=day))
 
 
 score_daily()

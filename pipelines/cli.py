@@ -214,6 +214,14 @@ def score(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
 
 
 @app.command(rich_help_panel=MODEL)
+def monitor(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
+    """Compare features, scores and matured scores with the champion's training. Exit code 99: there is no champion."""
+    from pipelines.monitor import monitor as step
+
+    _step("monitor", snapshot_date, step, as_json=as_json)
+
+
+@app.command(rich_help_panel=MODEL)
 def rollback(as_json: AsJson = False) -> None:
     """Make the previous champion the champion again."""
     from pipelines.rollback import rollback as step

@@ -83,6 +83,16 @@ class Scoring(Section):
     reasons: Count
 
 
+class Monitor(Section):
+    reference_days: Count
+    spreads: float = Field(gt=0)
+    days: Count
+    of_days: Count
+    pause_days: Count
+    max_ngini_loss: float
+    max_level_error: float
+
+
 class Airflow(Section):
     ingest_schedule: str
     retrain_schedule: str
@@ -114,6 +124,7 @@ class Settings(BaseSettings):
     mlflow: Mlflow
     promotion: Promotion
     scoring: Scoring
+    monitor: Monitor
     airflow: Airflow
     services: Services
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from models.blend import blend
-from pipelines import lake, logged_model, study, sweep, tracking, trials
+from pipelines import lake, logged_model, monitor_reference, study, sweep, tracking, trials
 from pipelines.fit import checkpoints, fit
 from pipelines.level import backtest_level, forecast_level
 from pipelines.results import read_result
@@ -64,6 +64,7 @@ def _train(settings: Settings, snapshot_date: date, run_id: str) -> dict[str, An
     family = " + ".join(member["family"] for member in members)
     _log_outcome(settings, split, {"family": family, **params}, blended.ngini)
     _log_level(settings, split, level)
+    client.log_dict(run_id, monitor_reference.learn_reference(settings, snapshot_date, model), monitor_reference.FILE)
     return {
         "training_id": split["training_id"],
         "model_uri": logged_model.log_model(model, example, [member["family"] for member in members]),

@@ -34,7 +34,7 @@ def assert_order(dag: Any, *steps: str | set[str]) -> None:
 
 def test_airflow_reads_every_file(bag: Any) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"ingest_daily", "retrain_daily", "score_daily"}
+    assert set(bag.dags) == {"ingest_daily", "retrain_daily", "score_daily", "monitor_daily"}
     for read in bag.dagbag_stats:
         print(f"{read.file}: {read.duration.total_seconds():.3f} s")  # noqa: T201  # shown with -s; a limit would fail on a busy machine
 
@@ -43,6 +43,7 @@ def test_the_steps_follow_one_another(bag: Any) -> None:
     assert_order(bag.dags["ingest_daily"], "ingest", "validate")
     assert_order(bag.dags["retrain_daily"], *RETRAIN)
     assert_order(bag.dags["score_daily"], "snapshot_date", "build_features", "score")
+    assert_order(bag.dags["monitor_daily"], "snapshot_date", "monitor", "is_alarmed", "retrain")
 
 
 def test_a_person_approves_only_when_the_setting_says_so(parse: Any) -> None:
@@ -76,11 +77,12 @@ def test_a_wrong_setting_is_shown_as_an_import_error(parse: Any) -> None:
         ("ingest_daily", ["from_date", "to_date"]),
         ("retrain_daily", ["snapshot_date"]),
         ("score_daily", ["snapshot_date"]),
+        ("monitor_daily", ["snapshot_date"]),
     ],
 )
 def test_the_trigger_form_takes_dates_or_nothing(bag: Any, dag_id: str, names: list[str]) -> None:
     params = bag.dags[dag_id].params
-    assert list(params) == names
+    assert [name for name in params if name != "reason"] == names
     for name in names:
         param = deepcopy(params.get_param(name))  # resolving keeps the value
         assert param.schema["title"]
@@ -128,7 +130,7 @@ def test_the_date_of_a_run_is_the_newest_that_its_events_name() -> None:
 
 def test_reading_a_dag_file_loads_nothing_heavy() -> None:
     script = (
-        "import sys, dags.ingest_daily, dags.retrain_daily, dags.score_daily;"
+        "import sys, dags.ingest_daily, dags.retrain_daily, dags.score_daily, dags.monitor_daily;"
         "print(sorted({'tensorflow', 'keras', 'mlflow', 'great_expectations', 'lightgbm', 'ibis', 'sklearn', 'pandas'}"
         " & set(sys.modules)))"
     )

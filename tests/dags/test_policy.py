@@ -11,6 +11,7 @@ DAGS = {
     "ingest_daily": {"purse", "data"},
     "retrain_daily": {"purse", "models"},
     "score_daily": {"purse", "scores"},
+    "monitor_daily": {"purse", "monitoring"},
 }
 HELPERS = {"__init__", "assets", "steps"}
 FOLDER = Path(__file__).resolve().parents[2] / "dags"

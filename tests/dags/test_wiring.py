@@ -23,7 +23,8 @@ RESULTS = {
     "evaluate": {"measures": {"ngini": 0.5}, "run_url": "http://mlflow/#/runs/1"},
     "register": {"version": "7"},
     "promote": {"promoted": True, "description": "better by 0.01", "version": "7"},
-    "score": {"rows": 3},
+    "score": {"snapshot_date": DAY, "rows": 3},
+    "monitor": {"alarm": False, "reason": "nothing moved"},
 }
 
 STAND_IN = """#!{python}
@@ -143,3 +144,34 @@ def test_a_task_links_to_its_run_and_its_report(run: Any) -> None:
     assert link(retrained, "plan_sweep", "MlflowLink") == "http://mlflow/#/runs/1"
     assert not link(retrained, "split", "MlflowLink")
     assert link(run("ingest_daily"), "validate", "DataDocsLink") == "/data-docs/index.html"
+
+
+def test_scores_are_announced_to_the_monitoring(run: Any, purse: Purse) -> None:
+    run("score_daily", run_conf={"snapshot_date": DAY})
+    assert purse.calls[-1] == f"score --snapshot-date {DAY}"
+    assert events("predictions")[-1] == {"snapshot_date": DAY}
+
+
+def test_without_an_alarm_nothing_is_retrained(run: Any, states: Any, purse: Purse) -> None:
+    done = run("monitor_daily", run_conf={"snapshot_date": DAY})
+    assert purse.calls == [f"snapshot-date --for scoring --snapshot-date {DAY}", f"monitor --snapshot-date {DAY}"]
+    assert states(done) == {
+        "snapshot_date": "success",
+        "monitor": "success",
+        "is_alarmed": "success",
+        "retrain": "skipped",
+    }
+
+
+def test_an_alarm_starts_a_retraining_that_knows_why(run: Any, purse: Purse) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    reason = 'days.carts psi 0.3 (normal up to 0.1), "quoted"'
+    purse.answer({"monitor": {"alarm": True, "reason": reason}})
+    for _ in range(2):  # a rerun of the same date starts no second one
+        run("monitor_daily", run_conf={"snapshot_date": DAY})
+    query = select(DagRun.conf).where(DagRun.dag_id == "retrain_daily", DagRun.run_id == f"drift__{DAY}")
+    with create_session() as session:
+        assert list(session.scalars(query)) == [{"snapshot_date": DAY, "reason": reason}]

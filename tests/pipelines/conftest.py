@@ -99,7 +99,7 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "mlflow.db"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_shop(empty_mlflow: Path) -> Callable[[Path], Settings]:
     """Makes the settings of a shop in a folder, with a training set and no runs yet."""
 
@@ -135,6 +135,12 @@ def undisturbed(tmp_path: Path, make_shop: Callable[[Path], Settings]) -> Settin
 
 
 @pytest.fixture
+def users_at() -> Callable[[date], pd.DataFrame]:
+    """The users of the shop at a snapshot."""
+    return synthetic_users
+
+
+@pytest.fixture(scope="session")
 def snapshot_date() -> date:
     """The date of the retraining whose training set the shop has."""
     return SNAPSHOT_DATE
