@@ -1,6 +1,6 @@
 """Days from a drift to its alarm, and false alarms in 60 quiet days, on the simulated marketplace.
 
-    python benchmarks/drift.py                  (some minutes on 2 cores)
+    python benchmarks/drift.py                  (a quarter of an hour on 2 busy cores)
     python benchmarks/drift.py USERS SEEDS
 
 Simulates a shop from 2024-01-01 on, learns the reference of a champion trained on 2024-05-01 as `train` does, with one
@@ -213,4 +213,4 @@ def _user_event_day(events: ir.Table) -> ir.Table:
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    main(int(given[0]) if given else 3000, range(int(given[1]) if len(given) > 1 else 3))
+    main(int(given[0]) if given else 10_000, range(int(given[1]) if len(given) > 1 else 3))

@@ -75,7 +75,7 @@ def monitor(settings: Settings, snapshot_date: date) -> dict[str, Any]:
         skipped.append(realised)
     checks = _checks(settings, snapshot_date, reference, now, realised)
     if reference is not None and (absent := sorted(reference.columns.keys() - set(checks["name"]))):
-        skipped.append(f"Too few rows, or none, to compare {len(absent)} columns, such as {absent[0]}.")
+        skipped.append(f"Too few rows, or none, to compare {', '.join(absent)}.")
     verdict = _verdict(settings, snapshot_date, version, checks)
     _write(settings, snapshot_date, version, checks, verdict)
     violated = checks[checks["violated"]]

@@ -130,6 +130,7 @@ def _column(axes: "Axes", name: str, before: Summary, after: Summary) -> None:
             axes.set_xticks(np.arange(len(names)), names, rotation=60, fontsize="x-small")
         elif side.grid:
             axes.plot(np.linspace(1, 99, 99), side.grid[1:-1], label=label)
+            axes.set_xlabel("percentile", fontsize="small")
     axes.set_title(name, fontsize="medium")
     axes.legend(frameon=False, fontsize="small", labelcolor=GREY)
 
