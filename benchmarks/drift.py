@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from features.build import build, labels
 from features.definitions import available
-from features.user_day import categorised_lines, user_category_day, user_day
+from features.user_day import categorised_lines, product_versions, user_category_day, user_day
 from marketplace.plan import Plan
 from marketplace.shop import Shop
 from models import catalog
@@ -70,7 +70,7 @@ class Marketplace:
         products = _naive(connection.read_parquet(folder / "products.parquet"), "valid_from")
         products = products.mutate(valid_from=products.valid_from.fill_null(ibis.timestamp("1970-01-01")))
         orders, events = _naive(read["order_lines"], "ordered_at"), read["events"]
-        lines = lake.hold(connection, categorised_lines(orders, products))
+        lines = lake.hold(connection, categorised_lines(orders, product_versions(products)))
         category = products.select("product_id", "category").distinct()
         viewed = events.filter(events.event_type == "view").join(category, "product_id")
         tables = {
