@@ -7,7 +7,7 @@ there are the same weeks of last year, all are corrected for how those stood out
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.stats import t as student
 from models.cohort_spend import CohortSpend
 from models.gini import Floats
 from models.level_methods import METHODS, season
+from models.year_ago import days_to_last_year
 
 MIN_HISTORY_DAYS = 28
 """Days that a past snapshot needs before it to be forecast from."""
@@ -51,17 +52,18 @@ class Level:
     tried_days: int
 
 
-def forecast(spend: CohortSpend, horizon_days: int) -> Level:
+def forecast(spend: CohortSpend, horizon_days: int, holidays: Mapping[date, str] | None = None) -> Level:
     """Forecast the total of the coming `horizon_days`.
 
     The 80 % interval is as wide as the same mean of methods would have erred at past snapshots. Those overlap:
     Student's t has as many degrees of freedom as horizons fit side by side. Beyond `tried_days` it widens with the root
-    of time.
+    of time. `holidays` are names by day, of the years of history and horizon: where they move, the season is that of
+    last year's same holidays.
     """
     tried = min(horizon_days, spend.days // 3)
-    past = backtest(spend, tried) if tried else pd.DataFrame()
+    past = backtest(spend, tried, holidays) if tried else pd.DataFrame()
     share = spend.known_share(horizon_days)
-    said = _methods(spend, share, horizon_days)
+    said = _methods(spend, share, horizon_days, holidays or {})
     weights = _weights(past, list(said), tried)
     expected = _combined(said, weights)
     width = _width(past, weights, tried) * np.sqrt(horizon_days / max(tried, 1))
@@ -75,7 +77,7 @@ def forecast(spend: CohortSpend, horizon_days: int) -> Level:
     )
 
 
-def backtest(spend: CohortSpend, horizon_days: int) -> pd.DataFrame:
+def backtest(spend: CohortSpend, horizon_days: int, holidays: Mapping[date, str] | None = None) -> pd.DataFrame:
     """What would have been forecast at past snapshots, one a week, from the days before each only, and what came.
 
     Returns:
@@ -90,7 +92,7 @@ def backtest(spend: CohortSpend, horizon_days: int) -> pd.DataFrame:
         seen, window = spend.before(day), slice(day, day + horizon_days)
         actual, everyone = float(spend.known[day, window].sum()), float(spend.total[window].sum())
         share = seen.known_share(horizon_days)
-        said = _methods(seen, share, horizon_days)
+        said = _methods(seen, share, horizon_days, holidays or {})
         matured = pd.DataFrame([row for row in rows if row["day"] + horizon_days <= day])
         expected = _combined(said, _weights(matured, list(said), horizon_days))
         row = {"snapshot_date": spend.first_day + timedelta(days=day), "day": day, "actual": actual}
@@ -108,14 +110,15 @@ def _combined(said: Mapping[str, float], weights: Mapping[str, float]) -> float:
     return float(np.exp(sum(weight * np.log(said[name]) for name, weight in weights.items())))
 
 
-def _methods(spend: CohortSpend, share: float, horizon_days: int) -> dict[str, float]:
+def _methods(spend: CohortSpend, share: float, horizon_days: int, holidays: Mapping[date, str]) -> dict[str, float]:
     """The known users' spend in the horizon by each method that the history is long enough for; 0.01 or more."""
     said = {name: method(spend.total, horizon_days) for name, method in METHODS.items()}
     known = {name: share * value for name, value in said.items() if value is not None}
     ageing = spend.ageing(horizon_days)
     if ageing is not None:
         known["cohort_ageing"] = ageing
-    factor = season(spend.total, horizon_days)
+    start = spend.first_day + timedelta(days=spend.days)
+    factor = season(spend.total, horizon_days, days_to_last_year(start, horizon_days, holidays))
     return {name: max(value * factor, 0.01) for name, value in known.items()}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from models.gini import Floats
+from models.year_ago import YEAR_DAYS
 
 WEEK = 7
 LEVEL_WEEKS = 8
@@ -20,9 +21,6 @@ TREND_WEEKS = 26
 
 DAMPING = 0.9
 """Of the trend, a week: forecasting competitions found that undamped trends overshoot (Gardner & McKenzie 1985)."""
-
-SEASON_DAYS = 364
-"""A year of whole weeks, so that the same days of the week are compared."""
 
 
 def previous_window(daily: Floats, horizon_days: int) -> float | None:
@@ -55,16 +53,21 @@ METHODS: dict[str, Callable[[Floats, int], float | None]] = {
 }
 
 
-def season(daily: Floats, horizon_days: int) -> float:
+def season(daily: Floats, horizon_days: int, days_back: int = YEAR_DAYS) -> float:
     """Factor by which the coming horizon will stand out from the weeks before it, as the same weeks of last year did.
 
     Growth is taken out first, as a line and a logarithm of time: a young shop grows fast, and an older one no more so.
     A departure counts in full where it is large against the median one of the year, and hardly where it is smaller:
     Christmas counts, the noise of an ordinary month does not. 1 without the same weeks of last year and a level before
-    them. Days that move between years, such as Easter, are expected where they were.
+    them.
+
+    Args:
+        daily: spend of each past day.
+        horizon_days: length of the coming horizon.
+        days_back: to the window of last year like it, in whole weeks; see `models.year_ago`.
     """
-    start = len(daily) - SEASON_DAYS
-    if horizon_days > SEASON_DAYS or start < LEVEL_WEEKS * WEEK:
+    start = len(daily) - days_back
+    if horizon_days > days_back or start < LEVEL_WEEKS * WEEK:
         return 1.0
     daily = daily / _growth(daily)
     starts = range(start, len(daily) - horizon_days + 1, WEEK)

@@ -2,12 +2,14 @@
 
 from datetime import date
 
+import holidays
 import pandas as pd
 
 from features.cohorts import cohort_spend
 from models import level
 from models.cohort_spend import CohortSpend
 from pipelines import lake
+from pipelines.errors import PurseError
 from pipelines.settings import Settings
 
 
@@ -15,9 +17,10 @@ def forecast_level(settings: Settings, snapshot_date: date) -> level.Level:
     """Forecast the total from the days before `snapshot_date`.
 
     Raises:
-        PurseError: `build_features` has not written the daily tables.
+        PurseError: `build_features` has not written the daily tables, or nothing is known of the country's holidays.
     """
-    return level.forecast(_spend(settings, snapshot_date), settings.horizon_days)
+    spend = _spend(settings, snapshot_date)
+    return level.forecast(spend, settings.horizon_days, _holidays(settings, snapshot_date))
 
 
 def backtest_level(settings: Settings, snapshot_date: date) -> pd.DataFrame:
@@ -26,7 +29,8 @@ def backtest_level(settings: Settings, snapshot_date: date) -> pd.DataFrame:
     The horizon is cut to a third of the history where that is short.
     """
     spend = _spend(settings, snapshot_date)
-    return level.backtest(spend, min(settings.horizon_days, max(spend.days // 3, 1)))
+    days = min(settings.horizon_days, max(spend.days // 3, 1))
+    return level.backtest(spend, days, _holidays(settings, snapshot_date))
 
 
 def _spend(settings: Settings, snapshot_date: date) -> CohortSpend:
@@ -35,3 +39,17 @@ def _spend(settings: Settings, snapshot_date: date) -> CohortSpend:
     rows = cohort_spend(user_day, snapshot_date).to_pandas()
     first_day = lake.days(settings, "raw/order_lines")[0]
     return CohortSpend.of(rows, first_day, snapshot_date)
+
+
+def _holidays(settings: Settings, snapshot_date: date) -> dict[date, str]:
+    """Names of the public holidays by day, of three years before the snapshot to the one after it."""
+    if settings.country is None:
+        return {}
+    years = range(snapshot_date.year - 3, snapshot_date.year + 2)
+    try:
+        return dict(holidays.country_holidays(settings.country, years=years))
+    except NotImplementedError as error:
+        raise PurseError(
+            f"The setting country is '{settings.country}', of which no holidays are known. Give a code of ISO 3166, "
+            "such as TW or DE, or null."
+        ) from error

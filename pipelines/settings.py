@@ -114,6 +114,7 @@ class Settings(BaseSettings):
 
     source: str
     horizon_days: Count
+    country: str | None
     home: Path
     lake_root: str | None
     source_root: Path | None

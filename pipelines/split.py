@@ -146,7 +146,7 @@ def user_folds(user_id: pd.Series, folds: int) -> NDArray[np.intp]:
 
 def _training_id(connection: Backend, settings: Settings, snapshot_date: date, features: list[str]) -> str:
     """A fingerprint of the data before the snapshot date, of the code and of the settings that shape a model."""
-    parts: list[Any] = [features, settings.horizon_days, settings.scoring.model_dump()]
+    parts: list[Any] = [features, settings.horizon_days, settings.country, settings.scoring.model_dump()]
     sources = sorted(
         path for package in ("features", "models", "pipelines") for path in (REPOSITORY / package).rglob("*.py")
     )
