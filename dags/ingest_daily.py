@@ -1,4 +1,4 @@
-"""# Ingest yesterday's orders.
+"""# Ingest yesterday's rows of every table.
 
 Copies one day from the source into the lake and validates it: rows that break a critical rule move to
 `quarantine/` with their reason, the others to `raw/`. Scoring then starts by itself.

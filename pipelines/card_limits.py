@@ -53,7 +53,7 @@ def _of_the_users(facts: Facts) -> list[str]:
     if strangers := facts.built.get("rows_without_orders"):
         lines.append(f"No measure here is about users without an order ({strangers:,} rows of such were built).")
     else:
-        lines.append("Nobody is known here without an order; such users would be scored by the mean.")
+        lines.append("Nobody is known here without an order: how well such users would be scored isn't measured.")
     if new := found.newcomers:
         share = new["users"] / facts.measured["users"]
         lines.append(

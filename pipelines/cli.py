@@ -137,7 +137,7 @@ def build_features(
     ] = "scoring",
     as_json: AsJson = False,
 ) -> None:
-    """Compute the features of every user with a purchase before the snapshot."""
+    """Compute the features of users with a purchase before the snapshot, and of those known without one."""
     from pipelines.build_features import build_features as step
 
     # kept apart: a scoring run may build beside a retraining of the same date

@@ -33,7 +33,11 @@ def simulate(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder to write. Default: <home>/marketplace.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Folder to write. Default: <source_root>/marketplace, which is in the home unless set.",
+            show_default=False,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
