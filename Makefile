@@ -47,7 +47,7 @@ format: install ## rewrite to the project's style
 	$(BIN)/ruff format .
 
 lock:          ## resolve pyproject.toml again into requirements.lock (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra dev --extra distributed --extra jax pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra dev --extra distributed --extra jax --extra spark --extra redis --extra postgres pyproject.toml -o requirements.lock
 
 clean: down    ## remove the environment and caches; data in var/ stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

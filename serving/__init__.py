@@ -1,0 +1,1 @@
+"""The live service: scores of single users, what just happened, and the dashboard."""
