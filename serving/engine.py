@@ -4,7 +4,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
@@ -144,7 +144,8 @@ class Engine:
             yield predict(filled[list(self._model.feature_names)]).iloc[: len(part)]
 
     def _warm_up(self) -> None:
-        """Write the queries and compile the networks, which a first answer would wait for."""
+        """Write the queries of the first live day and compile the networks, which a first answer would wait for."""
+        tomorrow = self.release.snapshot_date + timedelta(days=1)
         users = pd.read_parquet(self._folder / SCORES, columns=["user_id"])["user_id"].iloc[: SIZES[-1]]
         for size in SIZES if self._networks else SIZES[:1]:
-            self.score({}, self.release.snapshot_date, list(users.iloc[:size]))
+            self.score({}, tomorrow, list(users.iloc[:size]))

@@ -4,6 +4,7 @@ Tables: the daily tables and `users` as in the lake, `products` (`features.user_
 (`features.user_day.category_prices` of all days before the snapshot). What the source lacks is not there.
 """
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -33,13 +34,18 @@ def write(settings: Settings, snapshot_date: date, path: Path) -> None:
     connection = lake.connect()
     connection.raw_sql(f"SET memory_limit = '{MEMORY}'")
     connection.raw_sql(f"SET temp_directory = '{path.with_suffix('.tmp')}'")
+    store(connection, _tables(settings, connection, snapshot_date), path)
+    connection.disconnect()
+
+
+def store(connection: Backend, tables: Mapping[str, ir.Table], path: Path) -> None:
+    """Write tables to a new file, each sorted by user, product or category and then by time."""
     connection.raw_sql(f"ATTACH '{path}' AS history (ROW_GROUP_SIZE {ROWS_TOGETHER})")
-    for name, rows in _tables(settings, connection, snapshot_date).items():
+    for name, rows in tables.items():
         key = next(column for column in ("user_id", "product_id", "category") if column in rows.columns)
         time = next(column for column in ("day", "valid_from") if column in rows.columns)
         connection.raw_sql(f"CREATE TABLE history.{name} AS {connection.compile(rows.order_by(key, time))}")
     connection.raw_sql("DETACH history")
-    connection.disconnect()
 
 
 def _tables(settings: Settings, connection: Backend, snapshot_date: date) -> dict[str, ir.Table]:

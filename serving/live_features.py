@@ -111,7 +111,8 @@ class LiveFeatures:
 
     def _compiled(self, snapshot_date: date) -> Statements:
         if snapshot_date not in self._statements:
-            self._statements = {snapshot_date: self._compile(snapshot_date)}
+            kept = list(self._statements.items())[-1:]
+            self._statements = {**dict(kept), snapshot_date: self._compile(snapshot_date)}
         return self._statements[snapshot_date]
 
     def _compile(self, snapshot_date: date) -> Statements:
@@ -173,11 +174,11 @@ class LiveFeatures:
                 continue
             self._connection.register("old", old)
             twice = self._live(daily.log, "old").semi_join(self._tables[daily.name], "user_id")
-            found = self._connection.sql(_sql(twice.select("user_id").limit(1))).fetchone()
-            if found is not None:
+            found = self._connection.sql(_sql(twice.select("user_id").limit(1))).fetchall()
+            if found:
                 raise ValueError(
-                    f"Expected rows of {daily.log} from {self.snapshot_date} on, found one of user '{found[0]}' from "
-                    "before it, whose history has these days. Load it into the lake; the next release takes it in."
+                    f"Expected rows of {daily.log} from {self.snapshot_date} on, found one of user '{found[0][0]}' "
+                    "from before it, whose history has these days. Load it into the lake: the next release takes it in."
                 )
 
 

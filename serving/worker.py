@@ -1,10 +1,13 @@
 """The engine in a process of its own: reading answers are never held up by a model's Python."""
 
+import os
+import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -40,7 +43,7 @@ class EngineProcess:
 
     def __init__(self) -> None:
         """A process without a release; see `open`."""
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"))
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_live_with_parent)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -100,6 +103,20 @@ class EngineProcess:
             done.set_exception(error)
             tell(done)
         return told
+
+
+def _live_with_parent() -> None:
+    """End when the service does, however it ends; Ctrl-C is the service's to hear."""
+    parent = parent_process()
+    if parent is None:
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _open(folder: Path) -> Release:

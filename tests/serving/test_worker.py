@@ -1,0 +1,74 @@
+"""The engine's process: answers as the engine does, tells of its death, and does not outlive the service."""
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import wait
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from pipelines.errors import PurseError
+from serving.engine import Engine
+from serving.worker import EngineProcess, EngineStoppedError
+from tests.serving.releases import SNAPSHOT, day, make_release, random_shop, small_model
+
+SERVICE = """
+import sys, time
+from pathlib import Path
+from serving.worker import EngineProcess
+
+if __name__ == "__main__":
+    process = EngineProcess.open(Path(sys.argv[1]))
+    print(*process._pool._processes, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_release(tmp_path_factory.mktemp("releases") / "7", random_shop(), small_model())
+
+
+def test_the_process_answers_as_the_engine_does_and_its_death_is_told(folder):
+    engine, process = Engine.open(folder), EngineProcess.open(folder)
+    assert process.release == engine.release
+    asked = [process.score({}, day(1), [f"u{n}"]) for n in range(3)]
+    wait(asked)
+    for n, told in enumerate(asked):
+        assert told.result().equals(engine.score({}, day(1), [f"u{n}"]))
+    with pytest.raises(ValueError, match="the history ends there"):
+        process.score({}, day(-1), ["u1"]).result()
+    os.kill(next(iter(process._pool._processes)), signal.SIGKILL)
+    with pytest.raises(EngineStoppedError, match="opened again"):
+        process.score({}, SNAPSHOT, ["u1"]).result()
+    with pytest.raises(EngineStoppedError):
+        process.canary().result()
+    process.close()
+
+
+def test_a_release_that_cannot_be_read_is_an_error_of_the_caller(tmp_path):
+    with pytest.raises(PurseError, match="cannot be read"):
+        EngineProcess.open(tmp_path)
+
+
+def test_the_process_ends_with_a_service_that_is_killed(folder, tmp_path: Path):
+    script = tmp_path / "service.py"
+    script.write_text(SERVICE)
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(
+        [sys.executable, str(script), str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    ) as service:
+        assert service.stdout is not None
+        worker = int(service.stdout.readline())
+        service.send_signal(signal.SIGKILL)
+    until = monotonic() + 20
+    while Path(f"/proc/{worker}").exists() and monotonic() < until:
+        sleep(0.05)
+    assert not Path(f"/proc/{worker}").exists()
