@@ -138,9 +138,6 @@ class PostgresStore:
 
     async def activate(self, state: InForce, since: date, drop_before: date) -> None:
         """See the protocol."""
-        upsert = (
-            "INSERT INTO purse_serving.state VALUES (1, %s) ON CONFLICT (only_row) DO UPDATE SET value = excluded.value"
-        )
         async with self._working.transaction() as connection:
             await connection.execute(SWITCH, [json.dumps(asdict(state))])
             await connection.execute("DELETE FROM purse_serving.live_rows WHERE day < %s", [drop_before])
