@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from features.build import build, labels
 from features.definitions import available
-from features.user_day import categorised_lines, product_versions, user_category_day, user_day
+from features.user_day import categorised_lines, category_prices, product_versions, user_category_day, user_day
 from marketplace.plan import Plan
 from marketplace.shop import Shop
 from models import catalog
@@ -75,7 +75,7 @@ class Marketplace:
         viewed = events.filter(events.event_type == "view").join(category, "product_id")
         tables = {
             "raw/order_lines": orders.drop("order_id", "line"),
-            "user_day": user_day(lines),
+            "user_day": user_day(lines, category_prices(lines)),
             "user_category_day": user_category_day(lines),
             "user_event_day": _user_event_day(events),
             "user_event_category_day": viewed.group_by(["day", "category"]).aggregate(

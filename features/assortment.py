@@ -8,7 +8,7 @@ PRICE_LEVEL = tuple(
         unit="standard deviations",
         description=(
             f"Mean position of the items bought in the last {window} days among the log unit prices of their category "
-            "(z-score against the 28 days up to each purchase): above 0 buys dearer than others do."
+            "(z-score against the 28 days before each purchase): above 0 buys dearer than others do."
         ),
         phrase=f"has a price level of {{value:+.1f}} (0 is the usual price of a category; last {window} days)",
         window_days=window,

@@ -101,7 +101,7 @@ QUOTIENTS = (
         "viewed_price_level",
         "standard deviations",
         "Mean position of the list prices of the products viewed among the prices paid in their category "
-        "(z-score against the purchases of the 28 days up to each view)",
+        "(z-score against the purchases of the 28 days before each view)",
         "looks at items {value:+.1f} standard deviations from what is paid in their category",
         PRICE_VIEWS,
         lambda day: ratio(day.view_level.sum(), day.view_level_views.sum()),

@@ -1,18 +1,18 @@
 """The first stage: the order log reduced to one row per user and day, and per user, category and day.
 
-Every row depends on its own day and the 27 days before it only, and on what was known of products by then: a day that
-is written stays right until a late row reopens it and, for the prices, the 27 days after it (`pipelines.daily`).
+Every row depends on the user's own rows of the day, on what was known of products by then and, for the prices, on the
+shop's 28 days before it. So a day that is written stays right until a late row reopens it and, for the prices, the 28
+days after it (`pipelines.daily`), and today's row of a user can be told while the day is not over.
 """
 
 import ibis
 import ibis.expr.types as ir
 
-SMALLEST_SPREAD = 1e-6
-"""Below it the log prices of a category do not differ but for rounding."""
+SMALLEST_SPREAD = 1e-4
+"""Below it the log prices of a category do not differ but for rounding, which would decide the price level."""
 
 PRICE_REFERENCE_DAYS = 28
-"""Prices are compared with those of the same category in so many days, the line's own day included."""
-
+"""Prices are compared with those of the same category in so many days before the line's own day."""
 
 PRODUCT_ATTRIBUTES = {"category": "string", "list_price": "float64"}
 """What the first stage reads of products, and its types."""
@@ -61,12 +61,16 @@ def periods(versions: ir.Table, key: str) -> ir.Table:
     return starts.mutate(valid_until=starts.valid_from.lead().over(history))
 
 
-def user_day(lines: ir.Table) -> ir.Table:
-    """One row per user and day: sums that windows add up. `lines` come from `categorised_lines`.
+def user_day(lines: ir.Table, prices: ir.Table) -> ir.Table:
+    """One row per user and day: sums that windows add up.
 
     A return has the id of the order that it takes back: `orders` counts those of which something was bought that day.
+
+    Args:
+        lines: from `categorised_lines`.
+        prices: of the 28 days before each day of the lines, from `category_prices`.
     """
-    priced = _price_levels(lines)
+    priced = price_levels(_log_prices(lines), prices, "price_level")
     gross, refund = priced.amount.clip(lower=0), (-priced.amount).clip(lower=0)
     return priced.group_by(["user_id", "day"]).aggregate(
         orders=priced.order_id.nunique(where=priced.quantity > 0).cast("float64"),
@@ -93,48 +97,49 @@ def user_category_day(lines: ir.Table) -> ir.Table:
     )
 
 
-def _price_levels(lines: ir.Table) -> ir.Table:
-    """Add `price_level`: the z-score of the line's log unit price among its category's lines of 28 days.
+def category_prices(lines: ir.Table) -> ir.Table:
+    """One row per category and day with a purchase: `n`, `total` and `squares` of the log unit prices.
 
-    Null for returns, for lines without a price or category, and where the category's prices do not differ.
+    `lines` come from `categorised_lines`; returns and lines without a price or category do not count.
     """
-    lines = log_prices(lines)
-    joined = lines.left_join(price_reference(lines), ["category", "day"])
-    return joined.select(*lines.columns, price_level=(joined.log_price - joined["mean"]) / joined.spread)
+    lines = _log_prices(lines)
+    priced = lines.filter(lines.log_price.notnull())
+    return priced.group_by(["category", "day"]).aggregate(
+        n=priced.count().cast("float64"), total=priced.log_price.sum(), squares=(priced.log_price**2).sum()
+    )
 
 
-def log_prices(lines: ir.Table) -> ir.Table:
+def price_levels(rows: ir.Table, prices: ir.Table, name: str) -> ir.Table:
+    """Add a price level: the z-score of `log_price` among the category's purchases of the 28 days before the row's day.
+
+    Null where `log_price` is null, nothing of the category was bought on those days, or its prices did not differ.
+
+    Args:
+        rows: with `category`, `day` and `log_price`.
+        prices: of those days, from `category_prices`.
+        name: of the column.
+    """
+    asked = rows.filter(rows.log_price.notnull()).select("category", "day").distinct()
+    joined = rows.left_join(_price_reference(prices, asked), ["category", "day"])
+    return joined.select(*rows.columns, **{name: (joined.log_price - joined["mean"]) / joined.spread})
+
+
+def _log_prices(lines: ir.Table) -> ir.Table:
     """Add `log_price`: the log unit price of a purchase; null for returns and lines without a price or category."""
     bought = (lines.quantity > 0) & (lines.unit_price > 0) & lines.category.notnull()
     return lines.mutate(log_price=ibis.ifelse(bought, lines.unit_price, ibis.null("float64")).ln())
 
 
-def price_reference(lines: ir.Table, asked: ir.Table | None = None) -> ir.Table:
-    """`mean` and `spread` of the log prices of a `category` in the 28 days up to and with `day`.
-
-    Args:
-        lines: from `log_prices`.
-        asked: further categories and days, on which nothing of the category may have been bought.
-    """
-    daily = (
-        lines.filter(lines.log_price.notnull())
-        .group_by(["category", "day"])
-        .aggregate(
-            n=lambda t: t.count().cast("float64"),
-            total=lambda t: t.log_price.sum(),
-            squares=lambda t: (t.log_price**2).sum(),
-        )
-    )
-    if asked is not None:
-        quiet = asked.anti_join(daily, ["category", "day"])
-        daily = daily.union(quiet.mutate(n=0.0, total=0.0, squares=0.0))
-    trailing = ibis.window(
+def _price_reference(prices: ir.Table, asked: ir.Table) -> ir.Table:
+    """`mean` and `spread` of a category's log prices in the 28 days before a `day`, at least of those in `asked`."""
+    quiet = asked.anti_join(prices, ["category", "day"])
+    daily = prices.union(quiet.mutate(n=0.0, total=0.0, squares=0.0).select(*prices.columns))
+    before = ibis.window(
         group_by="category",
         order_by="day",
-        preceding=ibis.interval(days=PRICE_REFERENCE_DAYS - 1),
-        following=ibis.interval(days=0),
+        between=(-ibis.interval(days=PRICE_REFERENCE_DAYS), -ibis.interval(days=1)),
     )
-    sums = daily.select("category", "day", **{c: daily[c].sum().over(trailing) for c in ("n", "total", "squares")})
+    sums = daily.select("category", "day", **{c: daily[c].sum().over(before) for c in ("n", "total", "squares")})
     n = sums.n.nullif(0)
     mean = sums.total / n
     spread = (sums.squares / n - mean**2).clip(lower=0).sqrt()

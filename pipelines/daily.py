@@ -34,8 +34,8 @@ class Daily:
     Attributes:
         name: of the table.
         log: the raw table whose days it has.
-        priced: whether a row reads the purchases of the 27 days before as well.
-        reduce: takes the log's rows with what is known of their products; for events, if `priced`, order lines as well.
+        priced: whether a row reads the prices of the 28 days before as well.
+        reduce: takes the log's rows with what is known of their products and, if `priced`, `category_prices`.
     """
 
     name: str
@@ -110,15 +110,13 @@ def _rows(raw: Raw, table: Daily, days: list[date]) -> pa.RecordBatchReader:
 
 
 def _reduced(raw: Raw, table: Daily, days: list[date]) -> ir.Table:
-    reference = {day - A_DAY * n for day in days for n in range(user_day.PRICE_REFERENCE_DAYS)}
-    logs = []
-    if table.log == "events":
-        logs.append(event_day.catalogued_events(raw.read("events", days), raw.products))
-    if table.priced or table.log == "order_lines":
-        lines = raw.read("order_lines", reference if table.priced else days)
-        logs.append(user_day.categorised_lines(lines, raw.products))
-    rows = table.reduce(*logs)
-    return rows.filter(rows.day.isin(days))
+    described = user_day.categorised_lines if table.log == "order_lines" else event_day.catalogued_events
+    rows = described(raw.read(table.log, days), raw.products)
+    if not table.priced:
+        return table.reduce(rows)
+    before = {day - A_DAY * (n + 1) for day in days for n in range(user_day.PRICE_REFERENCE_DAYS)}
+    lines = user_day.categorised_lines(raw.read("order_lines", before), raw.products)
+    return table.reduce(rows, user_day.category_prices(lines))
 
 
 def _portions(raw: Raw, table: Daily, days: list[date]) -> list[list[date]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.gini import bootstrap_interval, normalized_gini, paired_bootstrap
 from models.metrics import coverage, measure, relative_bias
 from pipelines import model_card, plots, tracking
+from pipelines.canary_set import CANARY_FILE, canary_set
 from pipelines.findings import Findings, find, profile_groups
 from pipelines.promote import Gain
 from pipelines.registry import CHAMPION, MODEL_CARD_FILE, version_of
@@ -158,6 +159,9 @@ def _log(test: Test, result: dict[str, Any], findings: Findings) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "test_predictions.parquet"
         _per_user(test).to_parquet(path, index=False)
+        mlflow.log_artifact(str(path))
+        path = Path(folder) / CANARY_FILE
+        canary_set(test.user_id, test.users.features, test.challenger, test.model).to_parquet(path, index=False)
         mlflow.log_artifact(str(path))
     for name, figure in _figures(test, findings).items():
         mlflow.log_figure(figure, f"plots/{name}.png")

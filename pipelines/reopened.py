@@ -67,7 +67,7 @@ def reopened(raw: Raw, log: str, *, priced: bool, before: Mapping[str, int]) -> 
     Args:
         raw: the raw tables.
         log: whose days the table has.
-        priced: whether a row reads the purchases of the 27 days before as well: then a late line reopens the 27 days
+        priced: whether a row reads the prices of the 28 days before as well: then a late line reopens the 28 days
             after it too.
         before: the versions of the table's sources that its rows were computed from.
 
@@ -79,7 +79,7 @@ def reopened(raw: Raw, log: str, *, priced: bool, before: Mapping[str, int]) -> 
         days = _changed_days(raw, log, before) | _days_with(raw, log, products)
         if priced:
             purchases = _changed_days(raw, "order_lines", before) | _days_with(raw, "order_lines", products)
-            days |= {day + A_DAY * n for day in purchases for n in range(user_day.PRICE_REFERENCE_DAYS)}
+            days |= {day + A_DAY * (n + 1) for day in purchases for n in range(user_day.PRICE_REFERENCE_DAYS)}
     except (DeltaError, duckdb.Error):  # a version is gone, by a clean-up of the lake
         return None
     return days

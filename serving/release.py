@@ -1,17 +1,29 @@
 """A release: a version of the model over a scored snapshot, in a folder complete without MLflow and the lake."""
 
 import json
-from dataclasses import dataclass
-from datetime import date, datetime
+import pickle
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pipelines import lake, tracking
+from pipelines.canary_set import CANARY_FILE
+from pipelines.errors import PurseError
 from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from models.purchasing_power import PurchasingPower
 
 ABOUT = "release.json"
 MODEL = "model.pkl"
+REGISTERED = "registered.pkl"
+"""Calibration and intervals as they were registered, and evaluated, before money was levelled for the snapshot."""
+
 HISTORY = "history.duckdb"
 SCORES = "scores.parquet"
-CANARY = "canary.parquet"
 
 
 @dataclass(frozen=True)
@@ -58,14 +70,108 @@ def prepare(settings: Settings, root: Path) -> Path:
         NothingToDo: there is no champion.
         PurseError: the champion has scored nothing yet, or cannot be loaded.
     """
-    raise NotImplementedError
+    from pipelines.score import champion_version
+
+    root.mkdir(parents=True, exist_ok=True)
+    version = champion_version(settings)
+    with tracking.exclusive(settings, "serving-release"):
+        for left in root.glob(".*"):  # of a process that was killed
+            shutil.rmtree(left)
+        folder = Path(tempfile.mkdtemp(dir=root, prefix="."))
+        try:
+            release = _write(settings, version, folder)
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
+        return _put(folder, root / f"{version}-{release.snapshot_date}")
 
 
 def newest(root: Path) -> Path | None:
     """The folder of the release whose scores were computed last; None: there is none."""
-    raise NotImplementedError
+    folders = [path.parent for path in root.glob(f"[!.]*/{ABOUT}")]
+    return max(folders, key=lambda folder: (Release.read(folder).created_at, folder.name), default=None)
 
 
 def remove_others(root: Path, *kept: Path) -> None:
     """Delete every release but those named: the one in force and the one before it."""
-    raise NotImplementedError
+    for path in root.glob(f"[!.]*/{ABOUT}"):
+        if path.parent not in kept:
+            shutil.rmtree(path.parent)
+
+
+def _write(settings: Settings, version: str, folder: Path) -> Release:
+    from serving import history
+
+    snapshot_date, created_at = _write_scores(settings, version, folder / SCORES)
+    model = _write_model(settings, version, snapshot_date, folder)
+    history.write(settings, snapshot_date, folder / HISTORY)
+    _write_canary(settings, version, folder)
+    release = Release(
+        model_version=version,
+        snapshot_date=snapshot_date,
+        horizon_days=model.horizon_days,
+        created_at=created_at,
+        columns=_columns(settings),
+        backend=settings.training.backend,
+    )
+    (folder / ABOUT).write_text(json.dumps(asdict(release), default=lambda value: value.isoformat(), indent=1))
+    return release
+
+
+def _write_scores(settings: Settings, version: str, path: Path) -> tuple[date, datetime]:
+    """The newest snapshot that the version has scored, and when; its scores are written to `path`."""
+    connection, found = lake.connect(), None
+    if lake.exists(settings, "predictions"):
+        scores = lake.read(connection, settings, "predictions")
+        scores = scores.filter(scores.model_version == version)
+        newest_first = scores.group_by("snapshot_date").aggregate(at=scores.scored_at.max()).order_by("snapshot_date")
+        found = newest_first.to_pyarrow().to_pylist()
+    if not found:
+        raise PurseError(
+            f"The champion, version {version}, has scored no snapshot yet. Run score_daily, or 'purse build-features' "
+            "and 'purse score', and deploy again."
+        )
+    day, at = found[-1]["snapshot_date"], found[-1]["at"]
+    rows = scores.filter(scores.snapshot_date == day).order_by("user_id")
+    connection.raw_sql(f"COPY ({connection.compile(rows)}) TO '{path}' (FORMAT parquet)")
+    return day, at.replace(tzinfo=UTC)
+
+
+def _write_model(settings: Settings, version: str, snapshot_date: date, folder: Path) -> "PurchasingPower":
+    """The model at the level that the snapshot's scores have, and what the level replaced."""
+    from pipelines.level import forecast_level
+    from pipelines.logged_model import load_model
+
+    model = load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
+    table = lake.read(lake.connect(), settings, "features")
+    features = table.filter(table.snapshot_date == snapshot_date).to_pyarrow().to_pandas()
+    levelled = model.levelled(features, forecast_level(settings, snapshot_date).expected)
+    (folder / MODEL).write_bytes(pickle.dumps(levelled))
+    (folder / REGISTERED).write_bytes(pickle.dumps({"calibration": model.calibration, "intervals": model.intervals}))
+    return levelled
+
+
+def _write_canary(settings: Settings, version: str, folder: Path) -> None:
+    """The canary set that `evaluate` kept with the version's run; none for a champion from before it kept one."""
+    client = tracking.connect(settings)
+    run_id = client.get_model_version(settings.mlflow.model_name, version).run_id
+    if CANARY_FILE in {file.path for file in client.list_artifacts(run_id)}:
+        client.download_artifacts(run_id, CANARY_FILE, str(folder))
+
+
+def _columns(settings: Settings) -> tuple[str, ...]:
+    """The columns that the source gives, such as "order_lines.amount"."""
+    connection, tables = lake.connect(), ("order_lines", "users", "products", "events")
+    raw = {
+        name: lake.read(connection, settings, f"raw/{name}") for name in tables if lake.exists(settings, f"raw/{name}")
+    }
+    return tuple(f"{name}.{column}" for name, table in raw.items() for column in table.columns)
+
+
+def _put(folder: Path, target: Path) -> Path:
+    """Rename a folder into its place, out of which what was there goes first."""
+    if target.exists():
+        old = Path(tempfile.mkdtemp(dir=target.parent, prefix=".")) / target.name
+        target.rename(old)
+        shutil.rmtree(old.parent)
+    return folder.rename(target)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from features.event_day import catalogued_events, user_event_category_day, user_event_day
-from features.user_day import categorised_lines, product_versions, user_category_day, user_day
+from features.user_day import categorised_lines, category_prices, product_versions, user_category_day, user_day
 
 EVENT_COLUMNS = ("user_id", "occurred_at", "event_type", "product_id", "session_id", "dwell_seconds")
 COLUMNS = ("user_id", "ordered_at", "product_id", "quantity", "amount")
@@ -37,10 +37,11 @@ def daily():
     def make(lines, products=None, users=None, events=None):
         versions = None if products is None else product_versions(products)
         lines = categorised_lines(lines, versions)
-        tables = {"user_day": user_day(lines), "user_category_day": user_category_day(lines)}
+        prices = category_prices(lines)
+        tables = {"user_day": user_day(lines, prices), "user_category_day": user_category_day(lines)}
         if events is not None:
             events = catalogued_events(events, versions)
-            tables["user_event_day"] = user_event_day(events, lines)
+            tables["user_event_day"] = user_event_day(events, prices)
             tables["user_event_category_day"] = user_event_category_day(events)
         return tables | ({"users": users} if users is not None else {})
 

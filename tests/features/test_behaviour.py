@@ -12,7 +12,7 @@ from features.build import build
 from features.definitions import FEATURES, available
 from features.event_day import catalogued_events, user_event_day
 from features.schema import TABLES
-from features.user_day import categorised_lines
+from features.user_day import categorised_lines, category_prices
 
 SNAPSHOT = date(2024, 3, 1)
 PRODUCTS = {
@@ -34,7 +34,11 @@ def computed(tables, *names, snapshot=SNAPSHOT):
 def shop(order_lines, events, daily, table):
     """One user who visited on three days and bought on one; v bought only, w visited only."""
     lines = order_lines(
-        ("u", "2024-02-20", "a", 1, 1.0), ("u", "2024-02-20", "b", 1, np.e**2), ("v", "2024-01-01", "c", 1, 5.0)
+        ("u", "2024-02-20", "a", 1, 1.0),
+        ("u", "2024-02-20", "b", 1, np.e**2),
+        ("v", "2024-02-15", "a", 1, 1.0),
+        ("v", "2024-02-15", "b", 1, np.e**2),
+        ("v", "2024-01-01", "c", 1, 5.0),
     )
     seen = events(
         ("u", "2024-02-10 23:00", "view", "a", "s1", 30.0),
@@ -85,7 +89,7 @@ def test_conversion_and_recency_by_hand(shop):
 
 def test_what_is_viewed_against_what_is_paid(shop):
     user = computed(shop, "viewed_price_level_28d", "price_level_28d", "viewed_price_gap_28d").loc["u"]
-    # log prices paid in category x on 20 February: 0 and 2, mean 1, deviation 1; b is listed at 3. Of the other views,
+    # log prices paid in category x on 15 February: 0 and 2, mean 1, deviation 1; b is listed at 3. Of the other views,
     # the one of 10 February precedes all purchases, and category y has no two prices
     assert user.to_dict() == pytest.approx(
         {"viewed_price_level_28d": 2, "price_level_28d": 0, "viewed_price_gap_28d": 2}
@@ -94,7 +98,7 @@ def test_what_is_viewed_against_what_is_paid(shop):
 
 def test_a_view_on_a_day_without_purchases_is_compared_with_the_28_days_before(order_lines, events, daily, table):
     lines = order_lines(("v", "2024-02-01", "a", 1, 1.0), ("v", "2024-02-01", "b", 1, np.e**2))
-    views = events(*((user, day, "view", "b", "s", 1.0) for user, day in (("v", "2024-02-28"), ("w", "2024-02-29"))))
+    views = events(*((user, day, "view", "b", "s", 1.0) for user, day in (("v", "2024-02-29"), ("w", "2024-03-01"))))
     level = daily(lines, table(**PRODUCTS), events=views)["user_event_day"].to_pandas().set_index("user_id").view_level
     assert level["v"] == pytest.approx(2)
     assert np.isnan(level["w"])
@@ -153,7 +157,8 @@ def test_no_event_at_all(random_lines, random_events, random_products, daily):
 
 def test_optional_columns_may_be_absent(random_lines, random_events):
     bare = random_events.select("event_id", "user_id", "occurred_at", "event_type", "day")
-    rows = user_event_day(catalogued_events(bare, None), categorised_lines(random_lines, None)).to_pandas()
+    prices = category_prices(categorised_lines(random_lines, None))
+    rows = user_event_day(catalogued_events(bare, None), prices).to_pandas()
     assert rows.views.sum() == (random_events.to_pandas().event_type == "view").sum()
     assert (rows[["dwell_seconds", "sessions", "view_level_views"]] == 0).all(axis=None)
 

@@ -118,15 +118,29 @@ def test_nobody_in_the_recent_window_is_a_trend_of_zero(order_lines, daily):
     assert computed(daily(order_lines(("u", "2024-01-10", "a", 1, 10.0))), "spend_trend_28d").loc["u"].item() == 0
 
 
-def test_price_level_is_the_z_score_of_the_log_price_in_the_category(order_lines, daily, table):
+def test_price_level_is_the_z_score_of_the_log_price_among_the_category_s_28_days_before(order_lines, daily, table):
+    before = [("shop", "2024-01-23", "a", 2, 2.0), ("shop", "2024-02-19", "b", 1, np.e**2)]
     lines = order_lines(
+        ("forgotten", "2024-01-22", "a", 1, 99.0),
+        *before,
         ("cheap", "2024-02-20", "a", 2, 2.0),
         ("dear", "2024-02-20", "b", 1, np.e**2),
+        ("dearest", "2024-02-20", "b", 1, np.e**3),
         ("other", "2024-02-20", "c", 1, 7.0),
     )
     users = computed(daily(lines, table(**PRODUCTS)), "price_level_28d").price_level_28d
-    # log prices of category x are 0 and 2: mean 1, standard deviation 1; category y has one price, so no level
-    assert users.to_dict() == pytest.approx({"cheap": -1, "dear": 1, "other": 0})
+    # log prices of category x before 20 February are 0 and 2: mean 1, standard deviation 1; category y has none
+    expected = {"cheap": -1, "dear": 1, "dearest": 2, "other": 0, "forgotten": 0}
+    assert users.drop("shop").to_dict() == pytest.approx(expected)
+
+
+def test_prices_of_the_same_day_do_not_move_a_price_level(order_lines, daily, table):
+    before = [("v", "2024-02-19", "a", 1, 1.0), ("v", "2024-02-19", "b", 1, np.e**2)]
+    bought = ("u", "2024-02-20", "b", 1, np.e**2)
+    alone = computed(daily(order_lines(*before, bought), table(**PRODUCTS)), "price_level_28d")
+    others = [("w", "2024-02-20", "a", 1, 1e6)] * 3
+    among = computed(daily(order_lines(*before, *others, bought), table(**PRODUCTS)), "price_level_28d")
+    assert alone.price_level_28d["u"] == among.price_level_28d["u"] == pytest.approx(1)
 
 
 def test_breadth(order_lines, daily, table):

@@ -22,6 +22,8 @@ def test_three_actions_by_hand(order_lines, daily, table):
         ("u", "2024-01-01", "b", 1, 5.0),
         ("u", "2024-01-11", "a", -1, -10.0),
         ("u", "2024-02-29", "a", 3, 30.0),
+        ("v", "2024-02-20", "a", 1, 1.0),
+        ("v", "2024-02-20", "b", 1, np.e**2),
     )
     products = table(product_id=["a", "b"], valid_from=pd.to_datetime(["1970-01-01"] * 2), category=["x", "x"])
     user = computed(daily(lines, products)["user_day"]).loc["u"]
@@ -31,8 +33,8 @@ def test_three_actions_by_hand(order_lines, daily, table):
         "sequence_spend": [25, -10, 30],
         "sequence_units": [3, -1, 3],
         "sequence_lines": [2, 1, 1],
-        # dearer and cheaper on one day, then a return, then nothing to compare with
-        "sequence_price_level": pytest.approx([0, 0, 0], abs=1e-6),
+        # nothing to compare with, then a return, then 10 where log prices are 1 on average, with a deviation of 1
+        "sequence_price_level": pytest.approx([0, 0, np.log(10) - 1]),
     }
 
 
