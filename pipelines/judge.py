@@ -58,7 +58,7 @@ def judge(settings: Settings, connection: ibis.BaseBackend, table: Table, start:
     given = staged.filter(((staged.day >= start) & (staged.day < end)) | (staged.day == lake.UNDATED))
     earlier = staged.filter((staged.day < start) & (staged.day != lake.UNDATED) & staged.fault.isnull())
     numbered = _with_copies(given, earlier, table)
-    rows = numbered.mutate(reason=_reason(numbered, rules)).to_pyarrow()
+    rows = numbered.mutate(reason=broken_rules(numbered, rules)).to_pyarrow()
     frame = rows.select(sorted({column for rule in rules for column in rule.columns})).to_pandas()
     canonical = [column.name for column in table.columns if column.name in staged.columns]
     judged = Judged(
@@ -94,7 +94,7 @@ def _with_copies(given: ir.Table, earlier: ir.Table, table: Table) -> ir.Table:
     return numbered.mutate(**{COPY: copies}).select([*given.columns, COPY])
 
 
-def _reason(rows: ir.Table, rules: tuple[Rule, ...]) -> ir.StringValue:
+def broken_rules(rows: ir.Table, rules: tuple[Rule, ...]) -> ir.StringValue:
     """The names of the critical rules that a row breaks, joined by ", "; null if it breaks none."""
     names = [
         ibis.ifelse(rule.holds(rows), ibis.null("string"), rule.name)

@@ -111,6 +111,21 @@ class Services(Section):
     mlflow_port: int
 
 
+class Serving(Section):
+    port: int
+    url: str | None
+    store: str | None
+    clock: Literal["wall", "data"] | None
+    timezone: str
+    max_future_seconds: float = Field(ge=0)
+    max_body_kilobytes: Count
+    max_ids: Count
+    max_rows: Count
+    rate_limit: str
+    batch_users: Count
+    canary_milliseconds: float = Field(gt=0)
+
+
 class Settings(BaseSettings):
     """All settings; see conf/purse.yaml for their meaning and defaults."""
 
@@ -133,6 +148,7 @@ class Settings(BaseSettings):
     serving: Serving
     airflow: Airflow
     services: Services
+    serving: Serving
 
     @classmethod
     def settings_customise_sources(
@@ -162,6 +178,11 @@ class Settings(BaseSettings):
         """The folder that {source_root} in a source file stands for."""
         root = self.source_root or self.home_path
         return root if root.is_absolute() else REPOSITORY / root
+
+    @property
+    def serving_folder(self) -> Path:
+        """What the live service keeps: releases, the embedded store, keys and logs."""
+        return self.home_path / "serving"
 
     @property
     def tracking_uri(self) -> str:

@@ -1,0 +1,126 @@
+"""API keys of the live service: random, stored as hashes in a file that only its owner can read.
+
+A key is 256 random bits, so a single SHA-256 of it cannot be turned back; a slow hash is for passwords. The steps of
+the same home have a key of their own, `own_key`, in a file beside: whoever can read that can read the data as well.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal, get_args
+
+from pipelines.errors import PurseError
+from pipelines.files import write_atomically
+
+Scope = Literal["read", "write", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+PREFIX = "purse"
+OWN = "steps of this home"
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is kept of a key.
+
+    Attributes:
+        key_id: the part of the key that may be shown.
+        name: what it is for.
+        scopes: what it may do: read scores, write events and orders, administer.
+        hash: SHA-256 of the whole key, as hexadecimal digits.
+        created_at: when, ISO with zone.
+        expires_at: from when on it is void; None: until it is revoked.
+    """
+
+    key_id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    hash: str
+    created_at: str
+    expires_at: str | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it has not expired."""
+        return self.expires_at is None or now < datetime.fromisoformat(self.expires_at)
+
+
+class Keys:
+    """The keys in a file; read again when it has changed, so that the service follows the command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file, self._own_file = folder / "keys.json", folder / "own_key"
+        self._keys: dict[str, Key] = {}
+        self._stamp: tuple[int, int] | None = None
+
+    def all(self) -> list[Key]:
+        """Every key, oldest first, expired ones included."""
+        try:
+            status = self._file.stat()
+        except FileNotFoundError:
+            return []
+        stamp = (status.st_mtime_ns, status.st_ino)
+        if stamp != self._stamp:
+            rows = json.loads(self._file.read_text())
+            self._keys = {row["key_id"]: Key(**row | {"scopes": tuple(row["scopes"])}) for row in rows}
+            self._stamp = stamp
+        return list(self._keys.values())
+
+    def verify(self, text: str, now: datetime) -> Key | None:
+        """The key that was presented, or None; takes as long whichever character is wrong."""
+        self.all()
+        _, _, rest = text.partition("_")
+        found = self._keys.get(rest.partition("_")[0])
+        known = found.hash if found else _hash("")
+        same = hmac.compare_digest(known, _hash(text))
+        return found if found and same and found.holds(now) else None
+
+    def create(self, name: str, scopes: Sequence[Scope], now: datetime) -> tuple[Key, str]:
+        """Add a key; returns what is kept of it and the key itself, which is not shown again."""
+        if not scopes:
+            raise PurseError(f"A key needs a scope: give one or more of {', '.join(SCOPES)} with --scope.")
+        key_id = secrets.token_hex(4)
+        text = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
+        key = Key(key_id, name, tuple(dict.fromkeys(scopes)), _hash(text), now.isoformat())
+        self._write([*self.all(), key])
+        return key, text
+
+    def rotate(self, key_id: str, grace: timedelta, now: datetime) -> tuple[Key, str]:
+        """A new key of the same name and scopes; the old one holds until the grace is over."""
+        old = self._find(key_id)
+        self._expire(old, now + grace)
+        return self.create(old.name, old.scopes, now)
+
+    def revoke(self, key_id: str, now: datetime) -> Key:
+        """Make a key void from now on."""
+        return self._expire(self._find(key_id), now)
+
+    def own_key(self, now: datetime) -> str:
+        """The key of the steps of this home, made when it is new."""
+        if self._own_file.is_file() and self.verify(text := self._own_file.read_text(), now):
+            return text
+        _, text = self.create(OWN, ("admin",), now)
+        write_atomically(self._own_file, text.encode())  # made with mode 0600 from the first byte on
+        return text
+
+    def _find(self, key_id: str) -> Key:
+        self.all()
+        if key_id not in self._keys:
+            raise PurseError(f"There is no key '{key_id}'. 'purse keys list' shows those there are.")
+        return self._keys[key_id]
+
+    def _expire(self, key: Key, when: datetime) -> Key:
+        earlier = min(when.isoformat(), key.expires_at or when.isoformat(), key=datetime.fromisoformat)
+        expired = replace(key, expires_at=earlier)
+        self._write([expired if one.key_id == key.key_id else one for one in self.all()])
+        return expired
+
+    def _write(self, keys: list[Key]) -> None:
+        write_atomically(self._file, json.dumps([asdict(key) for key in keys], indent=2).encode())
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

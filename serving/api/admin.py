@@ -1,0 +1,72 @@
+"""Administration: deploy and rollback, each in the audit log."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.audit import record
+from pipelines.errors import PurseError
+from serving import deploy
+from serving.clock import wall
+from serving.errors import documented
+from serving.rows import UserId
+from serving.security import requires
+from serving.service import Service
+
+api = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depends(requires("admin"))])
+
+
+class Deployed(BaseModel):
+    """What a deploy did."""
+
+    deployed: bool = Field(description="false: the newest release is in force already")
+    release: str = Field(description="what is in force now")
+    canary: dict[str, float] | None = Field(default=None, description="what was measured before it came into force")
+    warning: str | None = None
+
+
+class RolledBack(BaseModel):
+    """What a rollback did."""
+
+    rolled_back: bool = Field(description="false: the version that was asked for is in force already")
+    release: str = Field(description="what is in force now")
+
+
+class To(BaseModel):
+    """Where to go back to."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"model_version": "2"}})
+
+    model_version: UserId | None = Field(default=None, description="the version to have in force; null: the one before")
+
+
+@api.post("/deploy", responses=documented(409, 413))
+async def deploy_newest(request: Request) -> Deployed:
+    """Put the champion's newest scored snapshot into force, if it passes its canary."""
+    service: Service = request.app.state.service
+    return Deployed(**await _audited(request, "deploy", deploy.deploy(service)))
+
+
+@api.post("/rollback", responses=documented(409, 413))
+async def roll_back(request: Request, to: To | None = None) -> RolledBack:
+    """Go back to the release before, at once."""
+    service: Service = request.app.state.service
+    return RolledBack(**await _audited(request, "rollback", deploy.rollback(service, to.model_version if to else None)))
+
+
+async def _audited(request: Request, action: str, work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    service: Service = request.app.state.service
+    who, outcome, reason, done = request.state.who, "failed", None, dict[str, Any]()
+    try:
+        done = await work
+        outcome = "done"
+    except PurseError as error:
+        outcome, reason = "refused", str(error)
+        raise
+    finally:
+        details = {"release": done.get("release"), "reason": reason}
+        await asyncio.to_thread(record, service.folder, wall(), who, action, outcome, **details)
+    return done

@@ -1,0 +1,76 @@
+"""The service as an ASGI app."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from pipelines.errors import PurseError
+from pipelines.settings import Settings
+from serving import deploy, rescoring
+from serving.api import admin, events, health, scores
+from serving.errors import add_handlers
+from serving.middleware import LimitedBody, Observed
+from serving.security import add_guard
+from serving.service import REAL, Engines, Service
+
+KILOBYTE = 1024
+DESCRIPTION = """What each user of the shop will spend, how likely they are to buy, a score, a tier and the reasons:
+of the last batch, with what has happened since. Every answer names the model version, the snapshot and its age; the
+header `purse-release` names version and snapshot on faults too."""
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
+    """The app; it opens its store and its release when it starts.
+
+    Args:
+        settings: `serving`, and `services.host` as the address that it will listen on.
+        engines: where releases and engines come from.
+
+    Raises:
+        PurseError: a setting does not fit.
+    """
+    service = Service(settings, engines)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        working = [asyncio.create_task(rescoring.keep_scoring(service)), asyncio.create_task(_catch_up(service))]
+        try:
+            yield
+        finally:
+            for task in working:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            await service.close()
+
+    # The pages with which FastAPI shows OpenAPI load their scripts from other hosts: only the document is served.
+    app = FastAPI(title="Purse", version="1", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.service = service
+    add_guard(app, settings)
+    add_handlers(app)
+    for router in (scores.router(settings), events.router(settings), admin.api, health.api):
+        app.include_router(router)
+    # LEAD: app.include_router(dashboard.router(settings)) goes here, with dependencies=[Depends(requires("read"))].
+    app.add_middleware(LimitedBody, most=settings.serving.max_body_kilobytes * KILOBYTE)
+    app.add_middleware(Observed, service=service)
+    return app
+
+
+async def _catch_up(service: Service) -> None:
+    """Deploy what there is where nothing is in force yet, as after the first scores with the service down."""
+    if service.current is not None and service.problem is None:
+        return
+    try:
+        await deploy.deploy(service)
+    except PurseError as error:
+        log.info("Nothing to put into force yet: %s", error)
+    except Exception as error:
+        service.problem = f"The newest release did not go into force: {type(error).__name__}; the log says why"
+        log.exception("The newest release did not go into force")

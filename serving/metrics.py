@@ -1,0 +1,39 @@
+"""What Prometheus reads."""
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from serving.service import Service
+
+SECONDS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.03, 0.1, 0.3, 1, 3, 10)
+
+
+class Metrics:
+    """The measures of one service."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        names = ("route", "method", "status")
+        self.requests = Counter("purse_requests", "Requests by route.", names, registry=self.registry)
+        self.seconds = Histogram(
+            "purse_request_seconds", "Time until an answer.", ("route",), buckets=SECONDS, registry=self.registry
+        )
+        self.rows = Counter("purse_rows", "Rows that were sent.", ("table", "outcome"), registry=self.registry)
+        self.scored = Counter("purse_live_scores", "Users who were scored again.", registry=self.registry)
+        self.failed = Counter("purse_live_failures", "Users who could not be scored again.", registry=self.registry)
+        self.refused = Counter("purse_refused_releases", "Deploys that did not end well.", registry=self.registry)
+        self.age = Gauge("purse_snapshot_age_seconds", "Age of the snapshot in force.", registry=self.registry)
+        self.release = Gauge(
+            "purse_release", "1 for what is in force.", ("model_version", "snapshot_date"), registry=self.registry
+        )
+
+    def page(self, service: "Service") -> bytes:
+        """Everything in Prometheus' text format."""
+        self.release.clear()
+        if service.current is not None:
+            about = service.about()
+            self.age.set(about["age_seconds"])
+            self.release.labels(about["model_version"], str(about["snapshot_date"])).set(1)
+        return bytes(generate_latest(self.registry))

@@ -1,0 +1,109 @@
+"""Around every request: headers, measures, a log line without user ids, and a limit for bodies."""
+
+import hmac
+import json
+import logging
+import secrets
+from pathlib import Path
+from time import perf_counter
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipelines.files import write_atomically
+from serving.service import Service
+
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""A page that sets its own, as the dashboard's do, keeps them."""
+
+SERVER_FAULT = 500
+log = logging.getLogger("purse.access")
+
+
+class Observed:
+    """Measures and logs each request, and adds security headers and the release in force to each answer."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self.app, self.service = app, service
+        self._secret: bytes | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = perf_counter(), SERVER_FAULT
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if self.service.current is not None:
+                    headers["purse-release"] = self.service.current.state.release
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        finally:
+            self._note(scope, status, perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path_format", None) or "none"
+        metrics = self.service.metrics
+        metrics.requests.labels(route, scope["method"], status).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        line = {"method": scope["method"], "route": route, "status": status, "ms": round(1000 * seconds, 2)}
+        if who := scope.get("state", {}).get("who"):
+            line["who"] = who
+        if user_id := scope.get("path_params", {}).get("user_id"):
+            line["user"] = self._pseudonym(user_id)
+        log.info("%s", json.dumps(line))
+
+    def _pseudonym(self, user_id: str) -> str:
+        if self._secret is None:
+            self._secret = _secret(self.service.folder / "log_key")
+        return hmac.digest(self._secret, user_id.encode(), "sha256").hex()[:16]
+
+
+class LimitedBody:
+    """Refuses bodies above a size, whether they say how long they are or come in chunks."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self.app, self.most = app, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        too_large = length.isdigit() and int(length) > self.most
+        received = 0
+
+        async def receiving() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if too_large or received > self.most:
+                raise HTTPException(
+                    413, f"The body is above {self.most:,} bytes (serving.max_body_kilobytes): send it in parts."
+                )
+            return message
+
+        await self.app(scope, receiving, send)
+
+
+def _secret(file: Path) -> bytes:
+    """The key under which user ids are pseudonyms in the log, made once; without it they cannot be found again."""
+    if not file.is_file():
+        write_atomically(file, secrets.token_bytes(32))
+    return file.read_bytes()

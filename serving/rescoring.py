@@ -1,0 +1,93 @@
+"""The task in the background: users with new rows are scored again, a small batch at a time, and survive a crash."""
+
+import asyncio
+import logging
+from datetime import date
+
+from pipelines.errors import PurseError
+from serving.answers import live_scores
+from serving.clock import wall
+from serving.rows import from_store
+from serving.service import Current, Service
+from serving.store import StoreUnavailableError, Waiting
+from serving.worker import EngineStoppedError
+
+POLL_SECONDS = 1.0
+"""How often to look without being told: for a new day, and for what a failure left behind."""
+
+LONGEST_PAUSE_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+async def keep_scoring(service: Service) -> None:
+    """Score whoever waits, until cancelled; what fails is tried again after a pause that grows."""
+    pause, day = POLL_SECONDS, service.clock.today()
+    while True:
+        try:
+            day = _new_day(service, day)
+            while service.current and await _score_some(service):
+                pass
+            pause = POLL_SECONDS
+        except (StoreUnavailableError, EngineStoppedError) as error:
+            log.warning("Live scoring pauses for %.0f s: %s", pause, error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        except Exception:
+            log.exception("Live scoring failed; it goes on in %.0f s", pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        try:
+            await asyncio.wait_for(service.arrived.wait(), POLL_SECONDS)
+        except TimeoutError:
+            continue
+        service.arrived.clear()
+
+
+def _new_day(service: Service, day: date) -> date:
+    today = service.clock.today()
+    if today != day:
+        service.days_changed = True
+    return today
+
+
+async def _score_some(service: Service) -> bool:
+    """Score a batch of those who wait; whether there was one."""
+    current = service.required()
+    try:
+        if service.days_changed:
+            await service.tell_closed_days()
+        waiting = await service.store.waiting(service.settings.serving.batch_users)
+        if waiting:
+            await _score(service, current, waiting)
+    except EngineStoppedError:
+        service.reopen_engine(current)
+        raise
+    return bool(waiting)
+
+
+async def _score(service: Service, current: Current, waiting: list[Waiting]) -> None:
+    """Score users and keep their scores; of a batch that fails, find the user at fault and go on without."""
+    user_ids = [one.user_id for one in waiting]
+    known_until = service.clock.seconds()
+    tomorrow = service.clock.tomorrow()
+    rows = from_store(await service.store.rows(current.release.snapshot_date, user_ids))
+    try:
+        frame = await service.ask(current, user_ids, rows, tomorrow)
+    except PurseError:
+        raise
+    except Exception:
+        if service.current is not current:
+            return  # a release came into force meanwhile; they wait for its engine
+        if len(waiting) > 1:
+            middle = len(waiting) // 2
+            await _score(service, current, waiting[:middle])
+            await _score(service, current, waiting[middle:])
+            return
+        service.metrics.failed.inc()
+        log.exception("A user could not be scored live; the score before stays until there are new rows")
+        await service.store.keep(current.state.generation, {}, waiting)
+        return
+    scores = live_scores(frame, current.release, tomorrow, known_until, wall())
+    await service.store.keep(current.state.generation, scores, waiting)
+    service.metrics.scored.inc(len(scores))

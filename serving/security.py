@@ -1,0 +1,124 @@
+"""Who may ask for what, and how often."""
+
+import base64
+import binascii
+import ipaddress
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from limits import parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+
+from pipelines.api_keys import Scope
+from pipelines.errors import PurseError
+from pipelines.settings import Settings
+from serving.clock import wall
+from serving.errors import RefusedError
+
+BEARER = HTTPBearer(auto_error=False, description="A key from 'purse keys create'. On loopback none is needed.")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+LOCAL_NAMES = {"localhost", "testserver"}
+
+
+class Guard:
+    """Checks keys, scopes and rates of one service.
+
+    On loopback a request without a key may do everything, as whoever has a login on the machine may read its files;
+    a web page of another site, which a browser on the machine shows, may not.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.is_local = is_loopback(settings.services.host)
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        try:
+            self._rate = parse(settings.serving.rate_limit)
+        except ValueError as error:
+            raise PurseError(
+                f"serving.rate_limit is '{settings.serving.rate_limit}'; expected a number and a time, such as "
+                "2000/second or 10000/hour."
+            ) from error
+
+    async def admit(self, request: Request, scope: Scope) -> None:
+        """Let a request pass; `request.state.who` says whose it is.
+
+        Raises:
+            RefusedError: with the status that says why not.
+        """
+        who = self._identified(request, scope)
+        request.state.who = who
+        if not await self._limiter.hit(self._rate, who):
+            raise RefusedError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"More than {self._rate} from {who}: wait a moment, or raise serving.rate_limit.",
+            )
+
+    def _identified(self, request: Request, scope: Scope) -> str:
+        text = presented(request.headers.get("authorization"))
+        if text is None:
+            if not self.is_local:
+                raise RefusedError(
+                    HTTPStatus.UNAUTHORIZED, f"A key with the scope '{scope}' is needed: 'purse keys create' makes one."
+                )
+            _require_own_site(request)
+            return request.client.host if request.client else "local"
+        key = request.app.state.service.keys.verify(text, wall())
+        if key is None:
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "This key is not known, or was revoked or has expired.")
+        if scope not in key.scopes:
+            raise RefusedError(
+                HTTPStatus.FORBIDDEN, f"This key may {', '.join(key.scopes)}; what was asked needs '{scope}'."
+            )
+        return f"key {key.key_id}"
+
+
+def requires(scope: Scope) -> Callable[..., Awaitable[None]]:
+    """The dependency of endpoints that need a scope."""
+
+    async def check(request: Request, _: Credentials) -> None:
+        await request.app.state.guard.admit(request, scope)
+
+    return check
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def presented(header: str | None) -> str | None:
+    """The key in an Authorization header: a Bearer's, or a Basic's password, which is how browsers send one."""
+    if header is None:
+        return None
+    kind, _, value = header.partition(" ")
+    if kind.lower() != "basic":
+        return value.strip() or kind
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return value
+
+
+def add_guard(app: FastAPI, settings: Settings) -> None:
+    """Give the app its guard."""
+    app.state.guard = Guard(settings)
+
+
+def _require_own_site(request: Request) -> None:
+    """Refuse what another site's page makes a browser on this machine send, a name that it points here included."""
+    host = request.headers.get("host", "")
+    name = urlsplit(f"//{host}").hostname or ""
+    origin = request.headers.get("origin")
+    foreign = request.headers.get("sec-fetch-site") in ("cross-site", "same-site") and request.method != "GET"
+    if not (name in LOCAL_NAMES or is_loopback(name)) or foreign or (origin and urlsplit(origin).netloc != host):
+        raise RefusedError(
+            HTTPStatus.FORBIDDEN,
+            "A request from another site, or under a name that isn't this machine's, needs a key ('purse keys').",
+        )

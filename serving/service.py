@@ -1,0 +1,211 @@
+"""The service behind the endpoints: what is in force, and how it starts and ends."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.schema import ORDER_LINES, TABLES
+from pipelines.api_keys import Keys
+from pipelines.errors import PurseError
+from pipelines.settings import Settings
+from serving.answers import release_tiers
+from serving.clock import Clock, in_seconds
+from serving.locking import only_service
+from serving.metrics import Metrics
+from serving.release import Release, prepare
+from serving.rows import EXAMPLES, from_store, judged, row_model
+from serving.store import InForce, open_store
+from serving.worker import EngineProcess
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Where releases and engines come from; tests bring others.
+
+    Attributes:
+        prepare: writes the release of the champion into a folder, see `serving.release`.
+        open: starts an engine on a release, see `serving.worker`.
+    """
+
+    prepare: Callable[[Settings, Path], Path]
+    open: Callable[[Path], EngineProcess]
+
+
+def prepare_apart(settings: Settings, root: Path) -> Path:
+    """`release.prepare` in a process of its own, which gives back what it imported: MLflow, TensorFlow."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(prepare, settings, root).result()
+
+
+REAL = Engines(prepare_apart, EngineProcess.open)
+
+
+@dataclass(frozen=True)
+class Current:
+    """What is in force, replaced as a whole.
+
+    Attributes:
+        state: the store's generation.
+        release: its model and snapshot.
+        tiers: of its scores, see `serving.answers.Tier`.
+        engine: on the release; a future, because after a rollback scores are answered before it has opened.
+    """
+
+    state: InForce
+    release: Release
+    tiers: list[dict[str, Any]]
+    engine: "asyncio.Future[EngineProcess]"
+
+
+class Service:
+    """Everything that the endpoints share.
+
+    Attributes:
+        current: what is in force; None: there was no release yet.
+        problem: why there is none, or why a newer one is not in force; None: nothing is wrong.
+        deploying: held while a deploy or a rollback is at work.
+        days_changed: whether the engine has to be told again what was sold on days that are over.
+        arrived: set when rows have arrived.
+    """
+
+    def __init__(self, settings: Settings, engines: Engines = REAL) -> None:
+        self.settings, self.engines = settings, engines
+        self.folder = settings.serving_folder
+        self.releases = self.folder / "releases"
+        self.store = open_store(settings.serving.store, self.folder)
+        self.clock = Clock(settings, lambda: self.current.release.snapshot_date if self.current else None)
+        self.keys = Keys(self.folder)
+        self.metrics = Metrics()
+        self.current: Current | None = None
+        self.problem: str | None = None
+        self.deploying = asyncio.Lock()
+        self.days_changed = True
+        self.arrived = asyncio.Event()
+        self._lock = contextlib.ExitStack()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Open the store, and the release that was in force when the service ended.
+
+        Raises:
+            PurseError: another service runs in this home, or the store does not answer.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        self._lock.enter_context(only_service(self.folder))
+        await self.store.open()
+        await asyncio.to_thread(_warm_up)
+        state = self.store.in_force
+        if state is None:
+            return
+        try:
+            self.put_into_force(state, self.opening(state.release))
+            await asyncio.shield(self.required().engine)
+        except (OSError, ValueError, PurseError) as error:
+            self.problem = f"The release {state.release} cannot be opened: {error}"
+            log.warning("%s", self.problem)
+
+    async def close(self) -> None:
+        """End the engine and let go of the store."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.current is not None:
+            await self.close_engine(self.current)
+        await self.store.close()
+        self._lock.close()
+
+    def opening(self, release: str) -> "asyncio.Future[EngineProcess]":
+        """An engine on a release of this home, which opens in a thread."""
+        return asyncio.ensure_future(asyncio.to_thread(self.engines.open, self.releases / release))
+
+    def put_into_force(self, state: InForce, engine: "asyncio.Future[EngineProcess]") -> None:
+        """Answer from a generation that the store has in force already."""
+        folder = self.releases / state.release
+        self.current = Current(state, Release.read(folder), release_tiers(folder), engine)
+        self.days_changed = True
+        self.problem = None
+        self.arrived.set()
+
+    async def close_engine(self, of: Current) -> None:
+        """End an engine; what it was asked is answered first."""
+        with contextlib.suppress(PurseError, OSError):
+            await asyncio.to_thread((await of.engine).close)
+
+    async def ask(
+        self, of: Current, user_ids: Sequence[str], rows: "dict[str, pa.Table]", snapshot_date: date
+    ) -> "pd.DataFrame":
+        """What an engine says, see `Engine.score`; the release that it is on may be out of force by now.
+
+        Raises:
+            EngineStoppedError: the engine's process died.
+            PurseError: the release could not be opened.
+        """
+        engine = await asyncio.shield(of.engine)
+        return await asyncio.wrap_future(engine.score(rows, snapshot_date, user_ids))
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something go on beside; it is kept until it ends."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def tell_closed_days(self) -> None:
+        """Tell the engine what was sold on live days that are over, and let whoever has live rows be scored again."""
+        current, today = self.required(), self.clock.today()
+        first = current.release.snapshot_date
+        self.days_changed = False
+        rows = [row for row in await self.store.rows(first) if row.table == ORDER_LINES.name and row.day < today]
+        engine = await asyncio.shield(current.engine)
+        await asyncio.wrap_future(engine.close_days(from_store(rows)[ORDER_LINES.name]))
+        if rows:
+            await self.store.wait_since(first)
+
+    def reopen_engine(self, died: Current) -> None:
+        """Open the engine again whose process died, unless another is in force by now."""
+        if self.current is died:
+            self.put_into_force(died.state, self.opening(died.state.release))
+
+    def required(self) -> Current:
+        """What is in force.
+
+        Raises:
+            NoReleaseError: nothing is.
+        """
+        if self.current is None:
+            raise NoReleaseError(
+                (self.problem or "There is no release of a champion with scores yet.")
+                + " Run score_daily (before the first champion: retrain_daily), or 'purse score' and 'purse deploy'."
+            )
+        return self.current
+
+    def about(self, known_until: float | None = None) -> dict[str, Any]:
+        """What every answer names: model version, snapshot and its age, see `answers.Dated`."""
+        release = self.required().release
+        since = in_seconds(release.snapshot_date) if known_until is None else known_until
+        return {
+            "model_version": release.model_version,
+            "snapshot_date": release.snapshot_date,
+            "age_seconds": max(0.0, self.clock.seconds() - since),
+        }
+
+
+class NoReleaseError(PurseError):
+    """The service has nothing to answer with yet."""
+
+
+def _warm_up() -> None:
+    """Write the rules of the tables as queries, which a first request would wait for."""
+    for name, example in EXAMPLES.items():
+        judged(TABLES[name], [row_model(TABLES[name], name)(**example).model_dump()])

@@ -1,0 +1,189 @@
+"""The store on a Postgres server, in the schema `purse_serving`; a commit is durable unless the server says otherwise.
+
+One connection reads scores and one does everything else, so that a look-up never waits for a release to be loaded.
+Both connect again when the server has restarted.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import date
+
+import psycopg
+
+from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting
+
+CONNECT_SECONDS = 5
+TABLES = """
+CREATE SCHEMA IF NOT EXISTS purse_serving;
+CREATE SEQUENCE IF NOT EXISTS purse_serving.tickets;
+CREATE SEQUENCE IF NOT EXISTS purse_serving.generations;
+CREATE TABLE IF NOT EXISTS purse_serving.state (only_row int PRIMARY KEY CHECK (only_row = 1), value text NOT NULL);
+CREATE TABLE IF NOT EXISTS purse_serving.live_rows (
+    of_table text, key text, user_id text NOT NULL, day date NOT NULL, body bytea NOT NULL, PRIMARY KEY (of_table, key)
+);
+CREATE INDEX IF NOT EXISTS live_rows_of_user ON purse_serving.live_rows (user_id, day);
+CREATE TABLE IF NOT EXISTS purse_serving.waiting (user_id text PRIMARY KEY, ticket bigint NOT NULL);
+"""
+GENERATION = "CREATE TABLE {} (user_id text PRIMARY KEY, known_until double precision NOT NULL, body bytea NOT NULL)"
+INSERT = """
+INSERT INTO purse_serving.live_rows SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::date[], %s::bytea[])
+ON CONFLICT DO NOTHING RETURNING user_id
+"""
+WAIT = """
+INSERT INTO purse_serving.waiting SELECT user_id, nextval('purse_serving.tickets') FROM ({}) AS users
+ON CONFLICT (user_id) DO UPDATE SET ticket = excluded.ticket
+"""
+WAIT_FOR = WAIT.format("SELECT DISTINCT unnest(%s::text[]) AS user_id")
+WAIT_SINCE = WAIT.format("SELECT DISTINCT user_id FROM purse_serving.live_rows WHERE day >= %s")
+DONE = """
+DELETE FROM purse_serving.waiting USING unnest(%s::text[], %s::bigint[]) AS done(user_id, ticket)
+WHERE waiting.user_id = done.user_id AND waiting.ticket = done.ticket
+"""
+SWITCH = """
+INSERT INTO purse_serving.state VALUES (1, %s) ON CONFLICT (only_row) DO UPDATE SET value = excluded.value
+"""
+GENERATIONS = "SELECT tablename FROM pg_tables WHERE schemaname = 'purse_serving' AND tablename LIKE 'scores\\_%'"
+
+
+class PostgresStore:
+    """See `serving.store.Store`."""
+
+    in_force: InForce | None = None
+
+    def __init__(self, url: str) -> None:
+        self._reading, self._working = _Connection(url), _Connection(url)
+
+    async def open(self) -> None:
+        """See the protocol."""
+        async with self._working.transaction() as connection:
+            await connection.execute(TABLES)
+            found = await (await connection.execute("SELECT value FROM purse_serving.state")).fetchone()
+        self.in_force = InForce(**json.loads(found[0])) if found else None
+
+    async def close(self) -> None:
+        """See the protocol."""
+        for each in (self._reading, self._working):
+            await each.close()
+
+    async def score(self, user_id: str) -> StoredScore | None:
+        """See the protocol."""
+        return (await self.scores([user_id])).get(user_id)
+
+    async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
+        """See the protocol."""
+        if self.in_force is None:
+            return {}
+        table = _scores(self.in_force.generation)
+        query = f"SELECT user_id, known_until, body FROM {table} WHERE user_id = ANY(%s)"  # noqa: S608  # a number
+        async with self._reading.statement() as connection:
+            found = await (await connection.execute(query, [list(user_ids)], binary=True)).fetchall()
+        return {user_id: StoredScore(known_until, body) for user_id, known_until, body in found}
+
+    async def append(self, rows: Sequence[LiveRow]) -> int:
+        """See the protocol."""
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        if not columns:
+            return 0
+        async with self._working.transaction() as connection:
+            new = await (await connection.execute(INSERT, columns)).fetchall()
+            await connection.execute(WAIT_FOR, [[user_id for (user_id,) in new]])
+        return len(new)
+
+    async def rows(self, since: date, user_ids: Sequence[str] | None = None) -> list[LiveRow]:
+        """See the protocol."""
+        query = "SELECT of_table, key, user_id, day, body FROM purse_serving.live_rows WHERE day >= %s"
+        given: list[object] = [since]
+        if user_ids is not None:
+            query += " AND user_id = ANY(%s)"
+            given.append(list(user_ids))
+        async with self._working.transaction() as connection:
+            return [LiveRow(*row) for row in await (await connection.execute(query, given, binary=True)).fetchall()]
+
+    async def waiting(self, limit: int) -> list[Waiting]:
+        """See the protocol."""
+        query = "SELECT user_id, ticket FROM purse_serving.waiting ORDER BY ticket LIMIT %s"
+        async with self._working.transaction() as connection:
+            return [Waiting(*row) for row in await (await connection.execute(query, [limit])).fetchall()]
+
+    async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
+        """See the protocol."""
+        replace = (
+            f"INSERT INTO {_scores(generation)} VALUES (%s, %s, %s) ON CONFLICT (user_id) "  # noqa: S608  # a number
+            "DO UPDATE SET known_until = excluded.known_until, body = excluded.body"
+        )
+        async with self._working.transaction() as connection, connection.cursor() as cursor:
+            if self.in_force is None or self.in_force.generation != generation:
+                return
+            await cursor.executemany(replace, [(user_id, *score) for user_id, score in scores.items()])
+            await cursor.execute(DONE, [[one.user_id for one in done], [one.ticket for one in done]])
+
+    async def begin(self) -> int:
+        """See the protocol."""
+        async with self._working.transaction() as connection:
+            found = await (await connection.execute("SELECT nextval('purse_serving.generations')")).fetchone()
+            number = int(found[0])
+            await connection.execute(GENERATION.format(_scores(number)))
+        return number
+
+    async def load(self, generation: int, scores: Sequence[tuple[str, StoredScore]]) -> None:
+        """See the protocol."""
+        copy = f"COPY {_scores(generation)} FROM STDIN WITH (FORMAT binary)"
+        async with self._working.transaction() as connection, connection.cursor() as cursor, cursor.copy(copy) as rows:
+            rows.set_types(["text", "float8", "bytea"])
+            for user_id, score in scores:
+                await rows.write_row((user_id, *score))
+
+    async def activate(self, state: InForce, since: date, drop_before: date) -> None:
+        """See the protocol."""
+        async with self._working.transaction() as connection:
+            await connection.execute(SWITCH, [json.dumps(asdict(state))])
+            await connection.execute("DELETE FROM purse_serving.live_rows WHERE day < %s", [drop_before])
+            await connection.execute(WAIT_SINCE, [since])
+        self.in_force = state
+        kept = {_scores(state.generation), _scores(state.previous_generation or 0)}
+        async with self._working.transaction() as connection:
+            for (name,) in await (await connection.execute(GENERATIONS)).fetchall():
+                if f"purse_serving.{name}" not in kept:
+                    await connection.execute(f"DROP TABLE purse_serving.{name}")
+
+    async def wait_since(self, since: date) -> None:
+        """See the protocol."""
+        async with self._working.transaction() as connection:
+            await connection.execute(WAIT_SINCE, [since])
+
+
+class _Connection:
+    """A connection that is made when it is needed and again when it broke; one transaction at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._lock = url, asyncio.Lock()
+        self._connection: psycopg.AsyncConnection | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        async with self.statement() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        """The connection for a single statement, which is a transaction by itself."""
+        async with self._lock:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = await psycopg.AsyncConnection.connect(
+                        self._url, autocommit=True, connect_timeout=CONNECT_SECONDS
+                    )
+                yield self._connection
+            except psycopg.OperationalError as error:
+                raise StoreUnavailableError(f"Postgres, the store of the service, does not answer: {error}") from error
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def _scores(generation: int) -> str:
+    return f"purse_serving.scores_{generation:d}"

@@ -1,0 +1,203 @@
+"""The embedded store: one SQLite file, with write-ahead log and every commit synced to the disk.
+
+A score is read on the event loop itself: a look-up by key takes microseconds, a thread would take longer. What
+writes or reads much goes through threads of its own, one connection each.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting
+
+T = TypeVar("T")
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS state (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS live_rows (
+    of_table TEXT NOT NULL, key TEXT NOT NULL, user_id TEXT NOT NULL, day TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (of_table, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS live_rows_of_user ON live_rows (user_id, day);
+CREATE TABLE IF NOT EXISTS generations (number INTEGER PRIMARY KEY AUTOINCREMENT);
+CREATE TABLE IF NOT EXISTS waiting (ticket INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL UNIQUE);
+"""
+GENERATION = "CREATE TABLE scores_{} (user_id TEXT PRIMARY KEY, known_until REAL, body BLOB) WITHOUT ROWID"
+
+
+class SqliteStore:
+    """See `serving.store.Store`."""
+
+    in_force: InForce | None = None
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._writing = ThreadPoolExecutor(1, "store-writer")
+        self._reading = ThreadPoolExecutor(1, "store-reader")
+
+    async def open(self) -> None:
+        """See the protocol."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._writer = sqlite3.connect(self.file, check_same_thread=False, isolation_level=None)
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.execute("PRAGMA synchronous = FULL")
+            self._writer.executescript(TABLES)
+            self._reader = sqlite3.connect(self.file, check_same_thread=False, isolation_level=None)
+            self._look_up = sqlite3.connect(self.file, check_same_thread=False, isolation_level=None)
+        except sqlite3.Error as error:
+            raise StoreUnavailableError(
+                f"The store {self.file} cannot be opened: {error}. Free disk space or restore the file; without it the "
+                "service starts from the newest release, and events since are lost."
+            ) from error
+        self.file.chmod(0o600)
+        found = self._writer.execute("SELECT value FROM state").fetchone()
+        self.in_force = InForce(**json.loads(found[0])) if found else None
+
+    async def close(self) -> None:
+        """See the protocol."""
+        for executor in (self._writing, self._reading):
+            executor.shutdown()
+        for connection in (self._look_up, self._reader, self._writer):
+            connection.close()
+
+    async def score(self, user_id: str) -> StoredScore | None:
+        """See the protocol."""
+        if self.in_force is None:
+            return None
+        found = self._look_up.execute(_select(self.in_force.generation) + " WHERE user_id = ?", (user_id,)).fetchone()
+        return StoredScore(found[1], found[2]) if found else None
+
+    async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
+        """See the protocol."""
+        if self.in_force is None:
+            return {}
+        query = _select(self.in_force.generation) + " WHERE user_id IN (SELECT value FROM json_each(?))"  # noqa: S608  # a number
+        found = await self._read(query, json.dumps(list(user_ids)))
+        return {user_id: StoredScore(known_until, body) for user_id, known_until, body in found}
+
+    async def append(self, rows: Sequence[LiveRow]) -> int:
+        """See the protocol."""
+
+        def insert(connection: sqlite3.Connection) -> int:
+            new = [row for row in rows if _insert(connection, row)]
+            _wait(connection, dict.fromkeys(row.user_id for row in new))
+            return len(new)
+
+        return await self._write(insert)
+
+    async def rows(self, since: date, user_ids: Sequence[str] | None = None) -> list[LiveRow]:
+        """See the protocol."""
+        query = "SELECT of_table, key, user_id, day, body FROM live_rows WHERE day >= ?"
+        given = [since.isoformat()]
+        if user_ids is not None:
+            query += " AND user_id IN (SELECT value FROM json_each(?))"
+            given.append(json.dumps(list(user_ids)))
+        found = await self._read(query, *given)
+        return [LiveRow(table, key, user, date.fromisoformat(day), body) for table, key, user, day, body in found]
+
+    async def waiting(self, limit: int) -> list[Waiting]:
+        """See the protocol."""
+        found = await self._read("SELECT user_id, ticket FROM waiting ORDER BY ticket LIMIT ?", limit)
+        return [Waiting(*row) for row in found]
+
+    async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
+        """See the protocol."""
+
+        def replace(connection: sqlite3.Connection) -> None:
+            if self.in_force is None or self.in_force.generation != generation:
+                return
+            statement = f"INSERT OR REPLACE INTO scores_{generation:d} VALUES (?, ?, ?)"  # noqa: S608  # a number
+            connection.executemany(statement, [(user_id, *score) for user_id, score in scores.items()])
+            connection.executemany("DELETE FROM waiting WHERE user_id = ? AND ticket = ?", done)
+
+        await self._write(replace)
+
+    async def begin(self) -> int:
+        """See the protocol."""
+
+        def create(connection: sqlite3.Connection) -> int:
+            number = connection.execute("INSERT INTO generations DEFAULT VALUES").lastrowid
+            connection.execute(GENERATION.format(number))
+            return number or 0
+
+        return await self._write(create)
+
+    async def load(self, generation: int, scores: Sequence[tuple[str, StoredScore]]) -> None:
+        """See the protocol."""
+        statement = f"INSERT INTO scores_{generation:d} VALUES (?, ?, ?)"  # noqa: S608  # a number
+        rows = [(user_id, *score) for user_id, score in scores]
+        await self._write(lambda connection: connection.executemany(statement, rows))
+
+    async def activate(self, state: InForce, since: date, drop_before: date) -> None:
+        """See the protocol."""
+
+        def switch(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (json.dumps(asdict(state)),))
+            connection.execute("DELETE FROM live_rows WHERE day < ?", (drop_before.isoformat(),))
+            _wait_since(connection, since)
+
+        def delete(connection: sqlite3.Connection) -> None:
+            for number in _generations(connection) - {state.generation, state.previous_generation}:
+                connection.execute(f"DROP TABLE scores_{number:d}")
+
+        await self._write(switch)
+        self.in_force = state
+        await self._write(delete)
+
+    async def wait_since(self, since: date) -> None:
+        """See the protocol."""
+        await self._write(lambda connection: _wait_since(connection, since))
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run one transaction in the thread that writes."""
+
+        def transaction() -> T:
+            self._writer.execute("BEGIN IMMEDIATE")
+            with self._writer:
+                return work(self._writer)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._writing, transaction)
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailableError(f"The store {self.file} cannot be written: {error}.") from error
+
+    async def _read(self, query: str, *parameters: str | int) -> list[tuple]:
+        def fetch() -> list[tuple]:
+            with closing(self._reader.execute(query, parameters)) as cursor:
+                return cursor.fetchall()
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, fetch)
+
+
+def _select(generation: int) -> str:
+    return f"SELECT user_id, known_until, body FROM scores_{generation:d}"  # noqa: S608  # a number
+
+
+def _insert(connection: sqlite3.Connection, row: LiveRow) -> bool:
+    values = (row.table, row.key, row.user_id, row.day.isoformat(), row.body)
+    return connection.execute("INSERT OR IGNORE INTO live_rows VALUES (?, ?, ?, ?, ?)", values).rowcount == 1
+
+
+def _wait(connection: sqlite3.Connection, user_ids: Mapping[str, None]) -> None:
+    """Replacing gives a new ticket."""
+    connection.executemany("INSERT OR REPLACE INTO waiting (user_id) VALUES (?)", [(user,) for user in user_ids])
+
+
+def _wait_since(connection: sqlite3.Connection, since: date) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO waiting (user_id) SELECT DISTINCT user_id FROM live_rows WHERE day >= ?",
+        (since.isoformat(),),
+    )
+
+
+def _generations(connection: sqlite3.Connection) -> set[int | None]:
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'scores_[0-9]*'")
+    return {int(name.removeprefix("scores_")) for (name,) in found}

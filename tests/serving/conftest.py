@@ -1,0 +1,61 @@
+"""The service over real HTTP, on a free port in a thread, with the engine of stand_in.py."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from pipelines.settings import Settings, load_settings
+from serving.app import create_app
+from tests.serving import stand_in
+from tests.serving.servers import free_port, wait_until
+
+DAY = date(2001, 3, 1)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    """The settings of a shop whose champion, version 1, has scored a day."""
+    settings = load_settings().with_changes(home=str(tmp_path / "home"), serving__port=free_port())
+    stand_in.champion(settings, "1", DAY)
+    return settings
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Settings], httpx.Client]]:
+    """Starts a service and gives a client of it."""
+    ends: list[Callable[[], None]] = []
+
+    def start(settings: Settings, *, ready: bool = True) -> httpx.Client:
+        app = create_app(settings, stand_in.ENGINES)
+        config = uvicorn.Config(app, "127.0.0.1", settings.serving.port, log_level="warning", access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        client = httpx.Client(base_url=f"http://127.0.0.1:{settings.serving.port}", trust_env=False, timeout=20)
+        client.app = app
+
+        def end() -> None:
+            client.close()
+            server.should_exit = True
+            thread.join(timeout=20)
+
+        ends.append(end)
+        wait_until(lambda: server.started, "the service answers")
+        if ready:
+            wait_until(lambda: client.get("/readyz").status_code == 200, "there is a release", seconds=5)
+        return client
+
+    yield start
+    for end in ends:
+        end()
+
+
+@pytest.fixture
+def client(home: Settings, serve: Callable[[Settings], httpx.Client]) -> httpx.Client:
+    """Of a service with a release in force."""
+    return serve(home)

@@ -1,0 +1,132 @@
+"""Releases and an engine small enough to check by eye, for tests of what is around them.
+
+A user's expected spend is that of the batch and the amounts of live order lines; an event adds 0.01. The marketplace's
+`champion` file in a home names the version and snapshot that `prepare` gives.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import uvicorn
+
+from pipelines.errors import NothingToDo
+from pipelines.settings import Settings, load_settings
+from serving.app import create_app
+from serving.release import Release
+from serving.service import Engines
+
+USERS = {"ann": 300.0, "bob": 100.0, "cat": 20.0, "dan": 0.0}
+
+
+@dataclass(frozen=True)
+class StandInCanary:
+    users: int = 4
+    difference: float = 0.0
+    milliseconds: float = 1.0
+
+    def reason(self, budget: float) -> str | None:
+        if self.difference > 1e-6:
+            return f"it differs by {self.difference} from evaluation"
+        return f"it takes {self.milliseconds} ms" if self.milliseconds > budget else None
+
+    def warning(self) -> str | None:
+        return None
+
+
+def champion(settings: Settings, version: str, day: date, **about: float) -> None:
+    """Let `prepare` give this release; `difference` and `milliseconds` are its canary's, `seconds` it takes to open."""
+    settings.home_path.mkdir(parents=True, exist_ok=True)
+    (settings.home_path / "champion").write_text(json.dumps({"version": version, "day": day.isoformat(), **about}))
+
+
+def prepare(settings: Settings, root: Path) -> Path:
+    file = settings.home_path / "champion"
+    if not file.exists():
+        raise NothingToDo("There is no champion yet. Run retrain_daily.")
+    about = json.loads(file.read_text())
+    folder = root / f"{about['version']}-{about['day']}"
+    folder.mkdir(parents=True)
+    facts = {
+        "model_version": about["version"],
+        "snapshot_date": about["day"],
+        "horizon_days": 28,
+        "created_at": f"{about['day']}T02:00:{len(about['version']):02d}+00:00",
+        "columns": [],
+        "backend": "tensorflow",
+    }
+    (folder / "release.json").write_text(json.dumps(facts))
+    (folder / "about.json").write_text(json.dumps(about))
+    answers(USERS, float(about["version"])).to_parquet(folder / "scores.parquet")
+    return folder
+
+
+def answers(spend: Mapping[str, float], factor: float, basis: str = "orders") -> pd.DataFrame:
+    frame = pd.DataFrame({"user_id": list(spend), "expected_spend": [factor * value for value in spend.values()]})
+    return frame.assign(
+        spend_low=0.0,
+        spend_high=2 * frame["expected_spend"],
+        purchase_probability=0.5,
+        score=50.0,
+        tier=["high" if value >= 300 else "mid" if value >= 100 else "low" for value in spend.values()],
+        reasons="spent much; bought lately",
+        basis=basis,
+    )
+
+
+class StandInEngine:
+    def __init__(self, folder: Path) -> None:
+        self.release = Release.read(folder)
+        self._about = json.loads((folder / "about.json").read_text())
+        time.sleep(self._about.get("seconds", 0))
+        self.closed, self.closed_days = False, []
+
+    def score(self, rows: Mapping[str, pa.Table], snapshot_date: date, user_ids: Sequence[str]) -> Future:
+        return self._done(self._score, rows, snapshot_date, user_ids)
+
+    def close_days(self, order_lines: pa.Table) -> Future:
+        return self._done(lambda: self.closed_days.extend(order_lines["order_id"].to_pylist()))
+
+    def canary(self) -> Future:
+        about = {name: self._about[name] for name in ("difference", "milliseconds") if name in self._about}
+        return self._done(lambda: StandInCanary(**about))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _score(self, rows: Mapping[str, pa.Table], snapshot_date: date, user_ids: Sequence[str]) -> pd.DataFrame:
+        spend: dict[str, float] = {}
+        if "poison" in user_ids:
+            raise ValueError("poison cannot be scored")
+        for name, table in rows.items():
+            for row in table.to_pylist():
+                moment = next(row[c] for c in ("ordered_at", "occurred_at", "valid_from") if c in row)
+                assert self.release.snapshot_date <= moment.date() < snapshot_date
+                worth = row["amount"] if name == "order_lines" else 0.01 if name == "events" else 0.0
+                spend[row["user_id"]] = spend.get(row["user_id"], 0.0) + worth
+        known = {user: USERS.get(user, 0.0) + spend.get(user, 0.0) for user in user_ids if user in {*USERS, *spend}}
+        return answers(known, float(self.release.model_version))
+
+    def _done(self, function, *arguments) -> Future:
+        future: Future = Future()
+        try:
+            assert not self.closed
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+ENGINES = Engines(prepare, StandInEngine)
+
+
+if __name__ == "__main__":  # the service in a process of its own, to be killed
+    settings = load_settings()
+    uvicorn.run(create_app(settings, ENGINES), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

@@ -1,0 +1,248 @@
+"""One suite for every kind of store, against the real servers."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import date
+
+import psycopg
+import pytest
+import redis
+
+from pipelines.errors import PurseError
+from serving.store import InForce, LiveRow, Store, StoredScore, StoreUnavailableError, open_store
+from tests.serving.servers import postgres_server, redis_server
+
+DAY, NEXT = date(2001, 3, 1), date(2001, 3, 2)
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Iterator[str]:
+    with redis_server(*DURABLE) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "redis", "postgres"])
+def address(request: pytest.FixtureRequest) -> str | None:
+    """Of an empty store."""
+    if request.param == "sqlite":
+        return None
+    url = request.getfixturevalue(f"{request.param}_url")
+    if request.param == "redis":
+        redis.Redis.from_url(url).flushall()
+    else:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS purse_serving CASCADE")
+    return url
+
+
+@pytest.fixture
+def use(address, tmp_path):
+    """Runs a coroutine on a store that was opened anew: what it finds has lasted."""
+
+    def run(work):
+        async def opened():
+            store = open_store(address, tmp_path)
+            await store.open()
+            try:
+                return await work(store)
+            finally:
+                await store.close()
+
+        return asyncio.run(opened())
+
+    return run
+
+
+def row(key: str, user_id: str = "ann", day: date = DAY, body: bytes = b"{}", table: str = "events") -> LiveRow:
+    return LiveRow(table, f'["{key}"]', user_id, day, body)
+
+
+def score(text: str, known_until: float = 1.5) -> StoredScore:
+    return StoredScore(known_until, text.encode())
+
+
+async def released(store: Store, name: str, **scores: str) -> InForce:
+    """A release as `serving.deploy` puts it into force."""
+    generation, before = await store.begin(), store.in_force
+    await store.load(generation, [(user_id, score(text)) for user_id, text in scores.items()])
+    state = InForce(generation, name, *((before.generation, before.release) if before else ()))
+    await store.activate(state, since=DAY, drop_before=DAY)
+    return state
+
+
+def test_an_empty_store_knows_nobody(use):
+    async def work(store):
+        assert store.in_force is None
+        assert await store.score("ann") is None
+        assert await store.scores(["ann"]) == {}
+        assert await store.waiting(10) == []
+        assert await store.rows(DAY) == []
+        assert await store.append([]) == 0
+
+    use(work)
+
+
+def test_scores_are_those_of_the_generation_in_force_and_last(use):
+    async def work(store):
+        await released(store, "1", ann="one", bob="one")
+        unseen = await store.begin()
+        await store.load(unseen, [("ann", score("unseen"))])
+        assert await store.score("ann") == score("one")
+        await released(store, "2", ann="two")
+
+    async def later(store):
+        assert store.in_force.release == "2"
+        assert store.in_force.previous_release == "1"
+        assert await store.score("ann") == score("two")
+        assert await store.score("bob") is None
+        assert await store.scores(["bob", "ann", "ann"]) == {"ann": score("two")}
+
+    use(work)
+    use(later)
+
+
+def test_the_generation_before_can_come_back_and_the_one_before_that_is_gone(use):
+    async def work(store):
+        first = await released(store, "1", ann="one")
+        second = await released(store, "2", ann="two")
+        back = InForce(first.generation, "1", rolled_back="2")
+        await store.activate(back, DAY, DAY)
+        assert await store.score("ann") == score("one")
+        assert store.in_force == back
+        third = await store.begin()
+        assert third not in (first.generation, second.generation)
+
+    use(work)
+
+
+def test_a_row_is_kept_once_by_its_key_whoever_sends_it_again(use):
+    async def work(store):
+        assert await store.append([row("a", body=b"first"), row("b"), row("a", table="order_lines")]) == 3
+        assert await store.append([row("a", body=b"second"), row("a", user_id="bob"), row("c")]) == 1
+        assert [waiting.user_id for waiting in await store.waiting(10)] == ["ann"]
+
+    async def later(store):
+        found = await store.rows(DAY, ["ann", "bob"])
+        assert sorted(found) == sorted([row("a", body=b"first"), row("b"), row("a", table="order_lines"), row("c")])
+
+    use(work)
+    use(later)
+
+
+def test_rows_are_read_by_user_and_from_a_day_on_in_any_order_of_arrival(use):
+    async def work(store):
+        await store.append([row("late", day=NEXT), row("early", day=DAY), row("other", "bob", NEXT)])
+        assert [one.key for one in await store.rows(NEXT, ["ann"])] == ['["late"]']
+        assert len(await store.rows(DAY, ["ann"])) == 2
+        assert len(await store.rows(DAY)) == 3
+        assert await store.rows(DAY, ["nobody"]) == []
+        assert await store.rows(DAY, []) == []
+
+    use(work)
+
+
+def test_who_has_new_rows_waits_until_scored_and_longest_comes_first(use):
+    async def work(store):
+        await released(store, "1", ann="old")
+        await store.append([row("a")])
+        await store.append([row("b", "bob")])
+
+    async def after_a_crash(store):
+        waiting = await store.waiting(10)
+        assert [one.user_id for one in waiting] == ["ann", "bob"]
+        assert [one.user_id for one in await store.waiting(1)] == ["ann"]
+        await store.keep(store.in_force.generation, {"ann": score("new", 9.25)}, waiting)
+        assert await store.waiting(10) == []
+        assert await store.score("ann") == score("new", 9.25)
+
+    use(work)
+    use(after_a_crash)
+
+
+def test_a_row_that_arrives_while_its_user_is_scored_is_not_forgotten(use):
+    async def work(store):
+        await released(store, "1")
+        await store.append([row("a")])
+        waiting = await store.waiting(10)
+        await store.append([row("b")])
+        await store.keep(store.in_force.generation, {"ann": score("half")}, waiting)
+        (still,) = await store.waiting(10)
+        assert still.user_id == "ann"
+        assert still.ticket > waiting[0].ticket
+
+    use(work)
+
+
+def test_scores_of_a_generation_that_is_no_longer_in_force_are_dropped(use):
+    async def work(store):
+        old = await released(store, "1", ann="old")
+        await store.append([row("a")])
+        waiting = await store.waiting(10)
+        await released(store, "2", ann="new")
+        await store.keep(old.generation, {"ann": score("stale")}, waiting)
+        assert await store.score("ann") == score("new")
+        assert [one.user_id for one in await store.waiting(10)] == ["ann"]
+
+    use(work)
+
+
+def test_a_release_drops_older_rows_and_lets_users_with_later_ones_wait(use):
+    async def work(store):
+        await store.append([row("old"), row("new", "bob", NEXT)])
+        state = InForce(await store.begin(), "1")
+        await store.keep(0, {}, await store.waiting(10))
+        await store.activate(state, since=NEXT, drop_before=NEXT)
+        assert [one.user_id for one in await store.rows(DAY)] == ["bob"]
+        assert "bob" in [one.user_id for one in await store.waiting(10)]
+        assert await store.append([row("old", day=NEXT)]) == 1
+
+    use(work)
+
+
+def test_a_new_day_lets_users_with_rows_wait(use):
+    async def work(store):
+        await released(store, "1")
+        await store.append([row("a")])
+        await store.keep(store.in_force.generation, {}, await store.waiting(10))
+        await store.wait_since(NEXT)
+        assert await store.waiting(10) == []
+        await store.wait_since(DAY)
+        assert [one.user_id for one in await store.waiting(10)] == ["ann"]
+
+    use(work)
+
+
+def test_ids_may_hold_anything(use):
+    names = ["a b", "'; DROP TABLE state; --", "ü\U0001f600", "a\nb", '"q"', "%", "["]
+
+    async def work(store):
+        await released(store, "1", **dict.fromkeys(names, "one"))
+        await store.append([row(f"k{number}", name) for number, name in enumerate(names)])
+        assert set(await store.scores(names)) == set(names)
+        assert {one.user_id for one in await store.rows(DAY, names)} == set(names)
+        assert {one.user_id for one in await store.waiting(10)} == set(names)
+
+    use(work)
+
+
+def test_a_redis_that_would_lose_events_is_refused(tmp_path):
+    with redis_server() as url, pytest.raises(PurseError, match="appendfsync always"):
+        asyncio.run(open_store(url, tmp_path).open())
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "postgresql://purse@127.0.0.1:1/postgres"])
+def test_a_server_that_does_not_answer_is_told(url, tmp_path):
+    with pytest.raises(StoreUnavailableError, match="does not answer"):
+        asyncio.run(open_store(url, tmp_path).open())
+
+
+def test_an_unknown_kind_of_store_names_those_there_are(tmp_path):
+    with pytest.raises(PurseError, match="'mysql'; known are redis"):
+        open_store("mysql://shop", tmp_path)
