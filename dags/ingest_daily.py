@@ -3,9 +3,10 @@
 Copies one day from the source into the lake and validates it: rows that break a critical rule move to
 `quarantine/` with their reason, the others to `raw/`. Scoring then starts by itself.
 
-**Which day.** The run of a day D takes the day before it, from D-1 up to and without D. A backfill
-(*Trigger*, *Backfill*) does the same for each day of its range. A run that a person triggers takes
-the range in the form; left empty, from the newest loaded day once more to the end of the source.
+**Which day.** The run of a day D takes the day before it and `ingest.lookback_days` before that, for rows
+that came late; a day whose rows have not changed is left as it is. A backfill (*Trigger*, *Backfill*) takes
+the day before each day of its range alone. A run that a person triggers takes the range in the form; left
+empty, from `ingest.lookback_days` before the newest loaded day to the end of the source.
 
 **It does not** build features, train or score, and it never changes a row: what was wrong stays in quarantine.
 
@@ -24,7 +25,9 @@ from dags.steps import purse, task_defaults
 from pipelines.settings import load_settings
 
 BY_THE_CLOCK = "dag_run.run_type in ('scheduled', 'backfill')"
-FROM_DATE = f"{{{{ macros.ds_add(ds, -1) if {BY_THE_CLOCK} else params.from_date or '' }}}}"
+LOOKBACK = load_settings().ingest.lookback_days
+DAYS_BACK = f"({1 + LOOKBACK} if dag_run.run_type == 'scheduled' else 1)"
+FROM_DATE = f"{{{{ macros.ds_add(ds, -{DAYS_BACK}) if {BY_THE_CLOCK} else params.from_date or '' }}}}"
 TO_DATE = f"{{{{ ds if {BY_THE_CLOCK} else params.to_date or '' }}}}"
 
 
@@ -42,7 +45,7 @@ TO_DATE = f"{{{{ ds if {BY_THE_CLOCK} else params.to_date or '' }}}}"
             type=["null", "string"],
             format="date",
             title="From",
-            description="First day to ingest. Empty: the newest loaded day once more, or the source's first.",
+            description="First day to ingest. Empty: some days before the newest loaded one, or the source's first.",
         ),
         "to_date": Param(
             None,

@@ -13,6 +13,7 @@ from models.cold_start import ColdStart
 from models.encoding import select
 from models.intervals import Intervals
 from models.percentiles import quantile_grid, shares
+from models.preprocessing import Preprocessing
 from models.protocol import SpendModel
 from models.reasons import Reasons
 from models.targets import as_predictions
@@ -49,6 +50,7 @@ class PurchasingPower:
         tier_shares: shares (0 to 1) of `high` and `mid` in the reference population; the rest is `low`.
         reference_spend: quantiles of the blend in the reference population, ascending; the level does not move them.
         cold_start: of users without orders; None in models from before there was one.
+        preprocessing: what happens to the features before the members see them; None in models from before it.
     """
 
     members: tuple[Member, ...]
@@ -61,6 +63,7 @@ class PurchasingPower:
     reference_spend: NDArray[np.float64]
     reasons: Reasons
     cold_start: ColdStart | None = None
+    preprocessing: Preprocessing | None = None
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Score users; same index.
@@ -78,12 +81,17 @@ class PurchasingPower:
 
     def predict_spend(self, features: pd.DataFrame) -> pd.DataFrame:
         """`predict` without the reasons, which take most of its time."""
-        blend, probability = blended(self.members, select(features, self.feature_names))
+        blend, probability = self.blend(features)
         horizon_probability = 1 - (1 - probability) ** self.windows
         result = as_predictions(features, self.calibration.apply(blend), horizon_probability)
         low, high = self.intervals.bounds(result["expected_spend"])
         score = percentile_score(self.reference_spend, blend)
         return result.assign(spend_low=low, spend_high=high, score=score, tier=tiers(score, self.tier_shares))
+
+    def blend(self, features: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What the members say of users, see `blended`, after preprocessing."""
+        chosen = select(features, self.feature_names)
+        return blended(self.members, self.preprocessing.transform(chosen) if self.preprocessing else chosen)
 
     def predict_without_orders(self, attributes: pd.DataFrame) -> pd.DataFrame:
         """Score users who have no orders yet; same index, and columns as in `predict`, with basis "attributes".
@@ -122,7 +130,7 @@ class PurchasingPower:
         """
         if not len(features):
             return self
-        blend, _ = blended(self.members, select(features, self.feature_names))
+        blend, _ = self.blend(features)
         return replace(
             self,
             calibration=self.calibration.at_level(blend, total),
@@ -144,6 +152,7 @@ def build(
     seed: int = 0,
     threads: int = 1,
     cold_start: ColdStart | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> PurchasingPower:
     """Put fitted members together and learn score, tiers and reasons from a reference population.
 
@@ -160,6 +169,7 @@ def build(
         seed: of the model that finds the reasons.
         threads: that it may use.
         cold_start: of users without orders.
+        preprocessing: fitted on the training set of the members.
 
     Raises:
         ValueError: no members or no reference users.
@@ -168,8 +178,11 @@ def build(
         raise ValueError(
             f"Expected at least one member and one reference user, found {len(members)} and {len(reference)}."
         )
-    spend, _ = blended(members, reference)
+    prepared = preprocessing or Preprocessing()
+    spend, _ = blended(members, prepared.transform(reference))
     grid = quantile_grid(spend)
+    # reasons tell values as they are; a column that the members don't see is none
+    seen = reference.drop(columns=prepared.dropped)
     return PurchasingPower(
         members=tuple(members),
         horizon_days=horizon_days,
@@ -179,8 +192,9 @@ def build(
         feature_names=tuple(reference.columns),
         tier_shares=dict(tier_shares),
         reference_spend=grid,
-        reasons=Reasons(phrases, top_reasons, seed, threads).fit(reference, percentile_score(grid, spend)),
+        reasons=Reasons(phrases, top_reasons, seed, threads).fit(seen, percentile_score(grid, spend)),
         cold_start=cold_start,
+        preprocessing=preprocessing,
     )
 
 

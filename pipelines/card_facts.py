@@ -40,6 +40,24 @@ class Facts:
         return days[0], days[-1]
 
 
+def preprocessing(facts: Facts) -> list[str]:
+    """What was found in the features of the training window, and what happens to it before the members see them."""
+    found = facts.trained.get("preprocessing")
+    if found is None:  # of a training before there was any
+        return []
+    furthest = ", ".join(f"`{name}` {share:.1%}" for name, share in found["furthest"].items())
+    most = f" (most: {furthest})" if furthest else ""
+    gaps, outliers = found["with_gaps"], found["with_outliers"]
+    lines = [f"- {gaps} features have gaps, {outliers} have outliers{most}; see `preprocessing.csv` on the run"]
+    done = {
+        "left out": found["dropped"],
+        "gaps filled or told": found["filled"],
+        "outliers held at limits": found["winsorised"],
+    }
+    lines += [f"- {what}: {', '.join(f'`{name}`' for name in names)}" for what, names in done.items() if names]
+    return lines
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     """A Markdown table."""
     lines = [headers, ["---"] * len(headers), *rows]

@@ -15,6 +15,7 @@ from pipelines import lake
 from pipelines.results import read_result
 from pipelines.settings import Settings
 from pipelines.split import TRAINING_WITHOUT_ORDERS, attribute_names, read_labelled
+from pipelines.trials import unfitted_preprocessing
 
 AGE = "T"
 """Days since a customer's first purchase."""
@@ -80,7 +81,8 @@ def read_cohorts(
     """
     split = read_result(settings, snapshot_date, "split")
     days = sorted({day for part in parts for day in part})
-    names = attribute_names(split["features"])
+    policies = unfitted_preprocessing(settings)
+    names = [name for name in attribute_names(split["features"]) if not policies.drops(name)]
     customers = {day: read_labelled(settings, snapshot_date, [day], [*names, AGE]) for day in days}
     if lake.exists(settings, TRAINING_WITHOUT_ORDERS):
         strangers = {day: read_labelled(settings, snapshot_date, [day], names, TRAINING_WITHOUT_ORDERS) for day in days}

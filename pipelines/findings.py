@@ -14,7 +14,6 @@ from models.encoding import select
 from models.metrics import measure
 from models.permutation import columns_by_measure, permutation_importance
 from models.protocol import LabelledUsers
-from models.purchasing_power import blended
 from pipelines.level import backtest_level
 from pipelines.results import read_result
 from pipelines.rivals import Test
@@ -86,7 +85,7 @@ def find(settings: Settings, snapshot_date: date, test: Test) -> Findings:
         ),
         importances=model.reasons.importances(sample),
         permutation=permutation_importance(
-            lambda features: blended(model.members, features)[0],
+            lambda features: model.blend(features)[0],
             inputs,
             users.future_spend,
             columns_by_measure(inputs),

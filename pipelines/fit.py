@@ -1,6 +1,7 @@
 """Fit the chosen members on the newest matured snapshots and put the model together that is logged and scores."""
 
 import logging
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,16 @@ def fit(
     split = read_result(settings, snapshot_date, "split")
     days = sorted(date.fromisoformat(day) for day in split["final"])
     training = read_labelled(settings, snapshot_date, days)[1]
+    preprocessing = trials.unfitted_preprocessing(settings).fit(training.features)
+    prepared = replace(training, features=preprocessing.transform(training.features))
     fitted = [
-        Member(each["weight"], _fit_member(settings, split, each["family"], each["params"], training), each["family"])
+        Member(each["weight"], _fit_member(settings, split, each["family"], each["params"], prepared), each["family"])
         for each in members
     ]
     # who a score compares with: everyone at the newest matured snapshot; their labels are not looked at
     reference = read_labelled(settings, snapshot_date, [date.fromisoformat(split["test"])])[1].features
-    fitted = _at_one_level(fitted, reference)
+    known = preprocessing.transform(reference)
+    fitted = _at_one_level(fitted, known)
     windows = windows_in_horizon(training, reference, split["label_days"], split["horizon_days"])
     # what deciles spent in a short label window says little about a long horizon
     shape = calibration.fit(*out_of_time) if split["label_days"] == split["horizon_days"] else calibration.fit([], [])
@@ -59,7 +63,7 @@ def fit(
         fitted,
         reference,
         horizon_days=split["horizon_days"],
-        calibration=shape.at_level(blended(fitted, reference)[0], level.expected),
+        calibration=shape.at_level(blended(fitted, known)[0], level.expected),
         intervals=intervals.fit(
             calibrated,
             out_of_time[1],
@@ -74,6 +78,7 @@ def fit(
         seed=settings.training.seed,
         threads=settings.training.threads,
         cold_start=learn(settings, snapshot_date, windows),
+        preprocessing=preprocessing,
     )
     return model, reference.head(5)
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from pipelines import card_limits, card_quality, study
-from pipelines.card_facts import Facts, Section, params, table
+from pipelines.card_facts import Facts, Section, params, preprocessing, table
 from pipelines.findings import Findings
 from pipelines.results import read_result
 from pipelines.settings import Settings
@@ -129,6 +129,7 @@ def _data(facts: Facts) -> list[str]:
         f"- trained on {len(final)} snapshots from {final[0]} to {final[-1]}, {days}, {rows:,} rows",
         f"- validated on {', '.join(sorted(fold['validation'] for fold in split['folds']))}, {days}",
         f"- tested on {split['test']}, labels of {split['horizon_days']} days",
+        *preprocessing(facts),
         f"- versions in the lake: {', '.join(f'{name} {number}' for name, number in sorted(versions.items()))}",
     ]
     if facts.scaled:

@@ -32,6 +32,7 @@ class Section(BaseModel):
 class Ingest(Section):
     max_quarantined_share: Share
     max_staleness_days: Count | None
+    lookback_days: int = Field(ge=0)
 
 
 class Snapshots(Section):
@@ -40,6 +41,12 @@ class Snapshots(Section):
     validation: Count
     min_history_days: Count
     user_folds: Count
+
+
+class Preprocessing(Section):
+    missing: dict[str, Literal["keep", "median", "mean", "category", "drop"]]
+    outliers: dict[str, Literal["fences", "zscore", "quantiles"]]
+    winsorise: tuple[str, ...]
 
 
 class Sweep(Section):
@@ -139,6 +146,7 @@ class Settings(BaseSettings):
     source_root: Path | None
     ingest: Ingest
     snapshots: Snapshots
+    preprocessing: Preprocessing
     sweep: Sweep
     training: Training
     mlflow: Mlflow

@@ -1,22 +1,38 @@
 """Sources: a YAML file says where each canonical table is read from and how its columns are computed."""
 
-import glob
-import importlib.metadata
+import codecs
 import os
 import re
-import zipfile
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from features.schema import TABLES
 from pipelines.errors import PurseError
-from pipelines.files import write_atomically
 from pipelines.settings import REPOSITORY, Settings
 
 Format = Literal["csv", "parquet", "json"]
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        codecs.getincrementaldecoder(name)
+    except LookupError as error:
+        raise ValueError(
+            f"'{name}' is no encoding that Python knows; utf-8, latin-1, gb18030 or shift_jis are"
+        ) from error
+    return name
+
+
+def _known_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"'{name}' is no IANA time zone, such as UTC, Europe/Berlin or Asia/Taipei") from error
+    return name
 
 
 class Strict(BaseModel):
@@ -26,7 +42,10 @@ class Strict(BaseModel):
 
 
 class Origin(Strict):
-    """Where rows come from: `files`, a `file` inside an installed `package`, or `sql` over a `connection`."""
+    """Where rows come from: `files`, a `file` inside an installed `package`, or `sql` over a `connection`.
+
+    `encoding` is that of text files, by any name that Python has for it.
+    """
 
     files: str | list[str] | None = None
     package: str | None = None
@@ -34,6 +53,7 @@ class Origin(Strict):
     sql: str | None = None
     connection: str | None = None
     format: Format | None = None
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -45,18 +65,33 @@ class Origin(Strict):
 
 
 class SourceTable(Strict):
-    """One canonical table: its origin, a filter, and an SQL expression for each canonical column."""
+    """One canonical table: its origin, a filter, and an SQL expression for each canonical column.
+
+    `currency` is an SQL expression too, for the code of the currency that a line's money is in. Of rows with the same
+    key, `duplicates` says which one is kept, by the order of the files' names and of the rows in a file.
+    """
 
     origin: Origin = Field(alias="from")
     where: str | None = None
     distinct: bool = False
+    duplicates: Literal["first", "last"] = "first"
+    currency: str | None = None
     columns: dict[str, str]
 
 
+class Currency(Strict):
+    """The shop's currency, and what one unit of the others is worth in it: columns currency, valid_from, rate."""
+
+    code: str = Field(pattern="^[A-Za-z]{3}$")
+    rates: Origin
+
+
 class Source(Strict):
-    """A data set, mapped to the canonical tables."""
+    """A data set, mapped to the canonical tables; time stamps with a zone are brought to the days of `timezone`."""
 
     title: str
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
+    currency: Currency | None = None
     tables: dict[str, SourceTable]
     path: Path
 
@@ -75,6 +110,18 @@ class Source(Strict):
             missing = [c for c in table.required if c not in mapped.columns]
             if missing:
                 raise ValueError(f"tables.{name}.columns: '{missing[0]}' is missing; give an SQL expression for it")
+        return self
+
+    @model_validator(mode="after")
+    def _currencies(self) -> Self:
+        named = [name for name, mapped in self.tables.items() if mapped.currency]
+        if named and named != ["order_lines"]:
+            raise ValueError(f"tables.{named[-1]}.currency: only the money of 'order_lines' is converted")
+        if bool(named) != bool(self.currency):
+            raise ValueError(
+                "give both 'currency' (code and rates) and 'tables.order_lines.currency' (an SQL expression for the "
+                "code of a line's currency), or neither"
+            )
         return self
 
 
@@ -100,38 +147,6 @@ def load_source(settings: Settings) -> Source:
         raise PurseError(f"Source file {path}:\n{_describe(error)}\nCompare conf/sources/tafeng.yaml.") from error
 
 
-def locate(origin: Origin, source: Source, cache: Path) -> list[str]:
-    """The files of an origin, zip archives unpacked into `cache`.
-
-    Raises:
-        PurseError: a file, package or glob that matches nothing.
-    """
-    if origin.package:
-        paths = [_package_file(origin.package, str(origin.file), source)]
-    else:
-        patterns = [origin.files] if isinstance(origin.files, str) else origin.files or []
-        paths = [path for pattern in patterns for path in _glob(pattern, source)]
-    return [str(_unzip(path, cache) if path.suffix == ".zip" else path) for path in paths]
-
-
-def file_format(origin: Origin, files: list[str], place: str) -> Format:
-    """The format that the origin names, or the one that the files' names say."""
-    if origin.format:
-        return origin.format
-    endings: dict[str, Format] = {
-        ".csv": "csv",
-        ".tsv": "csv",
-        ".txt": "csv",
-        ".parquet": "parquet",
-        ".json": "json",
-        ".jsonl": "json",
-    }
-    ending = Path(files[0].removesuffix(".gz")).suffix
-    if ending not in endings:
-        raise PurseError(f"{place}: the name {files[0]} doesn't tell its format. Set 'format' to csv, parquet or json.")
-    return endings[ending]
-
-
 def expand_environment(text: str, place: str) -> str:
     """Replace ${NAME} by the environment variable, so that no secret stands in a source file."""
 
@@ -143,44 +158,6 @@ def expand_environment(text: str, place: str) -> str:
         return os.environ[match[1]]
 
     return re.sub(r"\$\{(\w+)\}", value, text)
-
-
-def _glob(pattern: str, source: Source) -> list[Path]:
-    root = source.path.parent
-    found = glob.glob(str(root / pattern), recursive=True)  # noqa: PTH207 - the pattern may be absolute
-    paths = [Path(path) for path in sorted(found)]
-    if not paths:
-        raise PurseError(
-            f"Source file {source.path}: 'files: {pattern}' matches nothing (looked from {root}). "
-            "Correct the pattern or put the file there."
-        )
-    return paths
-
-
-def _package_file(package: str, file: str, source: Source) -> Path:
-    try:
-        path = Path(str(importlib.metadata.distribution(package).locate_file(file)))
-    except importlib.metadata.PackageNotFoundError as error:
-        raise PurseError(
-            f"Source file {source.path}: package '{package}' is not installed. Run 'make install'."
-        ) from error
-    if not path.is_file():
-        raise PurseError(f"Source file {source.path}: package '{package}' has no file '{file}'.")
-    return path
-
-
-def _unzip(path: Path, cache: Path) -> Path:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir()]
-            if len(members) != 1:
-                raise PurseError(f"{path} holds {len(members)} files; a zipped source file must hold exactly one.")
-            unpacked = cache / f"{members[0].CRC:08x}-{Path(members[0].filename).name}"
-            if not unpacked.is_file():
-                write_atomically(unpacked, archive.read(members[0]))
-            return unpacked
-    except zipfile.BadZipFile as error:
-        raise PurseError(f"{path} is not a readable zip archive ({error}). Fetch the file again.") from error
 
 
 def _describe(error: ValidationError) -> str:

@@ -151,7 +151,8 @@ def _training_id(connection: Backend, settings: Settings, snapshot_date: date, f
         path for package in ("features", "models", "pipelines") for path in (REPOSITORY / package).rglob("*.py")
     )
     parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
-    parts += [section.model_dump() for section in (settings.snapshots, settings.sweep, settings.training)]
+    chosen = (settings.snapshots, settings.preprocessing, settings.sweep, settings.training)
+    parts += [section.model_dump() for section in chosen]
     for name in ("order_lines", "users", "products", "events"):
         if lake.exists(settings, f"raw/{name}"):
             table = lake.read(connection, settings, f"raw/{name}")

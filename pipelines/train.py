@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from models.cold_start import ColdStart
     from models.level import Level
+    from models.purchasing_power import PurchasingPower
 
 RESULT = "purse.trained"
 """Tag of the parent run, set last: the result of a training that is complete."""
@@ -64,6 +65,7 @@ def _train(settings: Settings, snapshot_date: date, run_id: str) -> dict[str, An
     family = " + ".join(member["family"] for member in members)
     _log_outcome(settings, split, {"family": family, **params}, blended.ngini)
     _log_level(settings, split, level)
+    preprocessing = _log_preprocessing(settings, snapshot_date, model)
     client.log_dict(run_id, monitor_reference.learn_reference(settings, snapshot_date, model), monitor_reference.FILE)
     return {
         "training_id": split["training_id"],
@@ -75,6 +77,7 @@ def _train(settings: Settings, snapshot_date: date, run_id: str) -> dict[str, An
         "level": {"expected": level.expected, "low": level.low, "high": level.high},
         "windows": model.windows,
         "cold_start": _described(model.cold_start),
+        "preprocessing": preprocessing,
     }
 
 
@@ -146,3 +149,22 @@ def _log_level(settings: Settings, split: dict[str, Any], level: "Level") -> Non
     mlflow.log_metrics({f"level_{name}": value for name, value in numbers.items()})
     past = backtest_level(settings, date.fromisoformat(split["test"]))
     mlflow.log_text(past.to_csv(index=False), "level_backtest.csv")
+
+
+def _log_preprocessing(settings: Settings, snapshot_date: date, model: "PurchasingPower") -> dict[str, Any]:
+    """What is missing and far out in the training window, for every feature; a summary for the model card."""
+    import mlflow
+
+    days = [date.fromisoformat(day) for day in read_result(settings, snapshot_date, "split")["final"]]
+    preprocessing = model.preprocessing or trials.unfitted_preprocessing(settings)
+    found = preprocessing.report(read_labelled(settings, snapshot_date, days)[1].features)
+    mlflow.log_text(found.to_csv(index=False), "preprocessing.csv")
+    furthest = found[found["outside_share"] > 0].nlargest(3, "outside_share")
+    return {
+        "dropped": preprocessing.dropped,
+        "filled": [*preprocessing.indicated, *preprocessing.fills],
+        "winsorised": list(preprocessing.limits),
+        "with_gaps": int((found["missing_share"] > 0).sum()),
+        "with_outliers": int((found["outside_share"] > 0).sum()),
+        "furthest": dict(zip(furthest["column"], furthest["outside_share"], strict=True)),
+    }

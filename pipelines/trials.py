@@ -3,7 +3,7 @@
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from time import monotonic
@@ -21,6 +21,7 @@ from pipelines.trial_measures import Measures, summarise
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from models.preprocessing import Preprocessing
     from models.protocol import LabelledUsers, SpendModel
 
 Predictions = list[NDArray[np.float64]]
@@ -78,6 +79,14 @@ def build_model(settings: Settings, family: str, params: Mapping[str, Any], seed
     return catalog.build(family, dict(params), seed=seed, threads=settings.training.threads, horizon_days=label_days)
 
 
+def unfitted_preprocessing(settings: Settings) -> "Preprocessing":
+    """The policies that the settings declare for the features."""
+    from models.preprocessing import Preprocessing
+
+    declared = settings.preprocessing
+    return Preprocessing(declared.missing, declared.outliers, declared.winsorise)
+
+
 def all_params(model: "SpendModel", family: str) -> dict[str, Any]:
     """The values of the hyperparameters in a family's search space that an unfitted model has."""
     from models.search_space import SPACE
@@ -112,7 +121,7 @@ def run_trial(
     predictions, measured, by_users, started = [], [], [], monotonic()
     seconds = {"fit_seconds": 0.0, "predict_seconds": 0.0}
     for fold in folds:
-        spend, probability = _predict_fold(fold, unfitted, seconds)
+        spend, probability = _predict_fold(settings, fold, unfitted, seconds)
         if not np.isfinite(spend).all():
             raise ValueError(f"{(~np.isfinite(spend)).sum()} of {len(spend)} predictions are not finite numbers")
         spent, bought = fold.validation.future_spend.to_numpy(), fold.validation.purchased.to_numpy(dtype=bool)
@@ -126,15 +135,16 @@ def run_trial(
 
 
 def _predict_fold(
-    fold: Fold, unfitted: "Callable[[], SpendModel]", seconds: dict[str, float]
+    settings: Settings, fold: Fold, unfitted: "Callable[[], SpendModel]", seconds: dict[str, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Expected spend and purchase probability of the validation users; what it took is added to `seconds`."""
     spend, probability = np.zeros(len(fold.validation)), np.zeros(len(fold.validation))
     for training, asked in fold.parts():
         model, began = unfitted(), monotonic()
-        model.fit(training)
+        preprocessing = unfitted_preprocessing(settings).fit(training.features)
+        model.fit(replace(training, features=preprocessing.transform(training.features)))
         fitted = monotonic()
-        said = model.predict(fold.validation.features[asked])
+        said = model.predict(preprocessing.transform(fold.validation.features[asked]))
         seconds["fit_seconds"] += fitted - began
         seconds["predict_seconds"] += monotonic() - fitted
         spend[asked], probability[asked] = said["expected_spend"], said["purchase_probability"]

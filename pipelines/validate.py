@@ -103,8 +103,8 @@ def _period(settings: Settings, names: list[str], start: date | None, end: date 
 
 def _replace(settings: Settings, table: str, rows: pa.Table, start: date, end: date) -> None:
     undated = pc.equal(rows["day"], lake.UNDATED)
-    lake.replace(settings, table, rows.filter(pc.invert(undated)), "day", start, end)
-    lake.replace(settings, table, rows.filter(undated), "day", lake.UNDATED, lake.UNDATED + A_DAY)
+    lake.replace_changed(settings, table, rows.filter(pc.invert(undated)), start, end)
+    lake.replace_changed(settings, table, rows.filter(undated), lake.UNDATED, lake.UNDATED + A_DAY)
 
 
 def _above_limit(settings: Settings, judged: Judged, start: date, end: date) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from models import calibration
 from models.cold_start import ColdStart
 from models.intervals import Intervals
+from models.preprocessing import Preprocessing
 from models.protocol import LabelledUsers
 from models.purchasing_power import Member, PurchasingPower, build
 from models.segment_mean import SegmentMean
@@ -100,6 +101,42 @@ def test_above_and_below_the_reference() -> None:
     said = blend().predict(pd.DataFrame({"spend_28d": [-9.0, 1e9], "spend_7d": 1.0, "region": "mars"}))
     assert said["score"].tolist() == pytest.approx([0, 100], abs=0.1)
     assert said["tier"].tolist() == ["low", "high"]
+
+
+def test_policies_are_applied_before_the_members_see_a_user() -> None:
+    policies = Preprocessing({"spend_28d": "median", "region": "drop"}, winsorise=["spend_28d"]).fit(REFERENCE[:100])
+    model = replace(blend(), preprocessing=policies)
+    later = pd.DataFrame({"spend_28d": [np.nan, 1e9, 7.0], "spend_7d": 1.0, "region": "north"})
+    held = pd.DataFrame({"spend_28d": [49.5, 74.25 + 1.5 * 49.5, 7.0], "spend_7d": 1.0, "region": "north"})
+    said, expected = model.predict_spend(later), blend().predict_spend(held)
+    pd.testing.assert_frame_equal(said, expected)
+    total = model.levelled(later, 500.0).predict_spend(later)["expected_spend"].sum()
+    assert total == pytest.approx(500)
+
+
+def test_a_dropped_column_is_no_reason_for_a_score() -> None:
+    reference = REFERENCE.assign(spend_7d=REFERENCE["spend_28d"])
+    policies = Preprocessing({"spend_7d": "drop"}).fit(reference)
+    said = build(
+        MEMBERS,
+        reference,
+        horizon_days=28,
+        calibration=calibration.fit([], []),
+        intervals=Intervals(np.array([1.0]), np.array([0.5]), np.array([2.0]), unit=1.0),
+        phrases=PHRASES,
+        tier_shares=SHARES,
+        top_reasons=3,
+        preprocessing=policies,
+    ).predict(reference)
+    assert not said["reasons"].str.contains("last week").any()
+    assert said["reasons"].str.contains("last 28 days").any()
+
+
+def test_a_model_pickled_before_there_was_preprocessing_predicts_as_it_did() -> None:
+    old = blend()
+    del vars(old)["preprocessing"]
+    again = replace(pickle.loads(pickle.dumps(old)))  # noqa: S301
+    pd.testing.assert_frame_equal(again.predict(REFERENCE), blend().predict(REFERENCE))
 
 
 def cold_start(mean: float = 0.5) -> ColdStart:

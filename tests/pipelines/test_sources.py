@@ -68,11 +68,14 @@ def test_a_day_is_replaced_and_the_others_stay(shop):
     assert rows.set_index("source_line").quantity.to_dict() == {1: 2, 2: 5, 3: 5, 4: -1}
 
 
-def test_without_a_range_the_newest_validated_day_is_loaded_once_more(shop):
-    assert ingest(shop())["from_date"] == "2024-01-01"
-    assert ingest(shop())["from_date"] == "2024-01-01"  # staged but not validated yet: as after a kill
-    validate(shop().with_changes(ingest__max_quarantined_share=1.0))
-    assert ingest(shop())["from_date"] == "2024-01-02"
+def test_without_a_range_the_newest_validated_days_are_loaded_once_more(shop):
+    text = CSV + "".join(f"2024-01-{day:02},ann,apple,1,1.50\n" for day in range(3, 9))
+    assert ingest(shop(text))["from_date"] == "2024-01-01"
+    assert ingest(shop(text))["from_date"] == "2024-01-01"  # staged but not validated yet: as after a kill
+    validate(shop(text).with_changes(ingest__max_quarantined_share=1.0))
+    assert ingest(shop(text))["from_date"] == "2024-01-05"
+    assert ingest(shop(text).with_changes(ingest__lookback_days=0))["from_date"] == "2024-01-08"
+    assert ingest(shop(text).with_changes(ingest__lookback_days=30))["from_date"] == "2024-01-01"
 
 
 def test_without_a_range_users_who_are_known_before_the_first_order_are_loaded_too(shop, tmp_path):
@@ -87,7 +90,7 @@ def test_without_a_range_users_who_are_known_before_the_first_order_are_loaded_t
     assert (result["from_date"], result["to_date"]) == ("2023-12-24", "2024-01-10")
     assert result["tables"]["users"]["rows"] == 3
     validate(settings.with_changes(ingest__max_quarantined_share=1.0))
-    assert ingest(settings)["from_date"] == "2024-01-02"  # with the newest day of orders
+    assert ingest(settings.with_changes(ingest__lookback_days=0))["from_date"] == "2024-01-02"  # with the orders
 
 
 def test_a_file_that_breaks_off_is_told_before_anything_is_written(shop):

@@ -81,3 +81,37 @@ def test_a_prediction_that_is_no_number_fails_the_trial(settings, monkeypatch):
     monkeypatch.setattr(catalog, "build", lambda *_, **__: Recorder([]))
     with pytest.raises(ValueError, match="1 of 2 predictions are not finite"):
         trials.run_trial(settings, "mean", {}, [trials.Fold(one, one, parts, parts)], 28)
+
+
+class Told(SpendModel):
+    """Notes the features that it is shown."""
+
+    def __init__(self, shown):
+        self.shown = shown
+
+    def fit(self, training, validation=None):  # noqa: ARG002
+        self.shown.append(training.features)
+        return self
+
+    def predict(self, features):
+        self.shown.append(features)
+        return pd.DataFrame({"expected_spend": 1.0, "purchase_probability": 0.5}, index=features.index)
+
+
+def test_policies_are_learned_on_each_folds_training_rows_alone(settings, monkeypatch):
+    random, shown = np.random.default_rng(0), []
+    spend = pd.Series(random.gamma(1, 10, 200))
+    training = LabelledUsers(pd.DataFrame({"spend": spend.where(spend.index % 5 > 0)}), spend, spend > 5)
+    later = LabelledUsers(pd.DataFrame({"spend": [np.nan, 1e9]}), pd.Series([1.0, 2.0]), pd.Series([True, False]))
+    nobody = [np.zeros(len(training), dtype=np.intp), np.zeros(2, dtype=np.intp)]
+    monkeypatch.setattr(catalog, "build", lambda *_, **__: Told(shown))
+    policies = {"preprocessing__missing": {"*": "median"}, "preprocessing__winsorise": ["spend"]}
+    trials.run_trial(settings.with_changes(**policies), "mean", {}, [trials.Fold(training, later, *nobody)], 28)
+    known = training.features.spend.dropna()
+    first, third = np.percentile(known, [25, 75])
+    highest = third + 1.5 * (third - first)
+    median = np.median(known.clip(upper=highest))
+    fitted, predicted = shown
+    assert fitted.spend.isna().sum() == 0
+    assert fitted.spend.max() == pytest.approx(highest)
+    assert predicted.spend.tolist() == pytest.approx([median, highest])
