@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from expectations.rules import LARGEST, Rule, between, finite, has_rows, not_blank, not_null, unique, varies
+from expectations.rules import LARGEST, Rule, between, finite, not_null
+from expectations.table_rules import has_rows, unique, varies
+from expectations.text_rules import not_blank
 from features.feature import Feature
 
 COUNTED = {

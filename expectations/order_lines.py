@@ -2,35 +2,23 @@
 
 from datetime import datetime
 
-from expectations.rules import (
-    Rule,
-    applicable,
-    between,
-    finite,
-    has_rows,
-    not_absurd,
-    not_blank,
-    not_negative,
-    not_null,
-    not_zero,
-    warning,
-)
-from expectations.staged import staged_rules
+from expectations.rules import Rule, applicable, between, finite, not_negative, not_null, not_zero, warning
+from expectations.staged import NOTHING, Known, required_id, staged_rules
+from expectations.table_rules import not_absurd
 from features.schema import ORDER_LINES
 
 ABSURD = 10_000
 """Times the median line: far beyond an expensive product, not beyond a slip of four digits."""
 
 
-def suite(columns: tuple[str, ...]) -> tuple[Rule, ...]:
+def suite(columns: tuple[str, ...], known: Known = NOTHING) -> tuple[Rule, ...]:
     """The rules of order lines with these columns.
 
     The sign of `amount` decides whether a line adds to spend or takes from it, and nothing else tells which of two
     contradicting signs is the wrong one: such a line is quarantined. A line of amount 0 (a gift) agrees with both.
     """
     required = (
-        not_null("user_id"),
-        not_blank("user_id"),
+        *required_id("user_id"),
         between("ordered_at", datetime(1990, 1, 1), datetime(2100, 1, 1), "plausible"),  # noqa: DTZ001  # shop's own time
         not_null("quantity"),
         finite("quantity"),
@@ -42,7 +30,6 @@ def suite(columns: tuple[str, ...]) -> tuple[Rule, ...]:
         between("amount", 0.0, None, "not_negative_when_bought", where=("quantity", ">", 0)),
         between("amount", None, 0.0, "not_positive_when_returned", where=("quantity", "<", 0)),
         warning(not_absurd("amount", ABSURD)),
-        has_rows(),
     )
     optional = (finite("discount"), finite("unit_cost"))
-    return staged_rules(ORDER_LINES) + required + applicable(optional, columns)
+    return staged_rules(ORDER_LINES, columns, known) + required + applicable(optional, columns)

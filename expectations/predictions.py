@@ -1,6 +1,7 @@
 """What must hold of the predictions of one snapshot."""
 
-from expectations.rules import Rule, between, finite, has_rows, not_negative, not_null, one_of, unique, varies
+from expectations.rules import Rule, between, finite, not_negative, not_null, one_of
+from expectations.table_rules import has_rows, unique, varies
 
 TIERS = ("high", "mid", "low")
 BASES = ("orders", "attributes")

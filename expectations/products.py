@@ -1,11 +1,12 @@
 """What must hold of staged products."""
 
-from expectations.rules import Rule, applicable, finite, has_rows, not_blank, not_negative
-from expectations.staged import staged_rules
+from expectations.rules import Rule, applicable, finite, not_negative
+from expectations.staged import NOTHING, Known, staged_rules
+from expectations.text_rules import not_blank
 from features.schema import PRODUCTS
 
 
-def suite(columns: tuple[str, ...]) -> tuple[Rule, ...]:
+def suite(columns: tuple[str, ...], known: Known = NOTHING) -> tuple[Rule, ...]:
     """The rules of products with these columns."""
-    required = (*staged_rules(PRODUCTS), not_blank("product_id"), has_rows())
+    required = (*staged_rules(PRODUCTS, columns, known), not_blank("product_id"))
     return required + applicable((finite("list_price"), not_negative("list_price")), columns)

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
 
 Severity = Literal["critical", "warning"]
 Condition = tuple[str, Literal[">", "<"], float]
@@ -68,7 +67,7 @@ def not_null(column: str) -> Rule:
         columns=(column,),
         expectation="ExpectColumnValuesToNotBeNull",
         arguments={"column": column},
-        holds=lambda table: _value(table, column).notnull(),
+        holds=lambda table: value_of(table, column).notnull(),
     )
 
 
@@ -80,19 +79,7 @@ def null(column: str) -> Rule:
         columns=(column,),
         expectation="ExpectColumnValuesToBeNull",
         arguments={"column": column},
-        holds=lambda table: _value(table, column).isnull(),
-    )
-
-
-def not_blank(column: str) -> Rule:
-    """For text: something other than white space."""
-    return Rule(
-        name=f"{column}_not_blank",
-        description=f"{column} is more than white space",
-        columns=(column,),
-        expectation="ExpectColumnValuesToMatchRegex",
-        arguments={"column": column, "regex": r"\S"},
-        holds=lambda table: _passes(table[column].re_search(r"\S")),
+        holds=lambda table: value_of(table, column).isnull(),
     )
 
 
@@ -104,7 +91,7 @@ def one_of(column: str, values: tuple[str, ...] | tuple[int, ...]) -> Rule:
         columns=(column,),
         expectation="ExpectColumnValuesToBeInSet",
         arguments={"column": column, "value_set": list(values)},
-        holds=lambda table: _passes(table[column].isin(values)),
+        holds=lambda table: passes(table[column].isin(values)),
     )
 
 
@@ -116,7 +103,7 @@ def not_zero(column: str) -> Rule:
         columns=(column,),
         expectation="ExpectColumnValuesToNotBeInSet",
         arguments={"column": column, "value_set": [0]},
-        holds=lambda table: _passes(_value(table, column) != 0),
+        holds=lambda table: passes(value_of(table, column) != 0),
     )
 
 
@@ -125,14 +112,14 @@ def between(column: str, low: Limit | None, high: Limit | None, name: str, where
     condition = {"row_condition": where} if where else {}
 
     def holds(table: ir.Table) -> ir.BooleanValue:
-        value = _value(table, column)
+        value = value_of(table, column)
         sides = [value >= low] if low is not None else []
         sides += [value <= high] if high is not None else []
-        inside = _passes(reduce(operator.and_, sides))
+        inside = passes(reduce(operator.and_, sides))
         if where is None:
             return inside
         other, comparison, limit = where
-        return inside | _passes(~COMPARE[comparison](_value(table, other), limit))
+        return inside | passes(~COMPARE[comparison](value_of(table, other), limit))
 
     return Rule(
         name=f"{column}_{name}",
@@ -154,81 +141,12 @@ def not_negative(column: str) -> Rule:
     return between(column, 0.0, None, "not_negative")
 
 
-def unique(*columns: str) -> Rule:
-    """No two rows share the key; all rows of a shared key break the rule. A key with a null is not compared."""
-    single = len(columns) == 1
-    compound = {"column_list": list(columns), "ignore_row_if": "any_value_is_missing"}
-
-    def holds(table: ir.Table) -> ir.BooleanValue:
-        incomplete = reduce(operator.or_, [table[column].isnull() for column in columns])
-        return incomplete | (table.count().over(ibis.window(group_by=columns)) == 1)
-
-    return Rule(
-        name=f"{'_'.join(columns)}_unique",
-        description=f"{' and '.join(columns)} identify one row",
-        columns=columns,
-        expectation="ExpectColumnValuesToBeUnique" if single else "ExpectCompoundColumnsToBeUnique",
-        arguments={"column": columns[0]} if single else compound,
-        holds=holds,
-    )
-
-
-def not_absurd(column: str, multiple: float) -> Rule:
-    """At most `multiple` times the median size of the values that are not 0: a typing error rather than a large order.
-
-    The median, unlike the standard deviation, stays put however large the outlier is.
-    """
-
-    def limit(frame: pd.DataFrame) -> float:
-        sizes = frame[column].abs()
-        median = sizes[sizes > 0].median()
-        return float(median) * multiple if pd.notna(median) else LARGEST
-
-    def holds(table: ir.Table) -> ir.BooleanValue:
-        size = _value(table, column).abs()
-        median = size.nullif(0).median().over(ibis.window())
-        return _passes(size <= median * multiple)
-
-    return Rule(
-        name=f"{column}_not_absurd",
-        description=f"{column} is at most {multiple:,.0f} times the median size",
-        columns=(column,),
-        expectation="ExpectColumnValuesToBeBetween",
-        arguments={"column": column, "min_value": lambda frame: -limit(frame), "max_value": limit},
-        holds=holds,
-    )
-
-
-def varies(column: str) -> Rule:
-    """A warning when the column holds one value only, or none."""
-    return Rule(
-        name=f"{column}_varies",
-        description=f"{column} holds more than one value",
-        columns=(column,),
-        expectation="ExpectColumnUniqueValueCountToBeBetween",
-        arguments={"column": column, "min_value": 2},
-        severity="warning",
-    )
-
-
-def has_rows() -> Rule:
-    """A warning when the table is empty."""
-    return Rule(
-        name="has_rows",
-        description="the table has rows",
-        columns=(),
-        expectation="ExpectTableRowCountToBeBetween",
-        arguments={"min_value": 1},
-        severity="warning",
-    )
-
-
-def _value(table: ir.Table, column: str) -> ir.Column:
+def value_of(table: ir.Table, column: str) -> ir.Column:
     """The column with NaN as null, as pandas reads it."""
     values = table[column]
     return ibis.ifelse(values.isnan(), ibis.null(values.type()), values) if values.type().is_floating() else values
 
 
-def _passes(verdict: ir.BooleanValue) -> ir.BooleanValue:
+def passes(verdict: ir.BooleanValue) -> ir.BooleanValue:
     """The verdict with null, which is what SQL makes of a comparison with null, as true."""
     return verdict.fill_null(True)  # noqa: FBT003  # Ibis takes it by position only

@@ -1,10 +1,11 @@
 """What must hold of staged users."""
 
-from expectations.rules import Rule, has_rows, not_blank
-from expectations.staged import staged_rules
+from expectations.rules import Rule
+from expectations.staged import NOTHING, Known, staged_rules
+from expectations.text_rules import not_blank
 from features.schema import USERS
 
 
-def suite(_columns: tuple[str, ...]) -> tuple[Rule, ...]:
+def suite(columns: tuple[str, ...], known: Known = NOTHING) -> tuple[Rule, ...]:
     """The rules of users; what is known of a user beyond the key may be missing."""
-    return (*staged_rules(USERS), not_blank("user_id"), has_rows())
+    return (*staged_rules(USERS, columns, known), not_blank("user_id"))

@@ -1,97 +1,119 @@
-"""Judge the staged rows of one table: which are kept, which go to quarantine and why."""
+"""Judge the staged rows of one table: which are kept, which go to quarantine and why.
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
-from functools import reduce
-from operator import or_
+Days are judged in portions, so that memory does not grow with the range. The rows that are kept are computed again when
+they are written: only the rows of one portion are ever held.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from ibis.backends.duckdb import Backend
 
-from expectations import events, order_lines, products, runner, users
+from expectations import events, order_lines, products, users
 from expectations.rules import Rule
-from expectations.staged import COPY
+from expectations.runner import validate
+from expectations.staged import Known
 from features.schema import Table
-from pipelines import lake
-from pipelines.errors import PurseError
+from pipelines import lake, lake_log
+from pipelines.added_columns import with_copies, with_strangers
+from pipelines.day_measures import Measured, day_measures
+from pipelines.judged import Judged, Portion
+from pipelines.same_rows import fingerprints
 from pipelines.settings import Settings
+from pipelines.unjudged import Days, rows_before
 
-SUITES: dict[str, Callable[[tuple[str, ...]], tuple[Rule, ...]]] = {
+SUITES: dict[str, Callable[[tuple[str, ...], Known], tuple[Rule, ...]]] = {
     "order_lines": order_lines.suite,
     "users": users.suite,
     "products": products.suite,
     "events": events.suite,
 }
 
+ROWS_AT_ONCE = 2_000_000
+"""A portion has about so many rows: 2 GB in pandas, which Great Expectations reads."""
 
-@dataclass(frozen=True)
-class Judged:
-    """A table's staged rows, split; `staged_rows` counts all days, `report` is the verdict on the given ones."""
+A_DAY = timedelta(days=1)
+NEAR = timedelta(days=366)
+"""Rows so near to the middle half of all rows are never far from the others."""
 
-    table: Table
-    kept: pa.Table
-    quarantined: pa.Table
-    staged_rows: int
-    report: runner.ValidationReport
-
-    @property
-    def reasons(self) -> dict[str, int]:
-        """Quarantined rows by the rule they break, most frequent first; a row that breaks two counts for both."""
-        counted: Counter[str] = Counter()
-        for combination in self.quarantined["reason"].value_counts().to_pylist():
-            counted.update(dict.fromkeys(combination["values"].split(", "), combination["counts"]))
-        return dict(counted.most_common())
+SPANS = 3
+"""Nor are those within so many times the span of that half."""
 
 
-def judge(settings: Settings, connection: ibis.BaseBackend, table: Table, start: date, end: date) -> Judged:
-    """Judge the rows with `start <= day < end`, and those without a readable time.
+def judge(
+    settings: Settings,
+    connection: Backend,
+    table: Table,
+    days: Days,
+    own_rules: Callable[[tuple[str, ...]], tuple[Rule, ...]],
+    end: date,
+    quarantine: Callable[[list[date], pa.Table], None],
+) -> Judged:
+    """Judge the rows of some days.
 
-    Raises:
-        PurseError: the staged rows changed meanwhile.
+    Args:
+        settings: name the lake and the Data Docs.
+        connection: of `lake.connect`.
+        table: which.
+        days: of its staging table.
+        own_rules: takes the columns that are there and gives the rules that a person wrote.
+        end: the exclusive end of the period, which names the page.
+        quarantine: takes days and their rows that break a critical rule, with the `reason`; called once per portion.
     """
-    staged = lake.read(connection, settings, f"staging/{table.name}")
-    rules = SUITES[table.name](tuple(staged.columns))
-    given = staged.filter(((staged.day >= start) & (staged.day < end)) | (staged.day == lake.UNDATED))
-    earlier = staged.filter((staged.day < start) & (staged.day != lake.UNDATED) & staged.fault.isnull())
-    numbered = _with_copies(given, earlier, table)
-    rows = numbered.mutate(reason=broken_rules(numbered, rules)).to_pyarrow()
-    frame = rows.select(sorted({column for rule in rules for column in rule.columns})).to_pandas()
-    canonical = [column.name for column in table.columns if column.name in staged.columns]
-    judged = Judged(
-        table=table,
-        kept=rows.filter(pc.is_null(rows["reason"])).select([*canonical, "day"]),
-        quarantined=rows.filter(pc.is_valid(rows["reason"])).drop_columns([COPY]),
-        staged_rows=int(staged.count().execute()),
-        report=runner.validate(frame, rules, table.name, end, settings.data_docs),
-    )
-    rows_in, rows_out = int(given.count().execute()), judged.kept.num_rows + judged.quarantined.num_rows
-    if rows_in != rows_out:
-        raise PurseError(
-            f"staging/{table.name} holds {rows_in:,} rows from {start} up to {end}, but {rows_out:,} were judged. "
-            "Nothing was written; let a running 'purse ingest' end and run 'purse validate' again."
-        )
-    return judged
+    counts = lake_log.row_counts(days.staged)
+    cut = _cut(days.judged, counts)
+    ends = [*(portion[-1] + A_DAY for portion in cut[:-1]), end]
+    judged: list[Portion] = []
+    for portion, until in zip(cut, ends, strict=True):
+        given = lake.read_opened(connection, days.staged, portion)
+        numbered = with_copies(given, rows_before(connection, table, days.staged, portion), table)
+        referring = with_strangers(settings, connection, numbered) if table.is_log else numbered
+        rules = SUITES[table.name](tuple(referring.columns), _known(settings, table, counts, until))
+        rules += own_rules(tuple(given.columns))
+        rows = referring.mutate(reason=broken_rules(referring, rules)).to_pyarrow()
+        frame = rows.select(sorted({column for rule in rules for column in rule.columns})).to_pandas()
+        measures = day_measures(Measured(settings, connection, table, days.staged), portion)
+        report = validate(frame, rules, table.name, until, settings.data_docs, measures)
+        bad = rows.filter(pc.is_valid(rows["reason"])).select([*given.columns, "reason"])
+        # days that are no longer staged lose their rows as well
+        quarantine(portion if judged else [*portion, *days.gone], bad)
+        canonical = [*(column.name for column in table.columns if column.name in given.columns), "day"]
+        good = rows.filter(pc.is_null(rows["reason"])).select(canonical)
+        kept = numbered.filter(broken_rules(numbered, rules).isnull()).select(canonical)
+        judged.append(Portion.of(kept, fingerprints(connection.con.from_arrow(good)), bad, report))
+    return Judged(table, days, sum(counts.values()), tuple(judged))
 
 
-def _with_copies(given: ir.Table, earlier: ir.Table, table: Table) -> ir.Table:
-    """The given rows, each with how many rows come before it under the same key, earlier days included.
+def _cut(days: Sequence[date], counts: Mapping[date, int]) -> list[list[date]]:
+    """The days in portions of about ROWS_AT_ONCE rows; one portion without days where there is none."""
+    cut: list[list[date]] = [[]]
+    rows = 0
+    for day in days:
+        if cut[-1] and rows + counts.get(day, 0) > ROWS_AT_ONCE:
+            cut.append([])
+            rows = 0
+        cut[-1].append(day)
+        rows += counts.get(day, 0)
+    return cut
 
-    Earlier days count so that a month gives the same rows in one run and day by day. Rows that cannot be read come
-    last: a line that is delivered again after its repair is not the copy. An incomplete key has no copies.
-    """
-    key = list(table.key)
-    known = earlier.semi_join(given, key).group_by(key).aggregate(earlier_copies=lambda rows: rows.count())
-    unreadable = given.fault.notnull() | given[table.time].isnull()
-    order = [unreadable, given.day, given.source_file, given.source_line]
-    incomplete = reduce(or_, [given[column].isnull() for column in key])
-    before = ibis.row_number().over(ibis.window(group_by=key, order_by=order))
-    numbered = given.mutate(before=ibis.ifelse(incomplete, 0, before)).left_join(known, key)
-    copies = (numbered.before + numbered.earlier_copies.fill_null(0)).cast("int64")
-    return numbered.mutate(**{COPY: copies}).select([*given.columns, COPY])
+
+def _known(settings: Settings, table: Table, counts: Mapping[date, int], end: date) -> Known:
+    """Between which times rows lie that are not far from the others, and how new the newest should be."""
+    dated = sorted((day.toordinal(), rows) for day, rows in counts.items() if day != lake.UNDATED)
+    if not table.is_log or not dated:
+        return Known()
+    ordinals, weights = (np.array(side, dtype=float) for side in zip(*dated, strict=True))
+    low, high = np.quantile(ordinals, (0.25, 0.75), weights=weights, method="inverted_cdf")
+    reach = max(SPANS * (high - low), NEAR.days)
+    earliest = date.fromordinal(max(int(low - reach), 1))
+    latest = date.fromordinal(min(int(high + reach), date.max.toordinal()))
+    since = end - timedelta(days=settings.ingest.max_staleness_days or 1)
+    return Known(*(datetime.combine(day, time()) for day in (earliest, latest, since)))
 
 
 def broken_rules(rows: ir.Table, rules: tuple[Rule, ...]) -> ir.StringValue:

@@ -1,55 +1,67 @@
 """Step `validate`: move staged rows that break a critical rule to quarantine, and the others to the raw tables."""
 
 from datetime import date, timedelta
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
+from ibis.backends.duckdb import Backend
 
 from expectations import features, predictions, runner
 from features.definitions import FEATURES
 from features.schema import TABLES
-from pipelines import lake
+from pipelines import lake, lake_log
 from pipelines.errors import NothingToDo, PurseError
-from pipelines.judge import Judged, judge
+from pipelines.judge import judge
+from pipelines.judged import Judged
+from pipelines.own_rules import OwnRules
+from pipelines.same_rows import changed_days
 from pipelines.settings import Settings
+from pipelines.unjudged import Days, code, days_to_judge, fingerprint
 
 A_DAY = timedelta(days=1)
 
 
 def validate(settings: Settings, from_date: date | None = None, to_date: date | None = None) -> dict[str, Any]:
-    """Judge the staged rows with `from_date <= day < to_date`, and those without a readable time.
+    """Judge staged rows: those with `from_date <= day < to_date`, or those that changed since they were judged last.
 
-    Quarantine is written before the raw tables: after a crash in between no row is missing from both, and a rerun,
-    which starts from staging, writes both again.
+    Rows without a readable time belong to every range. Quarantine is written before the raw tables: after a crash in
+    between no row is missing from both, and a rerun, which starts from staging, writes both again. Of the raw tables
+    only the days are written whose kept rows are others than before.
 
     Args:
         settings: names the lake; `ingest.max_quarantined_share` is the limit.
-        from_date: the first day; None: the first staged day.
+        from_date: the first day; None: without `to_date` what changed, and the newest day; with it the first.
         to_date: the day after the last; None: the day after the last staged day.
 
     Returns:
         from_date, to_date, snapshot_date (the day after the newest raw day, which is the date to score also after a
         backfill of older days), data_docs (page of the order lines), warnings, and per table rows_in, rows_kept,
-        rows_quarantined and `reasons` (rows by broken rule).
+        rows_quarantined, days_written and `reasons` (rows by broken rule), all of the days that were judged.
 
     Raises:
-        NothingToDo: the period has no orders; all tables have been written, and what follows has nothing new.
-        PurseError: nothing is staged, or too large a share of a table breaks a critical rule: then quarantine is
-            written and the raw tables are not.
+        NothingToDo: these days have no orders; all tables have been written, and what follows has nothing new.
+        PurseError: nothing is staged, a file of rules is wrong, or too large a share of a table breaks a critical rule:
+            then quarantine is written and the raw tables are not.
     """
-    names = [name for name in TABLES if lake.exists(settings, f"staging/{name}")]
-    start, end = _period(settings, names, from_date, to_date)
+    own = OwnRules(settings)
     connection = lake.connect()
-    judged = [judge(settings, connection, TABLES[name], start, end) for name in names]
-    for one in judged:
-        _replace(settings, f"quarantine/{one.table.name}", one.quarantined, start, end)
+    names = [name for name in TABLES if lake.exists(settings, f"staging/{name}")]
+    days = {}
+    for name in names:
+        rules = fingerprint([code(), own.text(name)])
+        days[name] = days_to_judge(settings, connection, TABLES[name], rules, from_date, to_date)
+    start, end = _period(settings, days, from_date, to_date)
+    judged = []
+    for name in names:
+        into = partial(_quarantine, settings, name)
+        judged.append(judge(settings, connection, TABLES[name], days[name], partial(own.rules, name), end, into))
     if faults := [fault for one in judged if (fault := _above_limit(settings, one, start, end))]:
         raise PurseError("\n".join(faults))
-    for one in judged:
-        _replace(settings, f"raw/{one.table.name}", one.kept, start, end)
-    if not any(_dated(one.kept) for one in judged if one.table.name == "order_lines"):
+    written = {one.table.name: _keep(settings, connection, one) for one in judged}
+    if not any(one.kept(undated=False) for one in judged if one.table.name == "order_lines"):
         raise NothingToDo(
             f"Source '{settings.source}' has no orders from {start} up to, and without, {end}: there is nothing new to "
             "score. If there should be, check the source and run 'purse ingest' for these days again."
@@ -58,8 +70,8 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
         "from_date": start.isoformat(),
         "to_date": end.isoformat(),
         "snapshot_date": (lake.days(settings, "raw/order_lines")[-1] + A_DAY).isoformat(),
-        "tables": {one.table.name: _counts(one) for one in judged},
-        "warnings": [line for one in judged for line in _warnings(one, start, end)],
+        "tables": {one.table.name: _counts(one) | {"days_written": written[one.table.name]} for one in judged},
+        "warnings": [one.report.describe(result) for one in judged for result in one.report.failed("warning")],
         "data_docs": str(judged[0].report.data_docs),
     }
 
@@ -91,20 +103,44 @@ def check(settings: Settings, frame: pd.DataFrame, suite: str, snapshot_date: da
     return {"data_docs": str(report.data_docs), "warnings": [report.describe(one) for one in report.failed("warning")]}
 
 
-def _period(settings: Settings, names: list[str], start: date | None, end: date | None) -> tuple[date, date]:
-    days = sorted(day for name in names for day in lake.days(settings, f"staging/{name}"))
-    if not days:
-        raise PurseError(f"The lake at {settings.lake} holds no staged days. Run 'purse ingest' first.")
+def _period(settings: Settings, tables: dict[str, Days], start: date | None, end: date | None) -> tuple[date, date]:
+    days = sorted({day for found in tables.values() for day in found.judged} - {lake.UNDATED})
+    if not days and not (start and end):
+        raise PurseError(f"The lake at {settings.lake} holds no such staged days. Run 'purse ingest' first.")
     start, end = start or days[0], end or days[-1] + A_DAY
     if start >= end:
         raise PurseError(f"The range is empty: from {start} up to, and without, {end}. Give a later --to.")
     return start, end
 
 
-def _replace(settings: Settings, table: str, rows: pa.Table, start: date, end: date) -> None:
-    undated = pc.equal(rows["day"], lake.UNDATED)
-    lake.replace_changed(settings, table, rows.filter(pc.invert(undated)), start, end)
-    lake.replace_changed(settings, table, rows.filter(undated), lake.UNDATED, lake.UNDATED + A_DAY)
+def _quarantine(settings: Settings, name: str, days: list[date], rows: pa.Table) -> None:
+    """Replace the quarantined rows of some days."""
+    if days:
+        lake.replace_days(settings, f"quarantine/{name}", rows.to_reader, days, {})
+
+
+def _keep(settings: Settings, connection: Backend, judged: Judged) -> int:
+    """Write the days of a raw table whose kept rows are others than before; say how many."""
+    name, days, prints = f"raw/{judged.table.name}", judged.days, judged.prints
+    changed = set(prints)
+    if lake.exists(settings, name):
+        raw = lake.open_table(settings, name)
+        emptied = {*days.judged, *days.gone} - set(prints)
+        changed = changed_days(connection, raw, judged.portions[0].kept.columns, prints)
+        changed |= emptied & set(lake_log.files(raw))
+    chosen = [portion.kept for portion in judged.portions if changed & set(portion.prints)]
+    first, *others = [rows.filter(rows.day.isin(sorted(changed))) for rows in chosen] or [
+        judged.portions[0].kept.limit(0)
+    ]
+
+    def stream() -> pa.RecordBatchReader:
+        begun = lake.stream(connection, first)
+        rest = (batch for rows in others for batch in lake.stream(connection, rows))
+        return pa.RecordBatchReader.from_batches(begun.schema, chain(begun, rest))
+
+    # without a changed day the commit says only what was judged
+    lake.replace_days(settings, name, stream, changed or {date.max}, days.state)
+    return len(changed)
 
 
 def _above_limit(settings: Settings, judged: Judged, start: date, end: date) -> str | None:
@@ -113,12 +149,11 @@ def _above_limit(settings: Settings, judged: Judged, start: date, end: date) -> 
     Rows without a time belong to no period, and are staged whole each time: they are measured against all staged rows.
     """
     limit, name = settings.ingest.max_quarantined_share, judged.table.name
-    kept, bad = _dated(judged.kept), _dated(judged.quarantined)
-    undated = judged.quarantined.num_rows - bad
-    if bad <= limit * (kept + bad) and undated <= limit * judged.staged_rows:
+    kept, bad = judged.kept(undated=False), judged.quarantined(undated=False)
+    undated = judged.quarantined(undated=True)
+    first = next((portion.first_bad for portion in judged.portions if portion.first_bad), None)
+    if first is None or (bad <= limit * (kept + bad) and undated <= limit * judged.staged_rows):
         return None
-    places = [("source_file", "ascending"), ("source_line", "ascending")]
-    first = judged.quarantined.sort_by(places).slice(0, 1).to_pylist()[0]
     reasons = ", ".join(f"{rule} ({count:,})" for rule, count in judged.reasons.items())
     return (
         f"Source '{settings.source}', table '{name}': of the rows from {start} up to {end}, {bad:,} of {kept + bad:,} "
@@ -130,26 +165,13 @@ def _above_limit(settings: Settings, judged: Judged, start: date, end: date) -> 
     )
 
 
-def _dated(rows: pa.Table) -> int:
-    return int(pc.sum(pc.not_equal(rows["day"], lake.UNDATED)).as_py() or 0)
-
-
 def _counts(judged: Judged) -> dict[str, Any]:
-    kept, quarantined = judged.kept.num_rows, judged.quarantined.num_rows
+    kept, quarantined = (
+        sum(count(undated=undated) for undated in (True, False)) for count in (judged.kept, judged.quarantined)
+    )
     return {
         "rows_in": kept + quarantined,
         "rows_kept": kept,
         "rows_quarantined": quarantined,
         "reasons": judged.reasons,
     }
-
-
-def _warnings(judged: Judged, start: date, end: date) -> list[str]:
-    """The broken warnings, and the days without an order; users and products may well not change for days."""
-    lines = [judged.report.describe(result) for result in judged.report.failed("warning")]
-    if judged.table.name != "order_lines":
-        return lines
-    days = {start + A_DAY * n for n in range((end - start).days)}
-    if empty := sorted(days - set(judged.kept["day"].unique().to_pylist())):
-        lines.append(f"order_lines: {len(empty):,} of {len(days):,} days have no rows, from {empty[0]} to {empty[-1]}")
-    return lines

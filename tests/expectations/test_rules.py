@@ -9,16 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from expectations import rules
+from expectations import rules, table_rules, text_rules
+from expectations.report import RuleResult
 from expectations.rules import Rule
-from expectations.runner import RuleResult, validate
+from expectations.runner import validate
 
 INF, NAN = float("inf"), float("nan")
 NOON, EARLY, LATE = (datetime.fromisoformat(t) for t in ("2001-02-03 12:00", "1990-01-01", "2100-01-01"))
 CASES = [
     (rules.not_null("x"), {"x": [1.0, None, NAN, INF, 0.0]}, [1, 0, 0, 1, 1]),
     (rules.null("x"), {"x": ["bad", None, ""]}, [0, 1, 0]),
-    (rules.not_blank("x"), {"x": ["a", "", " \t", None, " b"]}, [1, 0, 0, 1, 1]),
+    (text_rules.not_blank("x"), {"x": ["a", "", " \t", None, " b"]}, [1, 0, 0, 1, 1]),
     (rules.one_of("x", ("high", "low")), {"x": ["high", "mid", None]}, [1, 0, 1]),
     (rules.one_of("x", (0,)), {"x": [0, 1, 2]}, [1, 0, 0]),
     (rules.not_zero("x"), {"x": [0.0, -0.0, 1.0, None, NAN]}, [0, 0, 1, 1, 1]),
@@ -35,14 +36,14 @@ CASES = [
         {"x": [5.0, -5.0, -5.0, -5.0, -5.0, 0.0], "n": [1.0, 1.0, -1.0, None, NAN, 1.0]},
         [1, 0, 1, 1, 1, 1],
     ),
-    (rules.unique("x"), {"x": ["a", "b", "a", None, None]}, [0, 1, 0, 1, 1]),
-    (rules.unique("x", "n"), {"x": ["a", "a", "a", None, None], "n": [1, 1, 2, 1, 1]}, [0, 0, 1, 1, 1]),
+    (table_rules.unique("x"), {"x": ["a", "b", "a", None, None]}, [0, 1, 0, 1, 1]),
+    (table_rules.unique("x", "n"), {"x": ["a", "a", "a", None, None], "n": [1, 1, 2, 1, 1]}, [0, 0, 1, 1, 1]),
     (
-        rules.not_absurd("x", 100),
+        table_rules.not_absurd("x", 100),
         {"x": [1.0, -1.0, 1.0, -1.0, 0.0, 101.0, -101.0, 100.0, None]},
         [1, 1, 1, 1, 1, 0, 0, 1, 1],
     ),
-    (rules.not_absurd("x", 100), {"x": [0.0, 0.0, None]}, [1, 1, 1]),
+    (table_rules.not_absurd("x", 100), {"x": [0.0, 0.0, None]}, [1, 1, 1]),
 ]
 
 
@@ -86,12 +87,12 @@ def test_both_readings_agree_on_any_numbers(rows, rule):
 
 @pytest.mark.parametrize(("values", "success"), [(["a", "b"], True), (["a", "a"], False), ([None, None], False)])
 def test_varies_tells_constant_and_empty_columns(values, success):
-    assert verdict(rules.varies("x"), pa.table({"x": pa.array(values, pa.string())})).success is success
+    assert verdict(table_rules.varies("x"), pa.table({"x": pa.array(values, pa.string())})).success is success
 
 
 def test_an_empty_table_breaks_only_the_warning():
     frame = pd.DataFrame({"x": pd.Series(dtype="float64")})
-    suite = (rules.has_rows(), rules.not_null("x"), rules.finite("x"), rules.unique("x"))
+    suite = (table_rules.has_rows(), rules.not_null("x"), rules.finite("x"), table_rules.unique("x"))
     report = validate(frame, suite, "test", date(2001, 1, 1), None)
     assert [result.rule for result in report.failed("warning")] == ["has_rows"]
     assert report.failed("critical") == ()

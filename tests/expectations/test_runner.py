@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from expectations import runner
+from expectations import pages
 from expectations.rules import finite, not_null, one_of
 from expectations.runner import validate
 
@@ -52,7 +52,7 @@ def test_pages_hold_every_table_and_a_rerun_replaces_its_own(tmp_path):
 
 
 def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "KEPT_RESULTS", 2)
+    monkeypatch.setattr(pages, "KEPT_RESULTS", 2)
     for n in range(4):
         validate(FRAME, (finite("x"),), "orders", DAY - timedelta(days=n), tmp_path)
     kept = {p.name for p in (tmp_path / "validations" / "orders").iterdir()}

@@ -1,0 +1,52 @@
+"""Great Expectations' context: it lives as long as a call, and only results and pages are files."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from great_expectations.data_context import AbstractDataContext
+
+IN_MEMORY = {"class_name": "InMemoryStoreBackend"}
+
+
+def make_context(data_docs: Path | None) -> "AbstractDataContext":
+    """A context whose results and pages are kept under `data_docs`; None: nowhere."""
+    # its decorators log hundreds of lines while the package is imported
+    logging.getLogger("great_expectations._docs_decorators").setLevel(logging.WARNING)
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import DataContextConfig
+
+    config = DataContextConfig(
+        config_version=4.0,
+        expectations_store_name="expectations",
+        validation_results_store_name="results",
+        checkpoint_store_name="checkpoints",
+        stores={
+            "expectations": {"class_name": "ExpectationsStore", "store_backend": IN_MEMORY},
+            "results": {"class_name": "ValidationResultsStore", "store_backend": _files(data_docs, "results")},
+            "checkpoints": {"class_name": "CheckpointStore", "store_backend": IN_MEMORY},
+            "validation_definition_store": {"class_name": "ValidationDefinitionStore", "store_backend": IN_MEMORY},
+        },
+        data_docs_sites={"purse": _site(data_docs)} if data_docs else {},
+        progress_bars={"globally": False},
+        analytics_enabled=False,
+    )
+    return gx.get_context(mode="ephemeral", project_config=config)
+
+
+def _files(data_docs: Path | None, folder: str) -> dict[str, str]:
+    if data_docs is None:
+        return IN_MEMORY
+    return {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(data_docs.absolute() / folder)}
+
+
+def _site(data_docs: Path) -> dict[str, Any]:
+    validations = {"class_name": "DefaultSiteSectionBuilder", "source_store_name": "results"}
+    return {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": _files(data_docs, ""),
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "site_section_builders": {"validations": validations, "expectations": "None", "profiling": "None"},
+    }

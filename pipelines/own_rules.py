@@ -1,0 +1,136 @@
+"""Rules that a person wrote: one YAML file per table, checked in addition to the suites that every source has."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from expectations.rules import Rule, applicable, between, not_null, one_of, warning
+from expectations.table_rules import seldom_null, unique
+from features.schema import TABLES
+from pipelines.errors import PurseError
+from pipelines.settings import REPOSITORY, Settings
+
+KINDS = ("min", "max", "values", "max_null_share", "unique")
+
+
+class OwnRule(BaseModel):
+    """One statement about a column; a row that breaks a critical one is quarantined, a broken warning is reported."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    severity: Literal["warning", "critical"] = "warning"
+    min: float | None = None
+    max: float | None = None
+    values: tuple[str, ...] | tuple[int, ...] | None = Field(default=None, min_length=1)
+    max_null_share: float | None = Field(default=None, ge=0, le=1)
+    unique: bool | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it states; a range may have two sides."""
+        given = [name for name in KINDS if getattr(self, name) is not None]
+        return "range" if {*given} <= {"min", "max"} and given else ", ".join(given)
+
+    @model_validator(mode="after")
+    def _one_statement(self) -> Self:
+        if self.kind not in {"range", *KINDS[2:]}:
+            raise ValueError(
+                f"give one of 'min' and 'max', {', '.join(map(repr, KINDS[2:]))}; found {self.kind or 'none'}"
+            )
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        if self.severity == "critical" and (self.unique or (self.max_null_share or 0) > 0):
+            raise ValueError(
+                "'unique' and a 'max_null_share' above 0 speak of the whole table; they can only be warnings"
+            )
+        return self
+
+    def rule(self) -> Rule:
+        """What is checked."""
+        if self.values is not None:
+            rule = one_of(self.column, self.values)
+        elif self.kind == "range":
+            name = f"from_{_limit(self.min)}_to_{_limit(self.max)}"
+            rule = between(self.column, self.min, self.max, name)
+        elif self.unique:
+            rule = unique(self.column)
+        else:
+            rule = (
+                seldom_null(self.column, self.max_null_share or 0.0) if self.max_null_share else not_null(self.column)
+            )
+        own = Rule(**{**vars(rule), "name": f"own_{rule.name}"})
+        return own if self.severity == "critical" else warning(own)
+
+
+class OwnSuite(BaseModel):
+    """A file of rules."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rules: tuple[OwnRule, ...] = ()
+
+
+class OwnRules:
+    """The files of a source.
+
+    Raises:
+        PurseError: a file is not YAML, or a key doesn't fit, named with its place.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        paths = {name: rules_path(settings, name) for name in TABLES}
+        self._texts = {name: path.read_text() for name, path in paths.items() if path.is_file()}
+        self._suites = {name: _read(paths[name], name, text) for name, text in self._texts.items()}
+
+    def text(self, table: str) -> str:
+        """What stands in the file of a table; empty if there is none."""
+        return self._texts.get(table, "")
+
+    def rules(self, table: str, columns: tuple[str, ...]) -> tuple[Rule, ...]:
+        """The rules of a table whose columns are there."""
+        return applicable(tuple(one.rule() for one in self._suites.get(table, OwnSuite()).rules), columns)
+
+
+def rules_path(settings: Settings, table: str) -> Path:
+    """Where the rules of a table are: in conf/expectations/SOURCE, or in expectations/ beside another source file."""
+    named = Path(settings.source)
+    if named.suffix in {".yaml", ".yml"}:
+        return named.absolute().parent / "expectations" / named.stem / f"{table}.yaml"
+    return REPOSITORY / "conf" / "expectations" / settings.source / f"{table}.yaml"
+
+
+def _read(path: Path, table: str, text: str) -> OwnSuite:
+    advice = f"Correct the file, or put it aside and run 'purse expectations propose {table}' to see the form."
+    try:
+        suite = OwnSuite.model_validate(yaml.safe_load(text) or {})
+    except yaml.YAMLError as error:
+        raise PurseError(f"Rules {path} are not YAML: {error}. {advice}") from error
+    except ValidationError as error:
+        raise PurseError(f"Rules {path}:\n{_describe(error)}\n{advice}") from error
+    known, seen = [column.name for column in TABLES[table].columns], set()
+    for number, one in enumerate(suite.rules):
+        if one.column not in known:
+            raise PurseError(
+                f"Rules {path}, rules.{number}.column: '{one.column}' is unknown; the table has {', '.join(known)}. "
+                f"{advice}"
+            )
+        if (one.column, one.kind) in seen:
+            raise PurseError(f"Rules {path}, rules.{number}: '{one.column}' has two rules of {one.kind}. {advice}")
+        seen.add((one.column, one.kind))
+    return suite
+
+
+def _describe(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"])
+        hint = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
+        lines.append(f"  {place}: {hint} (found {fault['input']!r})")
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _limit(value: float | None) -> str:
+    return "any" if value is None else f"{value:g}"
