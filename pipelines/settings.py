@@ -34,6 +34,12 @@ class Ingest(Section):
     max_staleness_days: Count | None
 
 
+class Spark(Section):
+    master: str
+    driver_memory: str
+    options: dict[str, str]
+
+
 class Snapshots(Section):
     step_days: Count
     max_training: Count
@@ -117,8 +123,10 @@ class Settings(BaseSettings):
     country: str | None
     home: Path
     lake_root: str | None
+    engine: Literal["duckdb", "spark"]
     source_root: Path | None
     ingest: Ingest
+    spark: Spark
     snapshots: Snapshots
     sweep: Sweep
     training: Training
