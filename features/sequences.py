@@ -124,8 +124,10 @@ def build(
     )
     actions = placed.filter(placed.place < steps)
     values = {channel.name: channel.expression(actions).fill_null(0.0).cast("float64") for channel in channels}
-    # all channels in one list, which is sorted once, and taken apart afterwards
-    told = actions.group_by("user_id").aggregate(action=ibis.struct(values).collect(order_by=actions.day))
+    # all channels in one list, sorted once, by its first field (Spark collects in no order), and taken apart afterwards
+    action = ibis.struct({"place": -actions.place, **values})
+    told = actions.group_by("user_id").aggregate(action=action.collect())
+    told = told.mutate(action=told.action.sort())
     return told.select("user_id", **{name: told.action.map(lambda one, name=name: one[name]) for name in values})
 
 

@@ -17,7 +17,7 @@ from features import sequences
 from features.build import build
 from features.definitions import FEATURES, available
 from models.catalog import reads_sequences
-from pipelines import lake, lake_log
+from pipelines import engine, lake, lake_log
 from pipelines.daily import refresh
 from pipelines.settings import Settings
 from pipelines.snapshots import plan_snapshots
@@ -45,7 +45,7 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         PurseError: too little history, or features of the newest snapshot that break their suite, which alone is
             checked: it is as it was before, the older ones have been replaced.
     """
-    connection = lake.connect()
+    connection = engine.connect(settings)
     raw = {name: lake.read(connection, settings, f"raw/{name}") for name in _tables(settings)}
     given = {f"{name}.{column}" for name, table in raw.items() for column in table.columns}
     wanted = available(given)

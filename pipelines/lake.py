@@ -53,6 +53,8 @@ def read_opened(connection: Backend, delta: DeltaTable, days: Collection[date] |
     )
     if not chosen:
         return connection.create_table(ibis.util.gen_name("empty"), schema=schema, temp=True)
+    if connection.name == "pyspark":
+        return connection.read_files(chosen, schema)
     rows = connection.read_parquet(chosen, hive_partitioning=True, union_by_name=True)
     if days is None:
         return rows
@@ -70,6 +72,8 @@ def hold(connection: Backend, table: ir.Table) -> ir.Table:
 
 def stream(connection: Backend, table: ir.Table) -> pa.RecordBatchReader:
     """Compute an expression and hand its rows over as they come; Ibis' own way calls what DuckDB 2 no longer has."""
+    if connection.name == "pyspark":
+        return connection.to_pyarrow_batches(table, chunk_size=BATCH_ROWS)
     return connection.con.sql(connection.compile(table)).to_arrow_reader(BATCH_ROWS)
 
 

@@ -80,7 +80,7 @@ def reopened(raw: Raw, log: str, *, priced: bool, before: Mapping[str, int]) -> 
         if priced:
             purchases = _changed_days(raw, "order_lines", before) | _days_with(raw, "order_lines", products)
             days |= {day + A_DAY * (n + 1) for day in purchases for n in range(user_day.PRICE_REFERENCE_DAYS)}
-    except (DeltaError, duckdb.Error):  # a version is gone, by a clean-up of the lake
+    except (DeltaError, duckdb.Error, FileNotFoundError):  # a version is gone, by a clean-up of the lake
         return None
     return days
 

@@ -35,6 +35,12 @@ class Ingest(Section):
     lookback_days: int = Field(ge=0)
 
 
+class Spark(Section):
+    master: str
+    driver_memory: str
+    options: dict[str, str]
+
+
 class Snapshots(Section):
     step_days: Count
     max_training: Count
@@ -143,8 +149,10 @@ class Settings(BaseSettings):
     country: str | None
     home: Path
     lake_root: str | None
+    engine: Literal["duckdb", "spark"]
     source_root: Path | None
     ingest: Ingest
+    spark: Spark
     snapshots: Snapshots
     preprocessing: Preprocessing
     sweep: Sweep

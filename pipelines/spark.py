@@ -1,0 +1,126 @@
+"""Spark behind Ibis: a session, and what the lake asks of a backend that Ibis' own does not do."""
+
+import os
+import warnings
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from pipelines.errors import PurseError
+from pipelines.settings import Settings
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
+    from ibis.backends.pyspark import Backend
+    from ibis.backends.pyspark.datatypes import PySparkSchema
+    from ibis.backends.sql.compilers.pyspark import PySparkCompiler
+    from pyspark.errors import PySparkException
+    from pyspark.sql import DataFrame, SparkSession
+
+LOOPBACK = "127.0.0.1"
+
+
+class SparkCompiler(PySparkCompiler):
+    """Ibis' SQL for Spark, with a function that it lacks and a hash of 64 bits instead of 32."""
+
+    SIMPLE_OPS = {ops.BitXor: "bit_xor", ops.Hash: "xxhash64"}  # noqa: RUF012 - Ibis reads it when the class is made
+
+
+class SparkBackend(Backend):
+    """Ibis' backend of Spark, with lists of files and tables that are held; rows leave it as Arrow, not by pandas."""
+
+    compiler = SparkCompiler()
+
+    def frame(self, table: ir.Table) -> DataFrame:
+        """The expression as a frame of Spark, not computed yet."""
+        return self._session.sql(self.compile(table))
+
+    def read_files(self, uris: Sequence[str], schema: ibis.Schema) -> ir.Table:
+        """Parquet files of a table that is partitioned by its folders; columns that a file lacks are null.
+
+        Raises:
+            FileNotFoundError: a file is no longer there.
+        """
+        root = uris[0].rsplit("/", 2)[0]
+        reader = self._session.read.schema(PySparkSchema.from_ibis(schema)).option("basePath", root)
+        try:
+            return self._view(reader.parquet(*uris))
+        except PySparkException as error:
+            if error.getCondition() != "PATH_NOT_FOUND":
+                raise
+            raise FileNotFoundError(str(error)) from error
+
+    def create_table(
+        self,
+        name: str,
+        obj: ir.Table | None = None,
+        *,
+        schema: ibis.Schema | None = None,
+        temp: bool | None = None,
+        **options: object,
+    ) -> ir.Table:
+        """As in Ibis, and temporary tables: computed when first read, kept in memory and on disk."""
+        if not temp:
+            return super().create_table(name, obj, schema=schema, **options)
+        if obj is not None:
+            return self._view(self.frame(obj).persist(), name)
+        return self._view(self._session.createDataFrame([], PySparkSchema.from_ibis(schema)), name)
+
+    def to_pyarrow(self, expr: ir.Expr, /, **options: object) -> pa.Table | pa.ChunkedArray | pa.Scalar:  # noqa: ARG002 - Ibis' signature
+        """All rows, in the driver's memory."""
+        table = expr.as_table()
+        schema = table.schema().to_pyarrow()
+        every_null = pa.schema([field.with_nullable(nullable=True) for field in schema])
+        return expr.__pyarrow_result__(self.frame(table).toArrow().cast(every_null))
+
+    def _view(self, frame: DataFrame, name: str | None = None) -> ir.Table:
+        name = name or ibis.util.gen_name("rows")
+        frame.createOrReplaceTempView(name)
+        return self.table(name)
+
+
+def connect(settings: Settings) -> SparkBackend:
+    """The session of this process, started by the first call.
+
+    Raises:
+        PurseError: Spark does not start.
+    """
+    local = settings.spark.master.startswith("local")
+    if local:
+        os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)
+    builder = SparkSession.builder.appName("purse").master(settings.spark.master)
+    for key, value in {**_properties(settings, local=local), **settings.spark.options}.items():
+        builder = builder.config(key, value)
+    try:
+        session = builder.getOrCreate()
+    except Exception as error:  # of Java, of the gateway to it, or of Spark
+        raise PurseError(
+            f"Spark did not start at '{settings.spark.master}': {error}. Java 17 is needed; look at the lines above, "
+            "correct the section 'spark' of the settings, or set engine to duckdb."
+        ) from error
+    SparkBackend.register_options()
+    return SparkBackend().connect(session)
+
+
+def _properties(settings: Settings, *, local: bool) -> dict[str, str]:
+    properties = {
+        "spark.driver.memory": settings.spark.driver_memory,
+        "spark.driver.maxResultSize": "0",  # the driver takes what it commits, however large
+        "spark.log.level": "ERROR",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+        "spark.sql.warehouse.dir": str(settings.home_path / "spark"),
+    }
+    if local:  # reachable from this machine only, and no more parts than it has cores
+        cores = os.cpu_count() or 1
+        properties |= {
+            "spark.driver.host": LOOPBACK,
+            "spark.driver.bindAddress": LOOPBACK,
+            "spark.sql.shuffle.partitions": str(cores),
+        }
+    return properties
