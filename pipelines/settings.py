@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     home: Path
     lake_root: str | None
     source_root: Path | None
+    memory: Annotated[str, Field(pattern=r"^\d+ ?[MG]B$")]
     ingest: Ingest
     snapshots: Snapshots
     sweep: Sweep
