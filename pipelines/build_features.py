@@ -4,18 +4,20 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import ibis
 import ibis.expr.types as ir
-import pyarrow as pa
 from deltalake import DeltaTable
+from ibis.backends.duckdb import Backend
 
 import features
 from features import sequences
-from features.build import build
+from features.build import build, part
 from features.definitions import FEATURES, available
+from features.feature import Feature
 from models.catalog import reads_sequences
 from pipelines import engine, lake, lake_log
 from pipelines.daily import refresh
@@ -25,6 +27,9 @@ from pipelines.validate import check
 from pipelines.without_orders import write_features
 
 Purpose = Literal["training", "scoring"]
+
+DAYS_AT_ONCE = 5_000_000
+"""Users are computed in parts of about so many rows of the daily tables, so that memory does not grow with the shop."""
 
 
 def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "scoring") -> dict[str, Any]:
@@ -47,6 +52,7 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     """
     connection = engine.connect(settings)
     raw = {name: lake.read(connection, settings, f"raw/{name}") for name in _tables(settings)}
+    lake.bound(connection, settings)
     given = {f"{name}.{column}" for name, table in raw.items() for column in table.columns}
     wanted = available(given)
     wants_sequences = any(reads_sequences(family) for family in settings.sweep.families)
@@ -64,16 +70,17 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     contents = {name: _users(daily[name]) if name == "users" else _files(log) for name, log in logs.items()}
     inputs, built, report = _inputs(contents, names, snapshots), _built(settings), {}
     stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
+    parts = _parts(logs) if connection.name == "duckdb" else 1  # Spark parts them itself
     if len(snapshots) > 1:  # hundreds of files are opened once and not for each snapshot
         daily = {name: lake.hold(connection, table) for name, table in daily.items()}
     for snapshot in stale:
-        table = build(daily, snapshot, wanted, channels).to_pyarrow()
-        stamped = table.append_column("snapshot_date", pa.array([snapshot] * table.num_rows, pa.date32()))
+        rows = _held(connection, daily, snapshot, wanted, channels, parts)
         if snapshot == snapshots[-1]:
-            report = check(settings, stamped.drop_columns(lists).to_pandas(), "features", snapshot)
+            report = check(settings, rows.drop(lists).to_pyarrow().to_pandas(), "features", snapshot)
         built[snapshot.isoformat()] = inputs[snapshot]
-        kept = {"snapshots": json.dumps(built)}
-        lake.replace(settings, "features", stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1), kept)
+        kept, opened = {"snapshots": json.dumps(built)}, partial(lake.stream, connection, rows)
+        lake.replace(settings, "features", opened, "snapshot_date", snapshot, snapshot + timedelta(days=1), kept)
+        lake.release(connection, rows)
     counts = lake_log.row_counts(lake.open_table(settings, "features"))
     return {
         "snapshot_date": snapshot_date.isoformat(),
@@ -85,6 +92,27 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         "left_out": [feature.name for feature in FEATURES if feature.name not in names],
         **report,
     }
+
+
+def _held(
+    connection: Backend,
+    daily: Mapping[str, ir.Table],
+    snapshot: date,
+    wanted: Sequence[Feature],
+    channels: Sequence[sequences.Channel],
+    parts: int,
+) -> ir.Table:
+    """The rows of a snapshot, computed once, a part of the users after the other."""
+    portions = [build(part(daily, number, parts), snapshot, wanted, channels) for number in range(parts)]
+    stamped = [portion.mutate(snapshot_date=ibis.literal(snapshot)) for portion in portions]
+    held = lake.hold(connection, stamped[0])
+    for portion in stamped[1:]:
+        connection.insert(held.get_name(), portion)
+    return held
+
+
+def _parts(logs: Mapping[str, DeltaTable]) -> int:
+    return 1 + max(sum(lake_log.row_counts(log).values()) for log in logs.values()) // DAYS_AT_ONCE
 
 
 def _tables(settings: Settings) -> list[str]:

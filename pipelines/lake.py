@@ -29,6 +29,14 @@ def connect() -> Backend:
     return ibis.duckdb.connect()
 
 
+def bound(connection: Backend, settings: Settings) -> None:
+    """Hold a DuckDB connection to the memory of the settings; what needs more waits on the disk, in the home."""
+    if connection.name == "duckdb":
+        connection.raw_sql(f"SET memory_limit = '{settings.memory}'")
+        connection.raw_sql(f"SET temp_directory = '{settings.home_path / 'spill'}'")
+        connection.raw_sql("SET preserve_insertion_order = false")
+
+
 def exists(settings: Settings, table: str) -> bool:
     """Say whether the table has been written."""
     return DeltaTable.is_deltatable(_url(settings, table))
@@ -70,6 +78,12 @@ def hold(connection: Backend, table: ir.Table) -> ir.Table:
     return connection.create_table(ibis.util.gen_name("held"), table, temp=True)
 
 
+def release(connection: Backend, table: ir.Table) -> None:
+    """Forget the rows that `hold` kept."""
+    if connection.name == "duckdb":
+        connection.raw_sql(f"DROP TABLE {table.get_name()}")
+
+
 def stream(connection: Backend, table: ir.Table) -> pa.RecordBatchReader:
     """Compute an expression and hand its rows over as they come; Ibis' own way calls what DuckDB 2 no longer has."""
     if connection.name == "pyspark":
@@ -80,7 +94,7 @@ def stream(connection: Backend, table: ir.Table) -> pa.RecordBatchReader:
 def replace(
     settings: Settings,
     table: str,
-    rows: pa.Table,
+    rows: pa.Table | Callable[[], pa.RecordBatchReader],
     column: str,
     start: date,
     end: date,
@@ -88,13 +102,13 @@ def replace(
 ) -> None:
     """Replace the rows with `start <= column < end` in one commit; `column` is the partition, a date.
 
-    `metadata` is kept with the commit, see `lake_log.metadata`.
+    `rows` may open a stream of them, once per attempt. `metadata` is kept with the commit, see `lake_log.metadata`.
 
     Raises:
         PurseError: the commit failed (disk full, no permission); the previous version stays in force.
     """
     predicate = f"{column} >= '{start.isoformat()}' AND {column} < '{end.isoformat()}'"
-    _write(settings, table, lambda: rows, column, predicate, metadata)
+    _write(settings, table, rows if callable(rows) else lambda: rows, column, predicate, metadata)
 
 
 def replace_days(
@@ -194,7 +208,7 @@ def resolve_snapshot_date(settings: Settings, snapshot_date: date | None, today:
 
 
 def _attempts() -> Retrying:
-    """Of two steps that replace the same days at once, one commits and the other tries again."""
+    """Of two steps that replace the same days or create a table at once, one commits and the other tries again."""
     return Retrying(
         retry=retry_if_exception_type(CommitFailedError),
         stop=stop_after_attempt(5),
@@ -211,12 +225,14 @@ def _write(
     predicate: str | None,
     metadata: Mapping[str, str] | None,
 ) -> None:
-    url, kept = _url(settings, table), CommitProperties(custom_metadata=dict(metadata or {}))
+    url = _url(settings, table)
     schema_mode: Literal["merge", "overwrite"] = "merge" if predicate else "overwrite"
     try:
         for attempt in _attempts():
             with attempt:
-                if DeltaTable.is_deltatable(url):
+                if not DeltaTable.is_deltatable(url):
+                    _create(url, rows, column, metadata)
+                else:
                     write_deltalake(
                         url,
                         rows(),
@@ -224,15 +240,32 @@ def _write(
                         predicate=predicate,
                         schema_mode=schema_mode,
                         partition_by=[column],
-                        commit_properties=kept,
+                        commit_properties=CommitProperties(custom_metadata=dict(metadata or {})),
                     )
-                else:
-                    write_deltalake(url, rows(), partition_by=[column], commit_properties=kept)
     except (DeltaError, OSError) as error:
         raise PurseError(
             f"Writing to table '{table}' at {url} failed: {error}. "
             "The table is as it was before; free disk space or correct the permissions and run the step again."
         ) from error
+
+
+def _create(
+    url: str, rows: Callable[[], pa.Table | pa.RecordBatchReader], column: str, metadata: Mapping[str, str] | None
+) -> None:
+    """Write a table that is not there.
+
+    Raises:
+        CommitFailedError: another process was faster; its rows are those of the table.
+        DeltaError: the commit failed otherwise.
+    """
+    # the library would try again and append, which makes twice the rows of what two processes write at once
+    once = CommitProperties(custom_metadata=dict(metadata or {}), max_commit_retries=0)
+    try:
+        write_deltalake(url, rows(), partition_by=[column], commit_properties=once)
+    except DeltaError as error:
+        if DeltaTable.is_deltatable(url):
+            raise CommitFailedError(str(error)) from error
+        raise
 
 
 def open_table(settings: Settings, table: str, version: int | None = None) -> DeltaTable:

@@ -151,6 +151,7 @@ class Settings(BaseSettings):
     lake_root: str | None
     engine: Literal["duckdb", "spark"]
     source_root: Path | None
+    memory: Annotated[str, Field(pattern=r"^\d+ ?[MG]B$")]
     ingest: Ingest
     spark: Spark
     snapshots: Snapshots

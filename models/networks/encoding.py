@@ -68,27 +68,35 @@ class SequenceEncoder:
         return np.concatenate([scaled, present[..., None]], axis=2, dtype=np.float32)
 
     def _values(self, features: pd.DataFrame) -> tuple[Floats, NDArray[np.bool_]]:
-        lists = select(features, self.channels)
-        padding = [padded(lists[name], self.length) for name in self.channels]
-        values = np.stack([values for values, _ in padding], axis=2)
-        return np.sign(values) * np.log1p(np.abs(values)), padding[0][1]
+        values, present = padded(select(features, self.channels), self.length)
+        return np.sign(values) * np.log1p(np.abs(values)), present
 
 
-def padded(lists: pd.Series, length: int) -> tuple[Floats, NDArray[np.bool_]]:
+def padded(lists: pd.DataFrame, length: int) -> tuple[Floats, NDArray[np.bool_]]:
     """The newest `length` values of each list, right-aligned; no list and NaN are nothing and 0.
 
+    Args:
+        lists: one row per user and one column per channel; the lists of a user are equally long.
+        length: of the arrays.
+
     Returns:
-        the values, 0 where there is none, and where there is one; both of shape (users, length).
+        the values, shape (users, length, channels), 0 where there is none; and where there is one, (users, length).
     """
-    arrow = pa.array(lists, type=pa.list_(pa.float32()), from_pandas=True)
-    arrow = arrow.combine_chunks() if isinstance(arrow, pa.ChunkedArray) else arrow
-    counts = pc.fill_null(pc.list_value_length(arrow), 0).to_numpy(zero_copy_only=False)
+    channels = [_as_arrow(lists[name]) for name in lists]
+    counts = pc.fill_null(pc.list_value_length(channels[0]), 0).to_numpy(zero_copy_only=False)
     places = np.arange(length) - length
     present = places >= -counts[:, None]
-    values = np.zeros(present.shape, np.float32)
-    flat = arrow.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    values[present] = np.nan_to_num(flat[(np.cumsum(counts)[:, None] + places)[present]])
-    return values, present
+    kept = (np.cumsum(counts)[:, None] + places)[present] if counts.max(initial=0) > length else slice(None)
+    values = np.zeros((len(channels), *present.shape), np.float32)  # filled channel by channel, without strides
+    for number, channel in enumerate(channels):
+        chosen = channel.flatten().to_numpy(zero_copy_only=False)[kept]
+        values[number][present] = np.where(np.isnan(chosen), np.float32(0), chosen)
+    return np.moveaxis(values, 0, 2), present
+
+
+def _as_arrow(lists: pd.Series) -> pa.ListArray:
+    arrow = pa.array(lists, type=pa.list_(pa.float32()), from_pandas=True)
+    return arrow.combine_chunks() if isinstance(arrow, pa.ChunkedArray) else arrow
 
 
 @dataclass

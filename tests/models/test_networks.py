@@ -27,8 +27,11 @@ SCHEDULE = Schedule(batch=32, epochs=4, patience=4, learning_rate=0.01, weight_d
 
 @pytest.mark.parametrize("dtype", [None, pd.ArrowDtype(pa.list_(pa.float64()))])
 def test_the_newest_values_are_right_aligned(dtype):
-    values, present = padded(pd.Series(LISTS, dtype=dtype), 2)
-    np.testing.assert_array_equal(values, [[2, 3], [0, 0], [0, 4], [0, 0], [5, 0]])
+    one = pd.Series(LISTS, dtype=dtype)
+    other = pd.Series([[-value for value in values] if values else values for values in LISTS], dtype=dtype)
+    values, present = padded(pd.DataFrame({"one": one, "other": other}), 2)
+    np.testing.assert_array_equal(values[..., 0], [[2, 3], [0, 0], [0, 4], [0, 0], [5, 0]])
+    np.testing.assert_array_equal(values[..., 1], -values[..., 0])
     np.testing.assert_array_equal(present, [[1, 1], [0, 0], [0, 1], [0, 0], [1, 1]])
 
 
