@@ -99,6 +99,12 @@ class Airflow(Section):
     queue: str
     gpu_queue: str
     retries: int
+    public_url: str | None
+
+
+class Dashboard(Section):
+    public_url: str | None
+    framed_by: tuple[str, ...]
 
 
 class Services(Section):
@@ -127,6 +133,7 @@ class Settings(BaseSettings):
     scoring: Scoring
     monitor: Monitor
     airflow: Airflow
+    dashboard: Dashboard
     services: Services
 
     @classmethod
