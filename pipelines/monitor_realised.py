@@ -45,7 +45,7 @@ def measure_realised(settings: Settings, snapshot_date: date) -> Realised | str:
     Returns:
         Of nGini the loss against what was promised, of bias the size, of the deciles their WAPE.
     """
-    matured = _newest_matured(settings, snapshot_date)
+    matured = newest_matured(settings, snapshot_date)
     if matured is None:
         return "No earlier scores have matured yet: nGini, bias and calibration are not measured."
     scores = rows_of(settings, "predictions", matured)
@@ -79,7 +79,8 @@ def measure_realised(settings: Settings, snapshot_date: date) -> Realised | str:
     return Realised(matured, version, checks, measures)
 
 
-def _newest_matured(settings: Settings, snapshot_date: date) -> date | None:
+def newest_matured(settings: Settings, snapshot_date: date) -> date | None:
+    """The newest scored snapshot whose horizon is over in the data before `snapshot_date`; None if there is none."""
     known = [day for day in lake.days(settings, "raw/order_lines") if day < snapshot_date]
     horizon_days, scored = settings.horizon_days, lake.days(settings, "predictions", "snapshot_date")
     latest = snapshot_date - timedelta(days=horizon_days)

@@ -116,6 +116,12 @@ class Airflow(Section):
     queue: str
     gpu_queue: str
     retries: int
+    public_url: str | None
+
+
+class Dashboard(Section):
+    public_url: str | None
+    framed_by: tuple[str, ...]
 
 
 class Services(Section):
@@ -164,6 +170,7 @@ class Settings(BaseSettings):
     monitor: Monitor
     serving: Serving
     airflow: Airflow
+    dashboard: Dashboard
     services: Services
     serving: Serving
 

@@ -1,0 +1,144 @@
+"""Single users: those that were chosen, as a list and as CSV, and what is known of one."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from pyarrow import csv
+
+from features.definitions import FEATURES
+from pipelines import lake, lake_log
+from pipelines.settings import Settings
+from serving.dashboard.population import Choice, Population
+
+SNAPSHOTS = 30
+"""Newest snapshots in a user's history."""
+
+COMPARED = 30
+"""Most important features that are looked at for what changed."""
+
+CHANGES = 8
+"""Changes that are shown."""
+
+EXPORTED = (
+    "user_id", "tier", "score", "expected_spend", "spend_low", "spend_high", "purchase_probability", "reasons", "basis",
+    "model_version", "snapshot_date", "horizon_days",
+)  # fmt: skip
+
+UNSAFE = r"^[=+\-@\t\r\n]"
+"""What a spreadsheet takes for a formula at the start of a cell; see OWASP, CSV injection."""
+
+
+def as_csv(population: Population, choice: Choice) -> Iterator[bytes]:
+    """The chosen users as CSV, in pieces; a cell that a spreadsheet would run begins with an apostrophe.
+
+    Raises:
+        UnknownChoice: nobody can be chosen by this.
+    """
+    connection = lake.connect()
+    rows = population.chosen(connection, choice)
+    names = [name for name in (*EXPORTED, *population.attributes) if name in rows.columns]
+    reader = lake.stream(connection, _safe(rows.select(names).order_by("user_id")))
+
+    def pieces() -> Iterator[bytes]:
+        first = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
+        yield _written(first, header=True)
+        for batch in reader:
+            yield _written(batch, header=False)
+
+    return pieces()
+
+
+def history(population: Population, user_id: str) -> list[dict[str, Any]]:
+    """What the newest SNAPSHOTS snapshots say of a user, oldest first; those without a score of them are left out."""
+    connection = lake.connect()
+    days = sorted(lake_log.files(population.predictions))[-SNAPSHOTS:]
+    rows = lake.read_opened(connection, population.predictions, days)
+    return list(rows.filter(rows.user_id == user_id).order_by("snapshot_date").to_pyarrow().to_pylist())
+
+
+def as_score(row: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """A row of `predictions` in the form in which the live service answers."""
+    scored_at = row["scored_at"].replace(tzinfo=UTC)
+    return {
+        **row,
+        "reasons": [reason for reason in (row["reasons"] or "").split("; ") if reason],
+        "basis": row.get("basis") or "orders",
+        "scored_at": scored_at,
+        "age_seconds": max((now - scored_at).total_seconds(), 0.0),
+        "live": False,
+    }
+
+
+def changes(
+    settings: Settings, before: date, now: date, user_id: str, importances: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """What moved most between two snapshots of `features`, of what the model's scores depend on most.
+
+    A number's standing is its percentile among all users of the newer snapshot, ties in the middle. Features are
+    ordered by how far the standing moved times the feature's mean effect on the score: a pointer to what changed, no
+    account of the points. Categories are left out.
+
+    Returns:
+        feature, text, unit, before, now, standing_before, standing_now (0 to 1); none without features of both.
+    """
+    if not lake.exists(settings, "features"):
+        return []
+    connection, table = lake.connect(), lake.open_table(settings, "features")
+    rows = lake.read_opened(connection, table, [before, now])
+    known = {feature.name: feature for feature in FEATURES if feature.kind == "number"}
+    effects = {one["feature"]: one["effect"] for one in importances if one["feature"] in known}
+    names = [name for name in effects if name in rows.columns][:COMPARED]
+    mine = rows.filter(rows.user_id == user_id).select("snapshot_date", *names).to_pyarrow().to_pylist()
+    values = {row["snapshot_date"]: row for row in mine}
+    if not names or before not in values or now not in values:
+        return []
+    moved = [name for name in names if None not in (values[before][name], values[now][name])]
+    moved = [name for name in moved if values[before][name] != values[now][name]]
+    standings = _standings(rows.filter(rows.snapshot_date == now), moved, values[before], values[now])
+    found = [
+        {
+            "feature": name,
+            "text": known[name].description,
+            "unit": known[name].unit,
+            "before": values[before][name],
+            "now": values[now][name],
+            "standing_before": standings[name][0],
+            "standing_now": standings[name][1],
+        }
+        for name in moved
+    ]
+    found.sort(key=lambda one: -effects[one["feature"]] * abs(one["standing_now"] - one["standing_before"]))
+    return [one for one in found if one["standing_now"] != one["standing_before"]][:CHANGES]
+
+
+def _standings(
+    rows: ir.Table, names: list[str], before: dict[str, Any], now: dict[str, Any]
+) -> dict[str, tuple[float, float]]:
+    """Of each feature the percentiles of two values among the rows, in one pass."""
+    if not names:
+        return {}
+    asked = {}
+    for number, name in enumerate(names):
+        for side, value in (("before", before[name]), ("now", now[name])):
+            below, same = (rows[name] < value).cast("float64"), (rows[name] == value).cast("float64")
+            asked[f"{side}_{number}"] = (below + same / 2).mean()
+    (row,) = rows.aggregate(**asked).to_pyarrow().to_pylist()
+    return {name: (row[f"before_{number}"], row[f"now_{number}"]) for number, name in enumerate(names)}
+
+
+def _safe(rows: ir.Table) -> ir.Table:
+    texts = [name for name, kind in rows.schema().items() if kind.is_string()]
+    mark = ibis.literal("'")
+    return rows.mutate(
+        **{name: ibis.ifelse(rows[name].re_search(UNSAFE), mark + rows[name], rows[name]) for name in texts}
+    )
+
+
+def _written(batch: pa.RecordBatch, *, header: bool) -> bytes:
+    sink = pa.BufferOutputStream()
+    csv.write_csv(batch, sink, csv.WriteOptions(include_header=header))
+    return bytes(sink.getvalue())

@@ -1,0 +1,173 @@
+"""The users of the newest scored snapshot: counted once per version of the lake, so that a page asks a small table."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from threading import Lock
+from typing import Any, TypeVar
+
+import ibis
+import ibis.expr.types as ir
+from deltalake import DeltaTable
+from ibis.backends.duckdb import Backend
+
+from pipelines import lake, lake_log
+from serving.dashboard.picture import BUCKETS, TIERS, Picture, picture_of
+from serving.dashboard.problems import UnknownChoice
+
+ATTRIBUTES = ("region", "age_band")
+"""Columns of raw/users that users can be chosen by, as far as the source gives them."""
+
+UNKNOWN = "unknown"
+"""Region or age band of a user of whom it isn't known."""
+
+KEPT = 64
+"""Choices of users whose answers are kept."""
+
+LISTED = 10
+"""Users in the list of the largest."""
+
+T = TypeVar("T")
+Choice = Mapping[str, str]
+"""Columns and the value each must have; empty: everybody."""
+
+
+class Population:
+    """The users of one snapshot.
+
+    Attributes:
+        snapshot: the newest scored one.
+        before: the one before it; None if there is none.
+        facts: model_version, scored_at (UTC, no zone) and horizon_days of its rows.
+        values: what users can be chosen by: the values of each column.
+    """
+
+    def __init__(self, predictions: DeltaTable, users: DeltaTable | None) -> None:
+        self.predictions, self.users = predictions, users
+        snapshots = sorted(lake_log.files(predictions))
+        self.snapshot: date = snapshots[-1]
+        self.before: date | None = snapshots[-2] if len(snapshots) > 1 else None
+        self._connection, self._lock = lake.connect(), Lock()
+        self._pictures: dict[tuple, Picture] = {}
+        self._largest: dict[tuple, list[dict[str, Any]]] = {}
+        self._counts = lake.hold(self._connection, self._counted())
+        facts = self._rows(self._connection).limit(1)
+        (row,) = facts.select("model_version", "scored_at", "horizon_days").to_pyarrow().to_pylist()
+        self.facts: dict[str, Any] = row
+        self.values = {name: self._values(name) for name in self.attributes} | {"tier": list(TIERS)}
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Those of ATTRIBUTES that the lake has."""
+        known = {field.name for field in self.users.schema().fields} if self.users else set()
+        return tuple(name for name in ATTRIBUTES if name in known)
+
+    @property
+    def scored_at(self) -> datetime:
+        """When the rows were written, UTC without zone."""
+        scored_at: datetime = self.facts["scored_at"]
+        return scored_at
+
+    def require(self, choice: Choice) -> None:
+        """Check a choice.
+
+        Raises:
+            UnknownChoice: a column or value that nobody has.
+        """
+        for name, value in choice.items():
+            if name not in self.values:
+                raise UnknownChoice(
+                    f"Users can't be chosen by '{name}': the lake has {', '.join(self.values)}. Leave it out, or add "
+                    "the column to the source's `users`."
+                )
+            if value not in self.values[name]:
+                known = ", ".join(self.values[name][:12]) + (", ..." if len(self.values[name]) > 12 else "")  # noqa: PLR2004
+                raise UnknownChoice(f"No user has the {name} '{value}'. Choose one of: {known}.")
+
+    def picture(self, choice: Choice) -> Picture:
+        """The counts of the users that fit; answers are kept while the lake stays as it is.
+
+        Raises:
+            UnknownChoice: see `require`.
+        """
+        self.require(choice)
+        with self._lock:
+            return _kept(self._pictures, choice, lambda: self._picture(choice))
+
+    def largest(self, choice: Choice) -> list[dict[str, Any]]:
+        """The LISTED chosen users with the largest expected spend, largest first; kept like the counts.
+
+        Raises:
+            UnknownChoice: see `require`.
+        """
+        self.require(choice)
+        return _kept(self._largest, choice, lambda: self._find_largest(choice))
+
+    def chosen(self, connection: Backend, choice: Choice) -> ir.Table:
+        """The users that fit, one row each with their attributes; lazy, on the caller's connection.
+
+        Raises:
+            UnknownChoice: see `require`.
+        """
+        self.require(choice)
+        return _fitting(self._joined(connection), choice)
+
+    def _rows(self, connection: Backend, snapshot: date | None = None) -> ir.Table:
+        return lake.read_opened(connection, self.predictions, [snapshot or self.snapshot])
+
+    def _joined(self, connection: Backend) -> ir.Table:
+        if self.users is None or not self.attributes:
+            return self._rows(connection)
+        users = lake.read_opened(connection, self.users)
+        since = users.valid_from.fill_null(ibis.timestamp("1970-01-01"))
+        newest = users.group_by("user_id").aggregate(**{name: users[name].argmax(since) for name in self.attributes})
+        joined = self._rows(connection).left_join(newest, "user_id").drop("user_id_right")
+        return joined.mutate(**{name: joined[name].cast("string").fill_null(UNKNOWN) for name in self.attributes})
+
+    def _counted(self) -> ir.Table:
+        rows = self._joined(self._connection).select("user_id", "tier", "score", "expected_spend", *self.attributes)
+        if self.before is None:
+            rows = rows.mutate(tier_before=ibis.null("string"))
+        else:
+            earlier = self._rows(self._connection, self.before).select("user_id", tier_before="tier")
+            rows = rows.left_join(earlier, "user_id").drop("user_id_right")
+        bucket = (rows.score * BUCKETS / 100).floor().cast("int64").clip(0, BUCKETS - 1)
+        groups = ["tier", "tier_before", "bucket", *self.attributes]
+        return (
+            rows.mutate(bucket=bucket)
+            .group_by(groups)
+            .aggregate(users=lambda some: some.count(), spend=lambda some: some.expected_spend.sum())
+        )
+
+    def _find_largest(self, choice: Choice) -> list[dict[str, Any]]:
+        connection = lake.connect()
+        by_profile = set(choice) & set(self.attributes)
+        rows = self.chosen(connection, choice) if by_profile else _fitting(self._rows(connection), choice)
+        columns = ["user_id", "score", "tier", "expected_spend", "purchase_probability", "reasons"]
+        found = rows.order_by([ibis.desc("expected_spend"), "user_id"]).limit(LISTED).select(columns)
+        return list(found.to_pyarrow().to_pylist())
+
+    def _values(self, name: str) -> list[str]:
+        return [str(row[name]) for row in self._counts.select(name).distinct().order_by(name).to_pyarrow().to_pylist()]
+
+    def _picture(self, choice: Choice) -> Picture:
+        counts = _fitting(self._counts, choice)
+        cells = counts.group_by(["tier", "tier_before", "bucket"]).aggregate(
+            users=lambda some: some.users.sum(), spend=lambda some: some.spend.sum()
+        )
+        return picture_of(cells.to_pyarrow().to_pylist())
+
+
+def _kept(answers: dict[tuple, T], choice: Choice, compute: Callable[[], T]) -> T:
+    """An answer that is there, or a new one; of more than KEPT none is kept, since most are asked once."""
+    key = tuple(sorted(choice.items()))
+    found = answers.get(key)
+    if found is None:
+        found = compute()
+        if len(answers) >= KEPT:
+            answers.clear()
+        answers[key] = found
+    return found
+
+
+def _fitting(rows: ir.Table, choice: Choice) -> ir.Table:
+    return rows.filter([rows[name] == value for name, value in choice.items()]) if choice else rows

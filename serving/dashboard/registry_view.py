@@ -1,0 +1,105 @@
+"""What MLflow says of the model's versions, read beside the pages: a server that hangs keeps nobody waiting long."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+from typing import TypeVar
+
+from pipelines import tracking
+from pipelines.errors import PurseError
+from pipelines.settings import Settings
+from serving.dashboard.versions import Findings, Version, read_findings, read_versions
+
+FRESH_SECONDS = 15.0
+"""How long an answer of MLflow is used before it is asked again."""
+
+WAIT_SECONDS = 10.0
+"""How long a page waits for MLflow; the first time its import is part of it."""
+
+KEPT = 8
+"""Versions whose findings are kept."""
+
+T = TypeVar("T")
+
+
+class RegistryView:
+    """Reads versions and findings in one thread of its own, and keeps the last answer for when MLflow is away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlflow")
+        self._lock = Lock()
+        self._versions: tuple[float, tuple[Version, ...]] | None = None
+        self._findings: OrderedDict[tuple[str, int], Findings] = OrderedDict()
+        self._pending: dict[object, Future] = {}
+
+    def warm(self) -> None:
+        """Begin to import and ask MLflow, without waiting."""
+        if self._versions is None:
+            self._begin("versions", self._read_versions)
+
+    def versions(self) -> tuple[tuple[Version, ...], str | None]:
+        """All versions, newest first, and, if these are not fresh, why.
+
+        Raises:
+            PurseError: MLflow doesn't answer and never did.
+        """
+        kept = self._versions
+        if kept and monotonic() - kept[0] < FRESH_SECONDS:
+            return kept[1], None
+        try:
+            return self._wait("versions", self._read_versions), None
+        except PurseError as error:
+            if kept is None:
+                raise
+            return kept[1], f"{error} What is shown is what MLflow last said."
+
+    def findings(self, version: Version) -> Findings:
+        """What was found out about a version.
+
+        Raises:
+            PurseError: MLflow doesn't answer.
+        """
+        key = (version.run_id, version.updated)
+        found = self._findings.get(key)
+        return found if found is not None else self._wait(key, lambda: self._read_findings(version))
+
+    def _begin(self, key: object, read: Callable[[], T]) -> "Future[T]":
+        """Ask once for all who wait for the same."""
+        with self._lock:
+            future = self._pending.get(key)
+            if future is None or future.done():
+                future = self._pending[key] = self._thread.submit(read)
+            return future
+
+    def _wait(self, key: object, read: Callable[[], T]) -> T:
+        try:
+            return self._begin(key, read).result(WAIT_SECONDS)
+        except FutureTimeout as error:
+            raise PurseError(
+                f"MLflow at {self._settings.tracking_uri} has not answered for {WAIT_SECONDS:.0f} seconds. Look at "
+                "'purse status' and 'purse logs mlflow', and load this page again."
+            ) from error
+        finally:
+            with self._lock:
+                self._pending = {name: one for name, one in self._pending.items() if not one.done()}
+
+    def _read_versions(self) -> tuple[Version, ...]:
+        uri = self._settings.tracking_uri
+        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+            return ()  # nothing was ever logged, and a page makes no databases
+        found = read_versions(tracking.connect(self._settings), self._settings.mlflow.model_name)
+        self._versions = (monotonic(), found)
+        return found
+
+    def _read_findings(self, version: Version) -> Findings:
+        client = tracking.connect(self._settings)
+        found = read_findings(client, version)
+        self._findings[version.run_id, version.updated] = found
+        while len(self._findings) > KEPT:
+            self._findings.popitem(last=False)
+        return found

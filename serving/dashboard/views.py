@@ -1,0 +1,93 @@
+"""What the pages of today and of one user are given: plain values and charts, put together from the lake."""
+
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import PurseError
+from pipelines.results import read_result
+from pipelines.settings import Settings
+from serving.dashboard import charts, people
+from serving.dashboard.model_views import champion_of
+from serving.dashboard.picture import TIERS
+from serving.dashboard.population import Choice, Population
+from serving.dashboard.problems import UnknownUser
+
+if TYPE_CHECKING:
+    from serving.dashboard.routes import Dashboard
+
+
+def today(dashboard: "Dashboard", choice: Choice) -> dict[str, Any]:
+    """The picture of the chosen users.
+
+    Raises:
+        PurseError: no lake, no predictions, or nobody can be chosen by this.
+    """
+    population = dashboard.populations.newest()
+    picture, everybody = population.picture(choice), population.picture({})
+    known = {move: users for move, users in picture.moves.items() if move[0] is not None}
+    return {
+        "population": population,
+        "choice": choice,
+        "picture": picture,
+        "everybody": everybody,
+        "interval": _interval(dashboard.settings, population, picture.spend),
+        "tiers": TIERS,
+        "stayed": sum(users for (before, now), users in known.items() if before == now),
+        "moved": sum(users for (before, now), users in known.items() if before != now),
+        "newcomers": sum(users for (before, _), users in picture.moves.items() if before is None),
+        "largest": population.largest(choice),
+        "distribution": charts.distribution(picture),
+        "shares": charts.shares(picture),
+    }
+
+
+def user(dashboard: "Dashboard", user_id: str) -> dict[str, Any]:
+    """One user's score, its history and what changed; without an id the form alone.
+
+    Raises:
+        UnknownUser: there is no score of this user.
+        PurseError: nobody has been scored yet.
+    """
+    population = dashboard.populations.newest()
+    if not user_id:
+        return {"user": None, "user_id": "", "problem": None, "largest": population.largest({})}
+    rows = people.history(population, user_id)
+    now = dashboard.now()
+    newest = people.as_score(rows[-1], now) if rows and rows[-1]["snapshot_date"] == population.snapshot else None
+    if dashboard.newest_score is not None:
+        newest = dashboard.newest_score(user_id) or newest
+    if newest is None:
+        raise UnknownUser(user_id, population.snapshot)
+    changes, why_not = _changes(dashboard, population, user_id)
+    return {
+        "user": newest,
+        "user_id": user_id,
+        "problem": None,
+        "history": rows,
+        "course": charts.course(rows) if len(rows) > 1 else None,
+        "before": population.before,
+        "changes": changes,
+        "why_no_changes": why_not,
+    }
+
+
+def _interval(settings: Settings, population: Population, spend: float) -> tuple[float, float] | None:
+    """80 % interval of the total: that of the level's forecast, in parts of it; None where `score` left no result."""
+    try:
+        level = read_result(settings, population.snapshot, "score")["level"]
+    except (PurseError, KeyError):
+        return None
+    if level["expected"] <= 0:
+        return None
+    return spend * level["low"] / level["expected"], spend * level["high"] / level["expected"]
+
+
+def _changes(dashboard: "Dashboard", population: Population, user_id: str) -> tuple[list[dict[str, Any]], str | None]:
+    if population.before is None:
+        return [], "There is one snapshot only: changes are shown from the second on."
+    try:
+        _, findings, _ = champion_of(dashboard)
+    except PurseError as error:
+        return [], f"What matters most to the model isn't known. {error}"
+    important = findings.tables.get("importances", [])
+    found = people.changes(dashboard.settings, population.before, population.snapshot, user_id, important)
+    return found, None if found else "Nothing that the model weighs has moved, or one of the snapshots lacks this user."
