@@ -36,7 +36,7 @@ COLUMNS = (
 SIZES = (1, 8, 64, 256)
 """A model with networks is asked about so many users at a time: a network is compiled anew for each other number."""
 
-TIMED = 16
+TIMED = 8
 """Users of the canary that are scored one by one, for the time it takes."""
 
 

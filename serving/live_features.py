@@ -58,7 +58,7 @@ class LiveFeatures:
         """
         given = available(set(columns))
         channels = sequences.available(set(columns))
-        missing = set(names) - {one.name for one in (*given, *channels)}
+        missing = set(names) - {feature.name for feature in given} - {channel.name for channel in channels}
         if missing:
             raise ValueError(
                 f"The model reads {len(names)} features, of which {len(missing)} are not defined here, first "
