@@ -31,7 +31,7 @@ from serving.engine import Engine
 from serving.release import ABOUT, MODEL, Release, newest, prepare, remove_others
 from tests.serving.releases import INTERVALS, SNAPSHOT, canonical, day, event, line, random_shop
 
-FAMILIES = {"ridge_rfm": {}, "lightgbm_hurdle": {}, "rnn": {"epochs": 1, "members": 1}}
+FAMILIES = {"ridge_rfm": {}, "lightgbm_hurdle": {}, "cnn": {"epochs": 1, "members": 1}}
 SCORED_AT = datetime.fromisoformat("2024-03-01T02:00:00+00:00")
 PHRASES = {feature.name: feature.phrase for feature in FEATURES}
 
