@@ -106,10 +106,6 @@ class Monitor(Section):
     max_level_error: float
 
 
-class Serving(Section):
-    canary_milliseconds: float = Field(gt=0)
-
-
 class Airflow(Section):
     ingest_schedule: str
     retrain_schedule: str
@@ -168,7 +164,6 @@ class Settings(BaseSettings):
     promotion: Promotion
     scoring: Scoring
     monitor: Monitor
-    serving: Serving
     airflow: Airflow
     dashboard: Dashboard
     services: Services

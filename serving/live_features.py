@@ -58,7 +58,7 @@ class LiveFeatures:
         """
         given = available(set(columns))
         channels = sequences.available(set(columns))
-        missing = set(names) - {one.name for one in (*given, *channels)}
+        missing = set(names) - {feature.name for feature in given} - {channel.name for channel in channels}
         if missing:
             raise ValueError(
                 f"The model reads {len(names)} features, of which {len(missing)} are not defined here, first "
@@ -96,18 +96,23 @@ class LiveFeatures:
         self._refuse_old(live)
         statements = self._compiled(snapshot_date)
         for name, sql in statements.daily.items():
-            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE one_{name} AS {sql}")
-        buyers = self._connection.sql(statements.buyers).to_arrow_table()
+            self._keep(f"one_{name}", sql)
+        buyers = self._keep("buyers", statements.buyers).to_arrow_table()
         if statements.others is None or buyers.num_rows == len(set(user_ids)):
             return buyers, None
-        return buyers, self._connection.sql(statements.others).to_arrow_table()
+        return buyers, self._keep("others", statements.others).to_arrow_table()
 
     def close_days(self, order_lines: pa.Table) -> None:
         """See `serving.engine.Engine.close_days`."""
         self._connection.register("closed_order_lines", _conformed("order_lines", order_lines))
         lines = categorised_lines(self._live("order_lines", "closed_order_lines"), self._tables.get("products"))
         closed = category_prices(lines.filter(lines.day >= self.snapshot_date))
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE closed_prices AS {_sql(closed)}")
+        self._keep("closed_prices", _sql(closed))
+
+    def _keep(self, name: str, sql: str) -> duckdb.DuckDBPyRelation:
+        """The rows of a query; asked for them directly, DuckDB would plan it twice, which takes most of the time."""
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+        return self._connection.table(name)
 
     def _compiled(self, snapshot_date: date) -> Statements:
         if snapshot_date not in self._statements:

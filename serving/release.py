@@ -154,9 +154,17 @@ def _write_model(settings: Settings, version: str, snapshot_date: date, folder: 
 def _write_canary(settings: Settings, version: str, folder: Path) -> None:
     """The canary set that `evaluate` kept with the version's run; none for a champion from before it kept one."""
     client = tracking.connect(settings)
-    run_id = client.get_model_version(settings.mlflow.model_name, version).run_id
-    if CANARY_FILE in {file.path for file in client.list_artifacts(run_id)}:
-        client.download_artifacts(run_id, CANARY_FILE, str(folder))
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run_id = client.get_model_version(settings.mlflow.model_name, version).run_id
+        if CANARY_FILE in {file.path for file in client.list_artifacts(run_id)}:
+            client.download_artifacts(run_id, CANARY_FILE, str(folder))
+    except (MlflowException, OSError) as error:
+        raise PurseError(
+            f"The canary set of version {version} cannot be read at {settings.tracking_uri}: {error}. "
+            "Deploy again when the MLflow server answers."
+        ) from error
 
 
 def _columns(settings: Settings) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pipelines import evaluate, promote, register, rollback, tracking, train
+from pipelines.canary_set import CANARY_FILE, SAID
 from pipelines.errors import PurseError
 from pipelines.logged_model import load_model
 from pipelines.registry import CHALLENGER, CHAMPION, version_of
@@ -58,6 +59,11 @@ def test_evaluation_measures_everyone_on_the_same_users(shop, snapshot_date):
         mlflow.artifacts.download_artifacts(run_id=result["run_id"], artifact_path="test_predictions.parquet")
     )
     assert len(kept) == 240
+    canary = pd.read_parquet(mlflow.artifacts.download_artifacts(run_id=result["run_id"], artifact_path=CANARY_FILE))
+    said = load_model(shop, trained["model_uri"]).predict_spend(canary)
+    assert set(canary["said_tier"]) == {"high", "mid", "low"}
+    for name in SAID:
+        assert said[name].tolist() == canary[f"said_{name}"].tolist()
     pictures = {file.path for file in tracking.connect(shop).list_artifacts(result["run_id"], "plots")}
     assert pictures == {
         f"plots/{name}.png" for name in ("calibration", "feature_importance", "gain_curve", "score_distribution")
