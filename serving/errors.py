@@ -76,7 +76,8 @@ def add_handlers(app: FastAPI) -> None:
     async def known(_: Request, error: HTTPException) -> Response:
         message = f"There is nothing at this address ({error.detail}); see /openapi.json."
         said = message if error.status_code in (404, 405) else str(error.detail)
-        return problem(error.status_code, said, **dict(error.headers or {}))
+        status = 422 if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code  # a body that is no text
+        return problem(status, said, **dict(error.headers or {}))
 
     @app.exception_handler(PurseError)
     async def told(request: Request, error: PurseError) -> Response:

@@ -25,7 +25,7 @@ def purse(tmp_path):
 def test_help_names_every_step_in_order(purse):
     text = purse("--help").stdout
     verbs = "ingest validate build-features split sweep train evaluate register promote"
-    verbs += " score rollback card backtest up down"
+    verbs += " score deploy rollback card backtest up down serve keys"
     places = [text.index(f" {verb} ") for verb in verbs.split()]
     assert places == sorted(places)
 
