@@ -4,16 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo up down status logs install test lint type format lock clean
+.PHONY: help demo up down status logs install test services-for-tests lint type format lock clean
 
 help:     ## what there is
-	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
 
 demo: install  ## install, start the services, and take real shoppers from files to scores
 	@$(BIN)/purse up
 	@$(BIN)/purse demo
 
-up: install    ## start MLflow and Airflow on this machine
+up: install    ## start MLflow, Airflow and the live service on this machine
 	@$(BIN)/purse up
 
 down:          ## stop what `make up` started
@@ -33,6 +33,9 @@ $(INSTALLED): requirements.lock pyproject.toml scripts/install.sh
 
 test: lint type  ## lint, types, then every test
 	$(BIN)/pytest
+
+services-for-tests: ## install the servers that the tests use (Debian and Ubuntu; without them those tests are skipped)
+	@scripts/test_services.sh
 
 lint: install  ## style and imports
 	$(BIN)/ruff check .

@@ -80,11 +80,9 @@ class Keys:
 
     def create(self, name: str, scopes: Sequence[Scope], now: datetime) -> tuple[Key, str]:
         """Add a key; returns what is kept of it and the key itself, which is not shown again."""
-        if not scopes:
-            raise PurseError(f"A key needs a scope: give one or more of {', '.join(SCOPES)} with --scope.")
         key_id = secrets.token_hex(4)
         text = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
-        key = Key(key_id, name, tuple(dict.fromkeys(scopes)), _hash(text), now.isoformat())
+        key = Key(key_id, name, tuple(scopes), _hash(text), now.isoformat())
         self._write([*self.all(), key])
         return key, text
 
@@ -120,6 +118,21 @@ class Keys:
 
     def _write(self, keys: list[Key]) -> None:
         write_atomically(self._file, json.dumps([asdict(key) for key in keys], indent=2).encode())
+
+
+def scopes_of(names: Sequence[str]) -> tuple[Scope, ...]:
+    """The scopes that were named.
+
+    Raises:
+        PurseError: none, or one that there is not.
+    """
+    known = tuple(scope for scope in SCOPES if scope in names)
+    if not known or set(names) - set(known):
+        found = ", ".join(names) or "none"
+        raise PurseError(
+            f"A key has one or more of the scopes {', '.join(SCOPES)}; found {found}. Name them with --scope."
+        )
+    return known
 
 
 def _hash(text: str) -> str:

@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from pipelines.cli_keys import app as keys
 from pipelines.cli_simulate import simulate
-from pipelines.cli_stack import AsJson, demo, down, logs, show, status, up
+from pipelines.cli_stack import AsJson, demo, down, logs, serve, show, status, up
 from pipelines.errors import PurseError
 from pipelines.runner import Result, run_step
 from pipelines.settings import Settings, load_settings
@@ -214,6 +215,16 @@ def score(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
 
 
 @app.command(rich_help_panel=MODEL)
+def deploy(as_json: AsJson = False) -> None:
+    """Let the live service put the champion's newest scores into force. Exit code 99: no service runs."""
+    from pipelines.deploy import deploy as step
+
+    with _working("deploy"):
+        result = step(load_settings(), datetime.now(UTC))
+    show(result, as_json=as_json)
+
+
+@app.command(rich_help_panel=MODEL)
 def monitor(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
     """Compare features, scores and matured scores with the champion's training. Exit code 99: there is no champion."""
     from pipelines.monitor import monitor as step
@@ -223,10 +234,10 @@ def monitor(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
 
 @app.command(rich_help_panel=MODEL)
 def rollback(as_json: AsJson = False) -> None:
-    """Make the previous champion the champion again."""
+    """Make the previous champion the champion again, in the live service too."""
     from pipelines.rollback import rollback as step
 
-    show(step(load_settings()), as_json=as_json)
+    show(step(load_settings(), datetime.now(UTC)), as_json=as_json)
 
 
 @app.command(rich_help_panel=MODEL)
@@ -263,8 +274,9 @@ def backtest(
 
 
 app.command(rich_help_panel=DATA)(simulate)
-for command in (up, down, status, logs, demo):
+for command in (up, down, status, logs, serve, demo):
     app.command(rich_help_panel=STACK)(command)
+app.add_typer(keys, name="keys", rich_help_panel=STACK)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.api_keys import Key, Keys, Scope
+from pipelines.api_keys import Key, Keys, scopes_of
 from pipelines.audit import record
 from pipelines.cli_stack import AsJson, show
 from pipelines.settings import load_settings
@@ -18,11 +18,11 @@ KeyId = Annotated[str, typer.Argument(help="The id of a key, as 'purse keys list
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
-    scope: Annotated[list[Scope], typer.Option(help="read, write or admin; repeat it for several.")],
+    scope: Annotated[list[str], typer.Option(help="read, write or admin; repeat it for several.")],
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it, once: only its hash is kept."""
-    key, text = _keys().create(name, scope, datetime.now(UTC))
+    key, text = _keys().create(name, scopes_of(scope), datetime.now(UTC))
     _record("key.create", key)
     show({**_shown(key), "key": text}, as_json=as_json)
 

@@ -1,6 +1,8 @@
 """The commands for the embedded stack, and how every command prints its result."""
 
 import json
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -21,7 +23,7 @@ def show(result: Result, *, as_json: bool) -> None:
 
 
 def up() -> None:
-    """Start MLflow and Airflow on this machine, as far as they do not run."""
+    """Start MLflow, Airflow and the live service on this machine, as far as they do not run."""
     from pipelines.services import up as start
 
     start(load_settings())
@@ -43,7 +45,7 @@ def status(as_json: AsJson = False) -> None:
 
 def logs(
     name: Annotated[
-        str | None, typer.Argument(help="mlflow, api-server, scheduler or dag-processor; default: all.")
+        str | None, typer.Argument(help="mlflow, api-server, scheduler, dag-processor or serving; default: all.")
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
 ) -> None:
@@ -51,6 +53,11 @@ def logs(
     from pipelines.services import logs as follow_logs
 
     follow_logs(load_settings(), name, follow)
+
+
+def serve() -> None:
+    """Run the live service here, in the foreground; `up` runs it in the background."""
+    os.execv(sys.executable, [sys.executable, "-m", "serving"])  # noqa: S606  # no shell, fixed words
 
 
 def demo() -> None:

@@ -1,15 +1,23 @@
-"""Make the previous champion the champion again."""
+"""Make the previous champion the champion again, in the registry and in the live service."""
 
+from datetime import datetime
 from typing import Any
 
 from pipelines import tracking
-from pipelines.errors import PurseError
+from pipelines.deploy import ask
+from pipelines.errors import NothingToDo, PurseError
 from pipelines.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO, version_of
 from pipelines.settings import Settings
 
 
-def rollback(settings: Settings) -> dict[str, Any]:
+def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
     """Move the alias `champion` back to the version that the champion replaced; again, one further back.
+
+    A live service goes back to its release before at once, if that is of this version. If it cannot, that is no
+    failure: the result says so, and score_daily, which is to be run anyway, deploys scores of the version.
+
+    Returns:
+        model_name, from_version, to_version, and what the `service` did.
 
     Raises:
         PurseError: there is no champion, it replaced none, or its predecessor was deleted.
@@ -34,4 +42,19 @@ def rollback(settings: Settings) -> dict[str, Any]:
             f"Version {current} stays champion; set the alias '{CHAMPION}' on another version in the MLflow UI."
         ) from error
     client.set_model_version_tag(name, current, ROLLED_BACK_TO, previous)
-    return {"model_name": name, "from_version": current, "to_version": previous}
+    return {
+        "model_name": name,
+        "from_version": current,
+        "to_version": previous,
+        "service": _told(settings, str(previous), now),
+    }
+
+
+def _told(settings: Settings, version: str, now: datetime) -> str:
+    try:
+        done = ask(settings, "rollback", {"model_version": version}, now)
+    except NothingToDo:
+        return "no live service runs"
+    except PurseError as error:
+        return str(error)
+    return f"answers from release {done['release']}"

@@ -1,4 +1,4 @@
-"""The embedded stack: an MLflow server and Airflow's three components on this machine, on loopback.
+"""The embedded stack: an MLflow server, Airflow's three components and the live service on this machine, on loopback.
 
 Airflow's components are started one by one rather than with `airflow standalone`: its children outlive a SIGTERM,
 it needs a triggerer that nothing here uses, and its log server listens on every interface.
@@ -7,6 +7,7 @@ Ports, host and home are settings; secrets, databases, logs and pid files lie un
 
 import contextlib
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ import httpx
 from rich.console import Console
 
 from pipelines import airflow_api, airflow_home, processes
+from pipelines.deploy import service_url
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 
@@ -60,7 +62,9 @@ def up(settings: Settings) -> dict[str, Any]:
             raise
     found = status(settings)
     console.print(
-        f"Airflow {found['airflow_url']} (login in {found['login_file']}), MLflow {found['mlflow_url']}", soft_wrap=True
+        f"Airflow {found['airflow_url']} (login in {found['login_file']}), MLflow {found['mlflow_url']}, "
+        f"live scores {found['serving_url']}",
+        soft_wrap=True,
     )
     return {"started": [service.name for service in missing], **found}
 
@@ -84,6 +88,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "services": {name: process.pid if process else None for name, process in found.items()},
         "airflow_url": airflow_home.airflow_url(settings),
         "mlflow_url": airflow_home.mlflow_url(settings),
+        "serving_url": service_url(settings),
         "login_file": str(airflow_home.login_file(settings)),
         "logs": str(processes.log_file(home, "api-server").parent),
         "runs": _newest_runs(settings) if found["api-server"] else [],
@@ -125,6 +130,7 @@ def _services(settings: Settings) -> list[Service]:
         Service("api-server", (airflow, "api-server"), settings.services.airflow_port, "services.airflow_port"),
         Service("scheduler", (airflow, "scheduler", "--skip-serve-logs")),
         Service("dag-processor", (airflow, "dag-processor")),
+        Service("serving", (sys.executable, "-m", "serving"), settings.serving.port, "serving.port"),
     ]
 
 
@@ -162,6 +168,9 @@ def _healthy(settings: Settings, client: httpx.Client) -> set[str]:
     with contextlib.suppress(httpx.TransportError):
         if client.get(f"{airflow_home.mlflow_url(settings)}/health").is_success:
             healthy.add("mlflow")
+    with contextlib.suppress(httpx.TransportError):
+        if client.get(f"{service_url(settings)}/healthz").is_success:
+            healthy.add("serving")
     with contextlib.suppress(httpx.TransportError):
         answer = client.get(f"{airflow_home.airflow_url(settings)}/api/v2/monitor/health")
         if answer.is_success:

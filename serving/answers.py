@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHUNK = 5_000
-ANN = {
+ANN: dict[str, Any] = {
     "user_id": "1069",
     "score": 87.4,
     "tier": "high",
@@ -117,7 +117,6 @@ def live_scores(
         "scored_at": scored_at.astimezone(UTC).replace(microsecond=0),
         "live": True,
     }
-    rows: list[dict[str, Any]] = frame.to_dict("records")
     return {
         row["user_id"]: StoredScore(
             known_until,
@@ -126,7 +125,7 @@ def live_scores(
                 option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z,
             ),
         )
-        for row in rows
+        for row in frame.to_dict("records")
     }
 
 

@@ -1,6 +1,7 @@
 """What the service says when it cannot answer: one form for every fault, and never a stack trace."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -41,7 +42,9 @@ class RefusedError(PurseError):
         self.status, self.faults = status, faults or []
 
 
-def problem(status: int, message: str, faults: list[RowFault] | None = None, **headers: str) -> Response:
+def problem(
+    status: int, message: str, faults: list[RowFault] | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
     """The answer for a fault."""
     body = Problem(error=message, faults=(faults or [])[:SHOWN_FAULTS]).model_dump_json()
     return Response(body, status, headers=headers, media_type="application/json")
@@ -76,7 +79,8 @@ def add_handlers(app: FastAPI) -> None:
     async def known(_: Request, error: HTTPException) -> Response:
         message = f"There is nothing at this address ({error.detail}); see /openapi.json."
         said = message if error.status_code in (404, 405) else str(error.detail)
-        return problem(error.status_code, said, **dict(error.headers or {}))
+        status = 422 if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code  # a body that is no text
+        return problem(status, said, headers=error.headers)
 
     @app.exception_handler(PurseError)
     async def told(request: Request, error: PurseError) -> Response:
@@ -85,7 +89,7 @@ def add_handlers(app: FastAPI) -> None:
             headers = {"Retry-After": "1"} if error.status == HTTPStatus.TOO_MANY_REQUESTS else {}
             if error.status == HTTPStatus.UNAUTHORIZED:
                 headers["WWW-Authenticate"] = 'Basic realm="Purse", Bearer'
-            return problem(error.status, str(error), faults, **headers)
+            return problem(error.status, str(error), faults, headers)
         status = 409 if isinstance(error, ConflictError) or "/admin/" in request.url.path else 503
         return problem(status, str(error))
 

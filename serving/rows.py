@@ -23,7 +23,7 @@ from serving.store import LiveRow
 
 LONGEST_TEXT = 200
 ARROW = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "TIMESTAMP": pa.timestamp("us")}
-EXAMPLES: dict[str, dict[str, object]] = {
+EXAMPLES: dict[str, dict[str, Any]] = {
     "order_lines": {
         "order_id": "o-17",
         "product_id": "4710265849066",

@@ -18,13 +18,13 @@ def services():
 
 def test_the_services_of_a_deployment_are_there(services):
     expected = {"postgres", "mlflow", "airflow-init", "api-server", "scheduler", "dag-processor", "triggerer"}
-    assert expected | {"redis", "worker"} == set(services)
+    assert expected | {"redis", "worker", "purse-api"} == set(services)
     assert {name for name in services if "profiles" in services[name]} == {"redis", "worker"}
 
 
 def test_every_published_port_is_on_loopback(services):
     ports = [port for service in services.values() for port in service.get("ports", [])]
-    assert sorted(ports) == ["127.0.0.1:5000:5000", "127.0.0.1:8080:8080"]
+    assert sorted(ports) == ["127.0.0.1:5000:5000", "127.0.0.1:8000:8000", "127.0.0.1:8080:8080"]
 
 
 def test_every_secret_comes_from_outside(services):

@@ -39,10 +39,10 @@ def router(settings: Settings) -> APIRouter:
 
 def _body(table: Table, name: str, most: int) -> Any:  # noqa: ANN401  # a model made at run time
     """The model of a request with rows of a table."""
-    rows = (list[row_model(table, name)], Field(min_length=1, max_length=most))  # type: ignore[misc]
-    example = {"example": {table.name: [EXAMPLES[table.name]]}}
+    rows: dict[str, Any] = {table.name: (list[row_model(table, name)], Field(min_length=1, max_length=most))}  # type: ignore[misc]
+    example: dict[str, Any] = {"example": {table.name: [EXAMPLES[table.name]]}}
     config = ConfigDict(extra="forbid", json_schema_extra=example)
-    return create_model(f"{name}s", __config__=config, __doc__="What just happened.", **{table.name: rows})
+    return create_model(f"{name}s", __config__=config, __doc__="What just happened.", **rows)
 
 
 async def _take(request: Request, table: Table, sent: BaseModel) -> Response:

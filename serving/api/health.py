@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from pipelines.errors import PurseError
+from serving.errors import documented
 from serving.security import requires
 from serving.service import Service
 
@@ -61,7 +62,7 @@ async def ready(request: Request) -> Response:
     return Response(orjson.dumps(state), 200 if state["ready"] else 503, media_type="application/json")
 
 
-@api.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@api.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, **documented()})
 async def metrics(request: Request, _: None = Depends(requires("read"))) -> Response:
     """What Prometheus reads."""
     service: Service = request.app.state.service

@@ -42,7 +42,7 @@ def test_airflow_reads_every_file(bag: Any) -> None:
 def test_the_steps_follow_one_another(bag: Any) -> None:
     assert_order(bag.dags["ingest_daily"], "ingest", "validate")
     assert_order(bag.dags["retrain_daily"], *RETRAIN)
-    assert_order(bag.dags["score_daily"], "snapshot_date", "build_features", "score")
+    assert_order(bag.dags["score_daily"], "snapshot_date", "build_features", "score", "deploy")
     assert_order(bag.dags["monitor_daily"], "snapshot_date", "monitor", "is_alarmed", "retrain")
 
 

@@ -24,6 +24,7 @@ RESULTS = {
     "register": {"version": "7"},
     "promote": {"promoted": True, "description": "better by 0.01", "version": "7"},
     "score": {"snapshot_date": DAY, "rows": 3},
+    "deploy": {"deployed": True, "release": f"7-{DAY}"},
     "monitor": {"alarm": False, "reason": "nothing moved"},
 }
 
@@ -148,8 +149,19 @@ def test_a_task_links_to_its_run_and_its_report(run: Any) -> None:
 
 def test_scores_are_announced_to_the_monitoring(run: Any, purse: Purse) -> None:
     run("score_daily", run_conf={"snapshot_date": DAY})
-    assert purse.calls[-1] == f"score --snapshot-date {DAY}"
+    assert purse.calls[-2:] == [f"score --snapshot-date {DAY}", "deploy"]
     assert events("predictions")[-1] == {"snapshot_date": DAY}
+
+
+@pytest.mark.parametrize(("code", "state", "run_state"), [(99, "skipped", "success"), (1, "failed", "failed")])
+def test_a_deploy_is_red_when_refused_and_skipped_without_a_service(
+    run: Any, states: Any, purse: Purse, code: int, state: str, run_state: str
+) -> None:
+    purse.answer({"deploy": code})
+    done = run("score_daily", run_conf={"snapshot_date": DAY})
+    assert states(done)["deploy"] == state
+    assert states(done)["score"] == "success"
+    assert str(done.state) == run_state
 
 
 def test_without_an_alarm_nothing_is_retrained(run: Any, states: Any, purse: Purse) -> None:

@@ -56,6 +56,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         "PURSE_HOME": str(folder / "home"),
         "PURSE_SERVICES__AIRFLOW_PORT": str(free_port()),
         "PURSE_SERVICES__MLFLOW_PORT": str(free_port()),
+        "PURSE_SERVING__PORT": str(free_port()),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():

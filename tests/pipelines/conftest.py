@@ -114,6 +114,7 @@ def make_shop(empty_mlflow: Path) -> Callable[[Path], Settings]:
             training__finalists=2,
             promotion__bootstrap_samples=50,
             promotion__min_slice_users=50,
+            serving__port=1,  # where nothing listens
         )
         write_training_set(settings)
         write_days(settings)

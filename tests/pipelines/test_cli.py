@@ -25,7 +25,7 @@ def purse(tmp_path):
 def test_help_names_every_step_in_order(purse):
     text = purse("--help").stdout
     verbs = "ingest validate build-features split sweep train evaluate register promote"
-    verbs += " score rollback card backtest up down"
+    verbs += " score deploy rollback card backtest up down serve keys"
     places = [text.index(f" {verb} ") for verb in verbs.split()]
     assert places == sorted(places)
 
@@ -70,3 +70,15 @@ def test_without_a_champion_there_is_nothing_to_score(purse):
     done = purse("card")
     assert done.returncode == 1
     assert "no version with the alias 'champion'" in done.stderr.replace("\n", " ")
+
+
+def test_keys_are_made_listed_and_revoked_and_shown_once(purse, tmp_path):
+    made = json.loads(purse("keys", "create", "shop", "--scope", "read", "--json").stdout)
+    assert made["key"].startswith(f"purse_{made['key_id']}_")
+    assert json.loads(purse("keys", "revoke", made["key_id"], "--json").stdout)["expires_at"]
+    (listed,) = json.loads(purse("keys", "list", "--json").stdout)["keys"]
+    assert (listed["name"], listed["scopes"]) == ("shop", ["read"])
+    assert "key" not in listed
+    audit = (tmp_path / "serving" / "audit.jsonl").read_text()
+    assert [json.loads(line)["action"] for line in audit.splitlines()] == ["key.create", "key.revoke"]
+    assert "one or more of the scopes" in purse("keys", "create", "shop", "--scope", "fly").stderr.replace("\n", " ")

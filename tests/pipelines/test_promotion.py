@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from datetime import UTC, datetime
 
 import mlflow
 import pandas as pd
@@ -13,6 +14,8 @@ from pipelines.errors import PurseError
 from pipelines.logged_model import load_model
 from pipelines.registry import CHALLENGER, CHAMPION, version_of
 from pipelines.results import read_result, write_result
+
+NOW = datetime(2020, 4, 1, tzinfo=UTC)
 
 
 def retrain(shop, snapshot_date, *, training_id=None):
@@ -97,11 +100,16 @@ def test_an_equal_model_does_not_replace_the_champion_and_a_better_one_can_be_ro
     assert promote.promote(shop, snapshot_date)["outcome"] == "better"
     assert version_of(client, "purchasing-power", CHAMPION) == "2"
 
-    assert rollback.rollback(shop) == {"model_name": "purchasing-power", "from_version": "2", "to_version": "1"}
+    assert rollback.rollback(shop, NOW) == {
+        "model_name": "purchasing-power",
+        "from_version": "2",
+        "to_version": "1",
+        "service": "no live service runs",
+    }
     assert version_of(client, "purchasing-power", CHAMPION) == "1"
     assert promote.promote(shop, snapshot_date)["outcome"] == "rolled_back"
     with pytest.raises(PurseError, match=r"Version 1 .* is the first champion"):
-        rollback.rollback(shop)
+        rollback.rollback(shop, NOW)
 
 
 def test_registering_again_finds_the_version(shop, snapshot_date):
@@ -132,7 +140,7 @@ def test_a_champion_that_this_code_cannot_load_does_not_stand_in_the_way(shop, s
 
 def test_there_is_nothing_to_roll_back_at_first(shop):
     with pytest.raises(PurseError, match="has no champion to roll back"):
-        rollback.rollback(shop)
+        rollback.rollback(shop, NOW)
 
 
 def test_a_test_window_without_truth_cannot_be_measured(shop, snapshot_date, monkeypatch):

@@ -50,9 +50,9 @@ def serve() -> Iterator[Callable[[Settings], httpx.Client]]:
             wait_until(lambda: client.get("/readyz").status_code == 200, "there is a release", seconds=5)
         return client
 
+    start.all_end = lambda: [ends.pop()() for _ in range(len(ends))]
     yield start
-    for end in ends:
-        end()
+    start.all_end()
 
 
 @pytest.fixture

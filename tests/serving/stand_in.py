@@ -5,7 +5,6 @@ A user's expected spend is that of the batch and the amounts of live order lines
 """
 
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -127,6 +126,6 @@ class StandInEngine:
 ENGINES = Engines(prepare, StandInEngine)
 
 
-if __name__ == "__main__":  # the service in a process of its own, to be killed
-    settings = load_settings()
-    uvicorn.run(create_app(settings, ENGINES), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
+def main(port: int) -> None:
+    """The service in a process of its own, to be killed."""
+    uvicorn.run(create_app(load_settings(), ENGINES), host="127.0.0.1", port=port, log_level="warning")

@@ -1,0 +1,151 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+
+import httpx
+import pytest
+
+from tests.serving import stand_in
+from tests.serving.servers import wait_until
+from tests.serving.test_scores import order, spend
+
+DAY = date(2001, 3, 1)
+
+
+def event(number: int = 1, user_id: str = "ann", **changes):
+    row = {"event_id": f"e{number}", "user_id": user_id, "occurred_at": "2001-03-01T00:00:00", "event_type": "view"}
+    return row | changes
+
+
+def send(client, *rows, kind="orders"):
+    return client.post(f"/v1/{kind}", json={"order_lines" if kind == "orders" else "events": list(rows)})
+
+
+def test_the_next_score_counts_what_happened_within_a_second(client):
+    answer = send(client, order(1), order(2, "new"))
+    began = time.monotonic()
+    assert answer.status_code == 202
+    assert (answer.json()["accepted"], answer.json()["duplicates"]) == (2, 0)
+    assert answer.json()["model_version"] == "1"
+    wait_until(lambda: client.get("/v1/users/ann/score").json()["live"], "the score is live", seconds=2)
+    assert time.monotonic() - began < 1
+    found = client.get("/v1/users/ann/score").json()
+    assert (found["expected_spend"], found["snapshot_date"]) == (350.0, "2001-03-02")
+    wait_until(lambda: client.get("/v1/users/new/score").status_code == 200, "who is new has a score")
+    assert send(client, event(), kind="events").status_code == 202
+    wait_until(lambda: spend(client, "ann") == 350.01, "the event counts")
+
+
+def test_a_row_sent_again_changes_nothing(client):
+    send(client, order(1))
+    wait_until(lambda: spend(client, "ann") == 350, "the order counts")
+    again = send(client, order(1, amount=20), order(1), order(2, amount=1))
+    assert (again.json()["accepted"], again.json()["duplicates"]) == (1, 2)
+    wait_until(lambda: spend(client, "ann") == 351, "only the new order counts")
+
+
+def test_rows_may_come_in_any_order(home, serve):
+    stand_in.champion(home, "1", date.today() - timedelta(days=3))  # noqa: DTZ011
+    client = serve(home.with_changes(serving__clock="wall"))
+    now = client.app.state.service.clock.now()
+    days = [now - timedelta(days=ago) for ago in (0, 2, 1)]
+    for number, moment in enumerate(days):
+        assert send(client, order(number, ordered_at=moment.isoformat())).status_code == 202
+    wait_until(lambda: spend(client, "ann") == 450, "all three count")
+    engine = client.app.state.service.current.engine.result()
+    wait_until(lambda: {"o1", "o2"} <= set(engine.closed_days), "the engine knows the days that are over")
+    assert "o0" not in engine.closed_days
+
+
+def test_a_time_with_an_offset_is_brought_to_the_shops_zone(home, serve):
+    client = serve(home.with_changes(serving__timezone="Asia/Taipei"))
+    assert send(client, order(1, ordered_at="2001-02-28T16:00:00Z")).status_code == 202
+    assert send(client, order(2, ordered_at="2001-02-28T15:59:59Z")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"amount": -5}, "amount_not_negative_when_bought"),
+        ({"quantity": 0}, "quantity_not_zero"),
+        ({"user_id": " "}, "user_id_not_blank"),
+        ({"unit_price": -1}, "unit_price_not_negative"),
+        ({"ordered_at": "2001-02-28T23:59:59"}, "not_before_snapshot"),
+        ({"ordered_at": "2001-03-02T00:06:00"}, "not_in_the_future"),
+        ({"ordered_at": "yesterday"}, "ordered_at"),
+        ({"quantity": "many"}, "quantity"),
+        ({"line": 2**63}, "line"),
+        ({"colour": "red"}, "colour"),
+        ({"order_id": "a\0b"}, "order_id"),
+    ],
+)
+def test_a_faulty_row_is_named_with_the_rule_of_the_batch_and_none_is_taken(client, changes, rule):
+    answer = send(client, order(1), order(2, **changes))
+    assert answer.status_code == 422
+    assert [(fault["row"], fault["rule"].split(".")[-1]) for fault in answer.json()["faults"]] == [(1, rule)]
+    assert send(client, order(1)).json()["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"order_lines": []}',
+        b'{"order_lines": [{"amount": NaN}]}',
+        b'{"order_lines": "\\ud800"}',
+        b"\xff",
+    ],
+)
+def test_a_malformed_body_is_told_without_an_internal_error(client, content):
+    answer = client.post("/v1/orders", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["error"]
+
+
+def test_too_many_rows_are_refused(client):
+    assert send(client, *[event(number) for number in range(1001)], kind="events").status_code == 422
+
+
+def test_a_user_who_cannot_be_scored_holds_up_nobody(client):
+    send(client, order(1, "poison"), order(2), order(3, "bob"))
+    wait_until(lambda: spend(client, "ann") == 350 and spend(client, "bob") == 150, "the others are scored")
+    assert "purse_live_failures_total 1.0" in client.get("/metrics").text
+
+
+def test_what_was_accepted_survives_a_kill_right_after_the_answer(home):
+    stand_in.champion(home, "1", DAY)
+    code = "import sys; from tests.serving import stand_in; stand_in.main(int(sys.argv[1]))"
+    environment = {**os.environ, "PURSE_HOME": str(home.home_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    url = f"http://127.0.0.1:{home.serving.port}"
+
+    def start():
+        process = subprocess.Popen([sys.executable, "-c", code, str(home.serving.port)], env=environment)
+        wait_until(lambda: _status(f"{url}/readyz") == 200, "the service is ready")
+        return process
+
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        process = start()
+        try:
+            assert send(client, order(1)).status_code == 202
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        process = start()
+        try:
+            wait_until(lambda: spend(client, "ann") == 350, "the order counts")
+            assert send(client, order(1)).json()["duplicates"] == 1
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=20)
+
+
+def _status(url: str) -> int | None:
+    try:
+        return httpx.get(url, trust_env=False).status_code
+    except httpx.HTTPError:
+        return None
