@@ -286,3 +286,11 @@ def test_nothing_is_left_of_what_ingest_put_aside(shop):
     settings = shop([line(1)])
     ingest(settings)
     assert list(Path(settings.home_path / "cache").iterdir()) == []
+
+
+def test_a_home_holds_one_shop(shop):
+    settings = shop([line(1)])
+    ingest(settings)
+    with pytest.raises(PurseError, match=r"holds the shop 'A shop', and .* is 'Another'.*PURSE_HOME"):
+        ingest(shop([line(2)], title="Another"))
+    assert rows(settings).order_id.tolist() == ["1"]
