@@ -111,7 +111,8 @@ class Preprocessing:
         """
         held, rows = dict.fromkeys(self.winsorise, "winsorise"), []
         for name in _plain(features):
-            values, row = features[name], {"column": name, "missing": self._missing(name)}
+            values = features[name]
+            row: dict[str, object] = {"column": name, "missing": self._missing(name)}
             detection = self._detection(name) if pd.api.types.is_numeric_dtype(values) else None
             low, high = (limits(values, detection) if detection else None) or (np.nan, np.nan)
             known = values.dropna()

@@ -86,7 +86,7 @@ def ingest(
     to: To = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read days of the source into staging, as they arrived; by default from the newest loaded day on."""
+    """Read days of the source into staging, as they arrived; by default from some days before the newest loaded on."""
     from pipelines.ingest import ingest as step
 
     settings = load_settings()

@@ -11,6 +11,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from features.schema import TABLES
 from pipelines import lake
 from pipelines.errors import PurseError
+from pipelines.files import write_atomically
 from pipelines.settings import Settings
 from pipelines.sources import Source, load_source
 from pipelines.staging import staged
@@ -37,7 +38,7 @@ def ingest(settings: Settings, from_date: date | None = None, to_date: date | No
 
     Raises:
         PurseError: the source doesn't fit its YAML file or cannot be read to its end, or the range is empty; nothing
-            has been written.
+            has been written. Or the home holds another shop.
     """
     source = load_source(settings)
     cache = settings.home_path / "cache"
@@ -50,8 +51,22 @@ def ingest(settings: Settings, from_date: date | None = None, to_date: date | No
         first = from_date or _next_day(settings, list(source.tables))
         tables = _read(connection, settings, source, first, to_date)
         start, end = _range(settings, tables, first, to_date)
+        _claim_home(settings, source)
         result = {name: _stage(settings, name, rows, start, end) for name, rows in tables.items()}
     return {"from_date": start.isoformat(), "to_date": end.isoformat(), "tables": result}
+
+
+def _claim_home(settings: Settings, source: Source) -> None:
+    """Write down whose data the home holds: two shops in one lake would be taken for one."""
+    holder = settings.home_path / "source.txt"
+    if not holder.is_file():
+        write_atomically(holder, source.title.encode())
+    elif (title := holder.read_text()) != source.title:
+        raise PurseError(
+            f"The home {settings.home_path} holds the shop '{title}', and {source.path} is '{source.title}'. A home "
+            "holds one shop: name another folder by PURSE_HOME. If it is the same shop under a new title, delete "
+            f"{holder}."
+        )
 
 
 def _read(

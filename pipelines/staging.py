@@ -116,7 +116,7 @@ def _type(rows: DuckDBPyRelation, expression: str, source: Source, place: str, t
         raise PurseError(
             f"Source file {source.path}, {place}: the SQL expression {told or expression!r} doesn't fit: {error}. "
             f"The source has the columns {', '.join(c for c in rows.columns if not c.startswith('_'))}; a name with "
-            'spaces, or that is a word of SQL, is written in double quotes: "order".'
+            "spaces, or that is a word of SQL, is written in double quotes, in YAML '\"Order No\"'."
         ) from error
 
 
