@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from pipelines.cli_expectations import app as expectations
 from pipelines.cli_simulate import simulate
 from pipelines.cli_stack import AsJson, demo, down, logs, show, status, up
 from pipelines.errors import PurseError
@@ -263,6 +264,7 @@ def backtest(
 
 
 app.command(rich_help_panel=DATA)(simulate)
+app.add_typer(expectations, name="expectations", rich_help_panel=DATA)
 for command in (up, down, status, logs, demo):
     app.command(rich_help_panel=STACK)(command)
 
