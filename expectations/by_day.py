@@ -21,6 +21,26 @@ COMPARED = {
 """Columns of each table whose distributions are compared, where they are there."""
 
 
+SNAPSHOT_VOLUME = 5.0
+"""Tenths by which the users of a snapshot may be more or fewer than of the one before."""
+
+SNAPSHOT_SHIFT = 4.0
+"""Times `LEAST_SHIFT`: from one snapshot to the next calendar and tenure move by themselves; what lies beyond is broken
+rather than drifted. Drift is what monitoring looks for, with limits learned from quiet data."""
+
+
+def of_snapshot(columns: tuple[str, ...]) -> tuple[Rule, ...]:
+    """The rules of a snapshot's features or predictions against the snapshot before: `volume` and `SHIFT` columns."""
+    usual = "there are between half and one and a half times as many users as in the snapshot before"
+    rules = [replace(between("volume", -SNAPSHOT_VOLUME, SNAPSHOT_VOLUME, "usual"), description=usual)]
+    for column in columns:
+        if column.endswith(SHIFT.format("")):
+            of = column.removesuffix(SHIFT.format(""))
+            usual = f"{of} is distributed nearly as in the snapshot before"
+            rules.append(replace(between(column, None, SNAPSHOT_SHIFT, "usual"), description=usual))
+    return tuple(warning(rule) for rule in rules)
+
+
 def suite(columns: tuple[str, ...], *, log: bool) -> tuple[Rule, ...]:
     """The rules of the measures of a table's days.
 

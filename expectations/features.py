@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from expectations.rules import LARGEST, Rule, between, finite, not_null
-from expectations.table_rules import has_rows, unique, varies
+from expectations.rules import LARGEST, Rule, applicable, between, finite, not_null
+from expectations.table_rules import has_rows, reaches_down_to, unique, varies
 from expectations.text_rules import not_blank
 from features.feature import Feature
 
@@ -28,6 +28,9 @@ COUNTED = {
 ROUNDING = 1e-6
 """What sums of floating point numbers may be off by."""
 
+FRESH_DAYS = 7
+"""Somebody bought in the week before a snapshot, or the orders have stopped coming."""
+
 PARTS = {"share of purchase days", "share of views"}
 """Units of a part of a whole. A share of spend is not: returns in a window may belong to purchases before it."""
 
@@ -35,7 +38,8 @@ PARTS = {"share of purchase days", "share of views"}
 def suite(features: Sequence[Feature], columns: tuple[str, ...]) -> tuple[Rule, ...]:
     """The rules of a feature table with these columns; a feature that the source cannot feed has none."""
     key = (not_null("snapshot_date"), not_null("user_id"), unique("snapshot_date", "user_id"), has_rows())
-    return key + tuple(rule for feature in features if feature.name in columns for rule in _of(feature))
+    fresh = applicable((reaches_down_to("days_since_last_order", FRESH_DAYS),), columns)
+    return key + fresh + tuple(rule for feature in features if feature.name in columns for rule in _of(feature))
 
 
 def _of(feature: Feature) -> tuple[Rule, ...]:

@@ -51,11 +51,16 @@ def _at_home(text: str, root: str) -> str:
 
 
 def _index(data_docs: Path) -> str:
-    rows = [_row(data_docs, page) for page in (data_docs / "validations").glob("*/*/*/*.html")]
+    rows = [_validation(data_docs, page) for page in (data_docs / "validations").glob("*/*/*/*.html")]
+    rows += [(page.stem, "monitoring", page, "", "") for page in (data_docs / "monitoring").glob("*.html")]
     # the newest first, and of a day the tables by name
     rows.sort(key=lambda row: row[1])
     rows.sort(key=lambda row: row[0], reverse=True)
-    lines = "\n".join(line for _, _, line in rows)
+    lines = "\n".join(
+        f'<tr><td>{html.escape(day)}</td><td><a href="{html.escape(page.relative_to(data_docs).as_posix())}">'
+        f'{html.escape(name)}</a></td><td class="{verdict}">{verdict}</td><td>{count}</td></tr>'
+        for day, name, page, verdict, count in rows
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Data Docs</title>\n'
         f'<link rel="stylesheet" href="{STYLE.name}"></head>\n<body class="index"><h1>Data Docs</h1>\n'
@@ -65,20 +70,18 @@ def _index(data_docs: Path) -> str:
     )
 
 
-def _row(data_docs: Path, page: Path) -> tuple[str, str, str]:
-    """Day, table and the line of the index."""
-    place = page.relative_to(data_docs)
-    result = data_docs / "results" / place.relative_to("validations").with_suffix(".json")
-    verdict, count = "unknown", ""
-    if result.is_file():
-        said = json.loads(result.read_text())
-        broken = [one for one in said["results"] if not one["success"]]
-        critical = any(one["expectation_config"].get("severity") == "critical" for one in broken)
-        verdict = "critical" if critical else "warning" if broken else "good"
-        count = f"{len(said['results']) - len(broken)} of {len(said['results'])} hold"
-    name, day = html.escape(place.parts[1]), html.escape(place.parts[2])
-    link = f'<a href="{html.escape(place.as_posix())}">{name}</a>'
-    return day, name, f'<tr><td>{day}</td><td>{link}</td><td class="{verdict}">{verdict}</td><td>{count}</td></tr>'
+def _validation(data_docs: Path, page: Path) -> tuple[str, str, Path, str, str]:
+    """Day, table, page, verdict and how many rules hold."""
+    place = page.relative_to(data_docs / "validations")
+    result = (data_docs / "results" / place).with_suffix(".json")
+    day, name = place.parts[1], place.parts[0]
+    if not result.is_file():  # a step beside this one has just pruned it
+        return day, name, page, "", ""
+    results = json.loads(result.read_text())["results"]
+    broken = [one for one in results if not one["success"]]
+    critical = any(one["expectation_config"]["severity"] == "critical" for one in broken)
+    verdict = "critical" if critical else "warning" if broken else "good"
+    return day, name, page, verdict, f"{len(results) - len(broken)} of {len(results)} hold"
 
 
 def _prune(data_docs: Path, name: str) -> None:

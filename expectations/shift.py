@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import median_abs_deviation
@@ -30,6 +31,8 @@ SPREADS = 5.0
 
 LEAST_SHIFT = 0.1
 """Up to this Jensen-Shannon distance nothing is far, however still the days before were."""
+
+BINS = 10
 
 LEAST_SPREAD = 0.1
 """Of a volume, as a part of the median."""
@@ -80,6 +83,22 @@ def shift(counts: NDArray[np.float64]) -> NDArray[np.float64]:
         usual = np.median(quiet) + SPREADS * median_abs_deviation(quiet, scale="normal")
         found[day] = jensenshannon(counts[day], reference, base=2) / max(float(usual), LEAST_SHIFT)
     return found
+
+
+def binned(before: pd.Series, now: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows by bin of two columns: tenths of the first if it holds numbers, otherwise values; the last is missing."""
+    if pd.api.types.is_numeric_dtype(before):
+        known = before.dropna().to_numpy(np.float64)
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if len(known) else np.array([])
+        codes = [np.searchsorted(edges, side.to_numpy(np.float64, na_value=np.nan)) for side in (before, now)]
+        size = len(edges) + 1
+    else:
+        values = pd.Index(pd.concat([before, now]).dropna().unique())
+        codes = [values.get_indexer(side) for side in (before, now)]
+        size = len(values)
+    filled = [np.where(side.isna(), size, code) for side, code in zip((before, now), codes, strict=True)]
+    old, new = (np.bincount(code, minlength=size + 1).astype(np.float64) for code in filled)
+    return old, new
 
 
 def shift_between(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:

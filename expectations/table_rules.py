@@ -92,6 +92,18 @@ def up_to_date(column: str, since: datetime) -> Rule:
     )
 
 
+def reaches_down_to(column: str, highest: float) -> Rule:
+    """A warning when even the smallest value is larger."""
+    return Rule(
+        name=f"{column}_reaches_down",
+        description=f"the smallest {column} is {highest:g} or less",
+        columns=(column,),
+        expectation="ExpectColumnMinToBeBetween",
+        arguments={"column": column, "max_value": highest},
+        severity="warning",
+    )
+
+
 def seldom_null(column: str, share: float) -> Rule:
     """A warning when more than a share of the values is missing."""
     return Rule(

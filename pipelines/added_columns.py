@@ -53,10 +53,11 @@ def with_strangers(settings: Settings, connection: Backend, rows: ir.Table) -> i
         since = good.group_by(other_id=good[column]).aggregate(since=good[other.time].min())
         joined = rows.left_join(since, rows[column] == since.other_id)
         missing, nothing = joined.other_id.isnull(), ibis.null("string")
+        later = (joined.since > joined[at]) & (joined.since.date() > lake.UNDATED)  # of that day: it holds always
         rows = joined.mutate(
             **{
                 UNKNOWN.format(column): ibis.ifelse(missing, joined[column], nothing),
-                EARLY.format(column): ibis.ifelse(joined.since > joined[at], joined[column], nothing),
+                EARLY.format(column): ibis.ifelse(later, joined[column], nothing),
             }
         ).drop("other_id", "since")
     return rows

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from pipelines.cli_expectations import app as expectations
 from pipelines.cli_keys import app as keys
 from pipelines.cli_simulate import simulate
 from pipelines.cli_stack import AsJson, demo, down, logs, serve, show, status, up
@@ -274,6 +275,7 @@ def backtest(
 
 
 app.command(rich_help_panel=DATA)(simulate)
+app.add_typer(expectations, name="expectations", rich_help_panel=DATA)
 for command in (up, down, status, logs, serve, demo):
     app.command(rich_help_panel=STACK)(command)
 app.add_typer(keys, name="keys", rich_help_panel=STACK)

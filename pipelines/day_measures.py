@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from expectations import by_day
 from expectations.runner import Part
-from expectations.shift import REFERENCE_DAYS, shift, shift_between, volume, volume_between
+from expectations.shift import BINS, REFERENCE_DAYS, shift, shift_between, volume, volume_between
 from features.schema import Table
 from pipelines import lake, lake_log
 from pipelines.settings import Settings
 
 A_DAY = timedelta(days=1)
-BINS = 10
 VALUES = 50
 """Of a column of categories so many are compared, the most frequent; the others are one."""
 

@@ -9,7 +9,6 @@ from datetime import date, datetime, time, timedelta
 
 import ibis
 import ibis.expr.types as ir
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
@@ -22,6 +21,7 @@ from features.schema import Table
 from pipelines import lake, lake_log
 from pipelines.added_columns import with_copies, with_strangers
 from pipelines.day_measures import Measured, day_measures
+from pipelines.far_days import near_days
 from pipelines.judged import Judged, Portion
 from pipelines.same_rows import fingerprints
 from pipelines.settings import Settings
@@ -38,11 +38,6 @@ ROWS_AT_ONCE = 2_000_000
 """A portion has about so many rows: 2 GB in pandas, which Great Expectations reads."""
 
 A_DAY = timedelta(days=1)
-NEAR = timedelta(days=366)
-"""Rows so near to the middle half of all rows are never far from the others."""
-
-SPANS = 3
-"""Nor are those within so many times the span of that half."""
 
 
 def judge(
@@ -66,18 +61,20 @@ def judge(
         quarantine: takes days and their rows that break a critical rule, with the `reason`; called once per portion.
     """
     counts = lake_log.row_counts(days.staged)
-    cut = _cut(days.judged, counts)
+    cut, near = _cut(days.judged, counts), near_days(counts)
     ends = [*(portion[-1] + A_DAY for portion in cut[:-1]), end]
     judged: list[Portion] = []
     for portion, until in zip(cut, ends, strict=True):
         given = lake.read_opened(connection, days.staged, portion)
         numbered = with_copies(given, rows_before(connection, table, days.staged, portion), table)
         referring = with_strangers(settings, connection, numbered) if table.is_log else numbered
-        rules = SUITES[table.name](tuple(referring.columns), _known(settings, table, counts, until))
+        known = _known(settings, table, near, until)
+        rules = SUITES[table.name](tuple(referring.columns), known)
         rules += own_rules(tuple(given.columns))
         rows = referring.mutate(reason=broken_rules(referring, rules)).to_pyarrow()
         frame = rows.select(sorted({column for rule in rules for column in rule.columns})).to_pandas()
-        measures = day_measures(Measured(settings, connection, table, days.staged), portion)
+        measured = [day for day in portion if day == lake.UNDATED or near is None or near[0] <= day <= near[1]]
+        measures = day_measures(Measured(settings, connection, table, days.staged), measured)
         report = validate(frame, rules, table.name, until, settings.data_docs, measures)
         bad = rows.filter(pc.is_valid(rows["reason"])).select([*given.columns, "reason"])
         # days that are no longer staged lose their rows as well
@@ -102,18 +99,12 @@ def _cut(days: Sequence[date], counts: Mapping[date, int]) -> list[list[date]]:
     return cut
 
 
-def _known(settings: Settings, table: Table, counts: Mapping[date, int], end: date) -> Known:
-    """Between which times rows lie that are not far from the others, and how new the newest should be."""
-    dated = sorted((day.toordinal(), rows) for day, rows in counts.items() if day != lake.UNDATED)
-    if not table.is_log or not dated:
+def _known(settings: Settings, table: Table, near: tuple[date, date] | None, end: date) -> Known:
+    """Between which times rows of a log lie that are not far from the others, and how new the newest should be."""
+    if not table.is_log or near is None:
         return Known()
-    ordinals, weights = (np.array(side, dtype=float) for side in zip(*dated, strict=True))
-    low, high = np.quantile(ordinals, (0.25, 0.75), weights=weights, method="inverted_cdf")
-    reach = max(SPANS * (high - low), NEAR.days)
-    earliest = date.fromordinal(max(int(low - reach), 1))
-    latest = date.fromordinal(min(int(high + reach), date.max.toordinal()))
     since = end - timedelta(days=settings.ingest.max_staleness_days or 1)
-    return Known(*(datetime.combine(day, time()) for day in (earliest, latest, since)))
+    return Known(*(datetime.combine(day, time()) for day in (near[0], near[1] + A_DAY, since)))
 
 
 def broken_rules(rows: ir.Table, rules: tuple[Rule, ...]) -> ir.StringValue:

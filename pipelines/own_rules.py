@@ -12,6 +12,7 @@ from features.schema import TABLES
 from pipelines.errors import PurseError
 from pipelines.settings import REPOSITORY, Settings
 
+NUMBERS = ("DOUBLE", "BIGINT")
 KINDS = ("min", "max", "values", "max_null_share", "unique")
 
 
@@ -110,17 +111,25 @@ def _read(path: Path, table: str, text: str) -> OwnSuite:
         raise PurseError(f"Rules {path} are not YAML: {error}. {advice}") from error
     except ValidationError as error:
         raise PurseError(f"Rules {path}:\n{_describe(error)}\n{advice}") from error
-    known, seen = [column.name for column in TABLES[table].columns], set()
     for number, one in enumerate(suite.rules):
-        if one.column not in known:
-            raise PurseError(
-                f"Rules {path}, rules.{number}.column: '{one.column}' is unknown; the table has {', '.join(known)}. "
-                f"{advice}"
-            )
-        if (one.column, one.kind) in seen:
-            raise PurseError(f"Rules {path}, rules.{number}: '{one.column}' has two rules of {one.kind}. {advice}")
-        seen.add((one.column, one.kind))
+        if fault := _fault(one, table, suite.rules[:number]):
+            raise PurseError(f"Rules {path}, rules.{number}: {fault}. {advice}")
     return suite
+
+
+def _fault(rule: OwnRule, table: str, before: tuple[OwnRule, ...]) -> str | None:
+    """Why a rule does not fit its table."""
+    types = {column.name: column.type for column in TABLES[table].columns}
+    if rule.column not in types:
+        return f"column '{rule.column}' is unknown; the table has {', '.join(types)}"
+    if rule.kind == "range" and types[rule.column] not in NUMBERS:
+        return f"'min' and 'max' need a column of numbers, and '{rule.column}' is a {types[rule.column]}"
+    if rule.values and (types[rule.column] == "VARCHAR") != isinstance(rule.values[0], str):
+        wanted = "text; put quotes around them" if types[rule.column] == "VARCHAR" else "whole numbers"
+        return f"the values of '{rule.column}' must be {wanted} (found {rule.values[0]!r})"
+    if (rule.column, rule.kind) in {(other.column, other.kind) for other in before}:
+        return f"'{rule.column}' has two rules of the same kind ({rule.kind})"
+    return None
 
 
 def _describe(error: ValidationError) -> str:

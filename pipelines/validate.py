@@ -14,11 +14,14 @@ from features.definitions import FEATURES
 from features.schema import TABLES
 from pipelines import lake, lake_log
 from pipelines.errors import NothingToDo, PurseError
+from pipelines.far_days import near_days
 from pipelines.judge import judge
 from pipelines.judged import Judged
 from pipelines.own_rules import OwnRules
+from pipelines.propose import write_profile
 from pipelines.same_rows import changed_days
 from pipelines.settings import Settings
+from pipelines.snapshot_measures import snapshot_measures
 from pipelines.unjudged import Days, code, days_to_judge, fingerprint
 
 A_DAY = timedelta(days=1)
@@ -60,7 +63,10 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
         judged.append(judge(settings, connection, TABLES[name], days[name], partial(own.rules, name), end, into))
     if faults := [fault for one in judged if (fault := _above_limit(settings, one, start, end))]:
         raise PurseError("\n".join(faults))
+    new = [name for name in names if not lake.exists(settings, f"raw/{name}")]
     written = {one.table.name: _keep(settings, connection, one) for one in judged}
+    for name in new:
+        write_profile(settings, name)
     if not any(one.kept(undated=False) for one in judged if one.table.name == "order_lines"):
         raise NothingToDo(
             f"Source '{settings.source}' has no orders from {start} up to, and without, {end}: there is nothing new to "
@@ -92,8 +98,9 @@ def check(settings: Settings, frame: pd.DataFrame, suite: str, snapshot_date: da
         PurseError: a critical rule is broken; the caller must not write.
     """
     columns = tuple(frame.columns)
+    before = snapshot_measures(settings, frame, suite, snapshot_date)
     rules = features.suite(FEATURES, columns) if suite == "features" else predictions.suite(columns)
-    report = runner.validate(frame, rules, suite, snapshot_date, settings.data_docs)
+    report = runner.validate(frame, rules, suite, snapshot_date, settings.data_docs, before)
     if broken := report.failed("critical"):
         lines = "\n  ".join(map(report.describe, broken))
         raise PurseError(
@@ -104,7 +111,12 @@ def check(settings: Settings, frame: pd.DataFrame, suite: str, snapshot_date: da
 
 
 def _period(settings: Settings, tables: dict[str, Days], start: date | None, end: date | None) -> tuple[date, date]:
-    days = sorted({day for found in tables.values() for day in found.judged} - {lake.UNDATED})
+    """What was asked for, or from the first judged day to the last, days far from all others aside."""
+    days: list[date] = []
+    for found in tables.values():
+        near = near_days(lake_log.row_counts(found.staged))
+        days += [day for day in found.judged if near and near[0] <= day <= near[1] and day != lake.UNDATED]
+    days.sort()
     if not days and not (start and end):
         raise PurseError(f"The lake at {settings.lake} holds no such staged days. Run 'purse ingest' first.")
     start, end = start or days[0], end or days[-1] + A_DAY

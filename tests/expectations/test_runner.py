@@ -1,6 +1,7 @@
 """The runner: plain reports, errors that are not verdicts, pages that replace each other."""
 
 import json
+import re
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 
@@ -8,8 +9,9 @@ import pandas as pd
 import pytest
 
 from expectations import pages
-from expectations.rules import finite, not_null, one_of
-from expectations.runner import validate
+from expectations.report import together
+from expectations.rules import between, finite, not_null, one_of, warning
+from expectations.runner import Part, validate
 
 DAY = date(2001, 2, 1)
 FRAME = pd.DataFrame({"x": [1.0, float("inf"), None]})
@@ -49,6 +51,54 @@ def test_pages_hold_every_table_and_a_rerun_replaces_its_own(tmp_path):
     assert pages == [("orders", "2001-02-01"), ("orders", "2001-02-02"), ("users", "2001-02-01")]
     index = (tmp_path / "docs" / "index.html").read_text()
     assert all("/".join(page) in index for page in pages)
+
+
+def test_days_are_part_of_the_report_and_of_the_page(tmp_path):
+    days = pd.DataFrame({"day": ["2001-01-30", "2001-01-31"], "volume": [0.0, -9.0]})
+    by_day = Part(days, (warning(between("volume", -5, 5, "usual")),))
+    report = validate(FRAME, (not_null("x"),), "test", DAY, tmp_path, by_day)
+    (broken,) = report.failed("warning")
+    assert report.describe(broken) == (
+        "test: rule 'volume_usual' (volume is usual) is broken in 1 of 2 days, such as 2001-01-31 (-9)"
+    )
+    text = report.data_docs.read_text()
+    assert "volume_usual" in text
+    assert "x_not_null" in text
+
+
+def test_reports_of_portions_are_one():
+    suite = (not_null("x"), finite("x"))
+    good = validate(FRAME.head(1), suite, "test", DAY, None)
+    bad = validate(FRAME, suite, "test", DAY, None)
+    report = together([good, bad, bad])
+    assert (report.rows, report.results[0].failing, report.results[1].examples) == (7, 2, ("inf",))
+    assert not report.results[0].success
+
+
+def test_no_page_asks_another_host_for_anything(tmp_path):
+    page = validate(FRAME, (finite("x"),), "orders", DAY, tmp_path).data_docs
+    for text in (page.read_text(), (tmp_path / "index.html").read_text()):
+        assert not re.search(r"""(src|href)=["']?(https?:)?//[^>]*\.(css|js|png)|<script|<img[^>]*http""", text)
+        assert "data_docs.css" in text
+    style = re.search(r'href="([./]*data_docs.css)"', page.read_text())[1]
+    assert (page.parent / style).resolve() == (tmp_path / "data_docs.css").resolve()
+    assert (tmp_path / "data_docs.css").is_file()
+
+
+def test_the_index_shows_each_verdict_and_the_monitoring_reports(tmp_path):
+    (tmp_path / "monitoring").mkdir()
+    (tmp_path / "monitoring" / "2001-02-01.html").write_text("")
+    validate(FRAME, (finite("x"),), "orders", DAY, tmp_path)
+    validate(FRAME, (warning(finite("x")),), "users", DAY, tmp_path)
+    validate(FRAME.head(1), (finite("x"),), "products", DAY, tmp_path)
+    index = (tmp_path / "index.html").read_text()
+    found = re.findall(r'">([a-z]+)</a></td><td class="[a-z]*">([a-z]*)</td><td>(.*?)</td>', index)
+    assert found == [
+        ("monitoring", "", ""),
+        ("orders", "critical", "0 of 1 hold"),
+        ("products", "good", "1 of 1 hold"),
+        ("users", "warning", "0 of 1 hold"),
+    ]
 
 
 def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):

@@ -8,9 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines import lake
+from pipelines import judge as judging
+from pipelines import lake, lake_log
 from pipelines.errors import NothingToDo, PurseError
 from pipelines.settings import Settings, load_settings
+from pipelines.unjudged import COPY_DAYS
 from pipelines.validate import check, validate
 
 DAY, A_DAY = date(2001, 1, 1), timedelta(days=1)
@@ -230,3 +232,86 @@ def test_check_of_features_warns_of_what_is_all_null(settings):
     frame = pd.DataFrame({"snapshot_date": DAY, "user_id": ["a", "b"], "gap_mean": [None, None], "T": [3.0, 4.0]})
     warnings = check(settings, frame.astype({"gap_mean": float}), "features", DAY)["warnings"]
     assert warnings == ["features: rule 'gap_mean_varies' (gap_mean holds more than one value) is broken"]
+
+
+WEEK = [line(f"o{n}", DAY + A_DAY * n) for n in range(7)]
+
+
+def files(settings, table="raw"):
+    return lake_log.files(lake.open_table(settings, f"{table}/order_lines"))
+
+
+def restage(settings, *lines, day):
+    rows = pa.Table.from_pylist(list(lines), SCHEMA)
+    lake.replace(settings, "staging/order_lines", rows, "day", day, day + A_DAY)
+
+
+def counts(said):
+    found = said["tables"]["order_lines"]
+    return found["rows_in"], found["days_written"]
+
+
+def test_only_changed_days_are_judged_and_only_changed_rows_written(settings):
+    stage(settings, *WEEK)
+    assert counts(validate(settings)) == (7, 7)
+    before = files(settings)
+    assert counts(validate(settings)) == (1, 0)  # the newest day is looked at each time
+    restage(settings, line("o2", DAY + A_DAY * 2), day=DAY + A_DAY * 2)  # the same rows in another file
+    assert counts(validate(settings)) == (2, 0)
+    assert files(settings) == before
+    restage(settings, line("o2", DAY + A_DAY * 2, amount=9.0), day=DAY + A_DAY * 2)
+    assert counts(validate(settings)) == (2, 1)
+    changed = {day for day in before if files(settings)[day] != before[day]}
+    assert changed == {DAY + A_DAY * 2}
+
+
+def test_days_outside_a_range_stay_open(settings):
+    stage(settings, *WEEK)
+    validate(settings, DAY, DAY + A_DAY * 2)
+    assert counts(validate(settings, DAY + A_DAY * 6, DAY + A_DAY * 7)) == (1, 1)
+    assert counts(validate(settings)) == (5, 4)
+    assert orders(settings, "raw") == [f"o{n}" for n in range(7)]
+
+
+def test_a_copy_becomes_the_first_when_its_original_goes(settings):
+    stage(settings, line("a"), line("a", DAY + A_DAY * 3), line("z", DAY + A_DAY * 5))
+    assert validate(settings)["tables"]["order_lines"]["reasons"] == {"first_of_its_key": 1}
+    restage(settings, line("b"), day=DAY)
+    assert validate(settings)["tables"]["order_lines"]["rows_in"] == 3
+    assert orders(settings, "raw") == ["b", "a", "z"]
+    assert orders(settings, "quarantine") == []
+
+
+def test_a_day_that_is_no_longer_staged_leaves_raw_and_quarantine(settings):
+    stage(settings, *WEEK, line("bad", DAY + A_DAY, amount=None))
+    validate(settings)
+    restage(settings, day=DAY + A_DAY)
+    validate(settings)
+    assert (len(orders(settings, "raw")), orders(settings, "quarantine")) == (6, [])
+
+
+@pytest.mark.parametrize(("days", "kept"), [(COPY_DAYS, 1), (COPY_DAYS + 1, 2)])
+def test_a_key_counts_as_used_for_so_many_days(settings, days, kept):
+    stage(settings, line("a"), line("a", DAY + timedelta(days=days)))
+    assert validate(settings)["tables"]["order_lines"]["rows_kept"] == kept
+
+
+def test_portions_give_the_same_as_one_run(settings, monkeypatch):
+    rows = [*WEEK, line("o1", DAY + A_DAY * 4), line("bad", DAY + A_DAY, amount=None), line("u", lake.UNDATED)]
+    stage(settings, *rows)
+    whole = validate(settings)
+    raw, quarantine = read(settings, "raw"), read(settings, "quarantine")
+    other = settings.with_changes(home=str(settings.home_path / "other"))
+    stage(other, *rows)
+    monkeypatch.setattr(judging, "ROWS_AT_ONCE", 2)
+    cut = validate(other)
+    assert cut["tables"] == whole["tables"]
+    pd.testing.assert_frame_equal(read(other, "raw"), raw)
+    pd.testing.assert_frame_equal(read(other, "quarantine"), quarantine)
+
+
+def test_other_rules_judge_every_day_anew(settings, monkeypatch):
+    stage(settings, *WEEK)
+    validate(settings)
+    monkeypatch.setattr("pipelines.validate.code", lambda: "other")
+    assert counts(validate(settings)) == (7, 0)

@@ -1,0 +1,30 @@
+"""Which days are far from all others: a slip of the year, which would otherwise move every snapshot."""
+
+from collections.abc import Mapping
+from datetime import date
+
+import numpy as np
+
+from pipelines.lake import UNDATED
+
+NEAR_DAYS = 366
+"""Days so near to the middle half of all rows are never far."""
+
+SPANS = 3
+"""Nor are those within so many times the span of that half."""
+
+
+def near_days(counts: Mapping[date, int]) -> tuple[date, date] | None:
+    """The first and the last day that are not far from where most rows are; None without a row with a day.
+
+    Args:
+        counts: rows by day.
+    """
+    dated = sorted((day.toordinal(), rows) for day, rows in counts.items() if day != UNDATED and rows)
+    if not dated:
+        return None
+    days, weights = (np.array(side, dtype=float) for side in zip(*dated, strict=True))
+    low, high = np.quantile(days, (0.25, 0.75), weights=weights, method="inverted_cdf")
+    reach = max(SPANS * (high - low), NEAR_DAYS)
+    first, last = max(int(low - reach), 1), min(int(high + reach), date.max.toordinal() - 1)
+    return date.fromordinal(first), date.fromordinal(last)
