@@ -122,11 +122,19 @@ class PurchasingPower:
         """
         if not len(features):
             return self
+        return self.at_level(self.blend(features)["blend"].to_numpy(), total)
+
+    def blend(self, features: pd.DataFrame) -> pd.DataFrame:
+        """What users are ranked by, and their money comes from, as column `blend`; same index."""
         blend, _ = blended(self.members, select(features, self.feature_names))
+        return pd.DataFrame({"blend": blend}, index=features.index)
+
+    def at_level(self, blend: NDArray[np.float64], total: float) -> Self:
+        """`levelled` for users, at least one, whose blend is known."""
         return replace(
             self,
             calibration=self.calibration.at_level(blend, total),
-            intervals=replace(self.intervals, unit=max(total, 0.01) / len(features)),
+            intervals=replace(self.intervals, unit=max(total, 0.01) / len(blend)),
         )
 
 
