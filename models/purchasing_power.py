@@ -76,22 +76,36 @@ class PurchasingPower:
         Raises:
             ValueError: a feature is missing.
         """
-        result = self.predict_spend(features)
-        return result.assign(reasons=self.reasons.explain(features), basis="orders")
+        return self.finished(self.blend_and_reasons(features))
 
     def predict_spend(self, features: pd.DataFrame) -> pd.DataFrame:
         """`predict` without the reasons, which take most of its time."""
-        blend, probability = self.blend(features)
-        horizon_probability = 1 - (1 - probability) ** self.windows
-        result = as_predictions(features, self.calibration.apply(blend), horizon_probability)
+        return self.finished(self.blend(features))
+
+    def blend(self, features: pd.DataFrame) -> pd.DataFrame:
+        """What the members say of users after preprocessing, whatever the level; same index.
+
+        Returns:
+            blend, which ranks and from which money comes, and probability, to buy in the label window.
+        """
+        chosen = select(features, self.feature_names)
+        prepared = self.preprocessing.transform(chosen) if self.preprocessing else chosen
+        spend, probability = blended(self.members, prepared)
+        return pd.DataFrame({"blend": spend, "probability": probability}, index=features.index)
+
+    def blend_and_reasons(self, features: pd.DataFrame) -> pd.DataFrame:
+        """`blend` with `reasons`, which the level does not move either, and `basis`."""
+        return self.blend(features).assign(reasons=self.reasons.explain(features), basis="orders")
+
+    def finished(self, said: pd.DataFrame) -> pd.DataFrame:
+        """`predict` of users of whom `blend` or `blend_and_reasons` has been asked: money, score and tier at the level."""
+        blend = said["blend"].to_numpy()
+        horizon_probability = 1 - (1 - said["probability"].to_numpy()) ** self.windows
+        result = as_predictions(said, self.calibration.apply(blend), horizon_probability)
         low, high = self.intervals.bounds(result["expected_spend"])
         score = percentile_score(self.reference_spend, blend)
-        return result.assign(spend_low=low, spend_high=high, score=score, tier=tiers(score, self.tier_shares))
-
-    def blend(self, features: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What the members say of users, see `blended`, after preprocessing."""
-        chosen = select(features, self.feature_names)
-        return blended(self.members, self.preprocessing.transform(chosen) if self.preprocessing else chosen)
+        result = result.assign(spend_low=low, spend_high=high, score=score, tier=tiers(score, self.tier_shares))
+        return result.join(said.drop(columns=["blend", "probability"]))
 
     def predict_without_orders(self, attributes: pd.DataFrame) -> pd.DataFrame:
         """Score users who have no orders yet; same index, and columns as in `predict`, with basis "attributes".
@@ -130,11 +144,14 @@ class PurchasingPower:
         """
         if not len(features):
             return self
-        blend, _ = self.blend(features)
+        return self.at_level(self.blend(features)["blend"].to_numpy(), total)
+
+    def at_level(self, blend: NDArray[np.float64], total: float) -> Self:
+        """`levelled` for users, at least one, whose blend is known."""
         return replace(
             self,
             calibration=self.calibration.at_level(blend, total),
-            intervals=replace(self.intervals, unit=max(total, 0.01) / len(features)),
+            intervals=replace(self.intervals, unit=max(total, 0.01) / len(blend)),
         )
 
 

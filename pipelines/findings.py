@@ -85,7 +85,7 @@ def find(settings: Settings, snapshot_date: date, test: Test) -> Findings:
         ),
         importances=model.reasons.importances(sample),
         permutation=permutation_importance(
-            lambda features: model.blend(features)[0],
+            lambda features: model.blend(features)["blend"].to_numpy(),
             inputs,
             users.future_spend,
             columns_by_measure(inputs),

@@ -1,12 +1,15 @@
 """Step `score`: what the champion says of every user at a snapshot."""
 
 import io
+from collections.abc import Container
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import ibis.expr.types as ir
 import pyarrow as pa
+from ibis.backends.sql import SQLBackend
 
-from pipelines import lake, tracking
+from pipelines import engine, lake, lake_log, tracking
 from pipelines.errors import NothingToDo, PurseError
 from pipelines.files import write_atomically
 from pipelines.level import forecast_level
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 DECIMALS = {"expected_spend": 2, "spend_low": 2, "spend_high": 2, "score": 2, "purchase_probability": 6}
 """Of the exported columns; the lake keeps all."""
+
+ANSWERS = "blend double, probability double, reasons string, basis string"
+"""What the members and the reasons answer, as Spark declares it."""
 
 
 def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[str, Any]:
@@ -51,10 +57,16 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
             f"Champion version {version} predicts {model.horizon_days} days, but horizon_days is now "
             f"{settings.horizon_days}. Run retrain_daily for a champion of this horizon, or set horizon_days back."
         )
-    features = _features(settings, snapshot_date)
+    _require_features(settings, snapshot_date, model)
+    connection = engine.connect(settings)
+    known = _rows(connection, settings, "features", snapshot_date).select("user_id", *model.feature_names)
+    users = engine.users(connection, known)
     level = forecast_level(settings, snapshot_date)
-    model = model.levelled(features, level.expected)
-    scores, warnings = _with_cold_start(settings, snapshot_date, model, predict(model, features))
+    said = engine.answers(users, model.blend_and_reasons, ANSWERS)
+    model = model.at_level(said["blend"].to_numpy(), level.expected)
+    scores = model.finished(said.drop(columns="user_id"))
+    scores.insert(0, "user_id", said["user_id"])
+    scores, warnings = _with_cold_start(connection, settings, snapshot_date, model, scores)
     report = check(settings, scores, "predictions", snapshot_date)
     rows = scores.assign(
         snapshot_date=snapshot_date,
@@ -107,12 +119,7 @@ def predict(model: "PurchasingPower", features: "pd.DataFrame") -> "pd.DataFrame
     Raises:
         PurseError: the rows lack features that the model was trained with.
     """
-    missing = [name for name in model.feature_names if name not in features.columns]
-    if missing:
-        raise PurseError(
-            f"The model needs {len(missing)} features that this build lacks, first '{missing[0]}': the source no "
-            "longer gives a column that it gave at training. Restore the column, or train and promote a new model."
-        )
+    _require(model, features.columns)
     features = features.sort_values("user_id", ignore_index=True)
     scores = model.predict(features[list(model.feature_names)])
     scores.insert(0, "user_id", features["user_id"])
@@ -131,38 +138,55 @@ def tier_shares(scores: "pd.DataFrame") -> dict[str, dict[str, float]]:
 
 
 def _with_cold_start(
-    settings: Settings, snapshot_date: date, model: "PurchasingPower", scores: "pd.DataFrame"
+    connection: SQLBackend,
+    settings: Settings,
+    snapshot_date: date,
+    model: "PurchasingPower",
+    scores: "pd.DataFrame",
 ) -> tuple["pd.DataFrame", list[str]]:
     """The scores with those of the users without orders, ordered by user_id, and what to warn of."""
     import pandas as pd
 
-    if not lake.exists(settings, WITHOUT_ORDERS):
-        return scores, []
-    attributes = _rows(settings, WITHOUT_ORDERS, snapshot_date)
-    if attributes.empty:
+    count = _count(settings, WITHOUT_ORDERS, snapshot_date)
+    if not count:
         return scores, []
     if model.cold_start is None:
         unscored = (
-            f"{len(attributes):,} users without orders are not scored: the champion was trained by a version of Purse "
+            f"{count:,} users without orders are not scored: the champion was trained by a version of Purse "
             "that could not. Train and promote a new one."
         )
         return scores, [unscored]
-    cold = model.predict_without_orders(attributes)
-    cold.insert(0, "user_id", attributes["user_id"])
+    attributes = engine.users(connection, _rows(connection, settings, WITHOUT_ORDERS, snapshot_date))
+    cold = engine.answers(attributes, model.predict_without_orders, SCORES)
     return pd.concat([scores, cold]).sort_values("user_id", ignore_index=True), []
 
 
-def _features(settings: Settings, snapshot_date: date) -> "pd.DataFrame":
-    features = _rows(settings, "features", snapshot_date)
-    if features.empty:
+def _require_features(settings: Settings, snapshot_date: date, model: "PurchasingPower") -> None:
+    if not _count(settings, "features", snapshot_date):
         raise PurseError(
             f"There are no features of {snapshot_date}. "
             f"Run 'purse build-features --snapshot-date {snapshot_date}' first."
         )
-    return features
+    _require(model, lake.open_table(settings, "features").schema().to_arrow().names)
 
 
-def _rows(settings: Settings, name: str, snapshot_date: date) -> "pd.DataFrame":
+def _require(model: "PurchasingPower", columns: Container[str]) -> None:
+    missing = [name for name in model.feature_names if name not in columns]
+    if missing:
+        raise PurseError(
+            f"The model needs {len(missing)} features that this build lacks, first '{missing[0]}': the source no "
+            "longer gives a column that it gave at training. Restore the column, or train and promote a new model."
+        )
+
+
+def _count(settings: Settings, name: str, snapshot_date: date) -> int:
+    """How many users of one snapshot a table has, by its log."""
+    if not lake.exists(settings, name):
+        return 0
+    return lake_log.row_counts(lake.open_table(settings, name)).get(snapshot_date, 0)
+
+
+def _rows(connection: SQLBackend, settings: Settings, name: str, snapshot_date: date) -> ir.Table:
     """The users of one snapshot."""
-    table = lake.read(lake.connect(), settings, name)
-    return table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date").to_pyarrow().to_pandas()
+    table = lake.read(connection, settings, name)
+    return table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date")

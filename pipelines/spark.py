@@ -116,11 +116,11 @@ def _properties(settings: Settings, *, local: bool) -> dict[str, str]:
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         "spark.sql.warehouse.dir": str(settings.home_path / "spark"),
     }
-    if local:  # reachable from this machine only, and no more parts than it has cores
-        cores = os.cpu_count() or 1
+    if local:  # reachable from this machine only, no more parts than it has cores, and files looked up without a job
         properties |= {
             "spark.driver.host": LOOPBACK,
             "spark.driver.bindAddress": LOOPBACK,
-            "spark.sql.shuffle.partitions": str(cores),
+            "spark.sql.shuffle.partitions": str(os.cpu_count() or 1),
+            "spark.sql.sources.parallelPartitionDiscovery.threshold": "10000",
         }
     return properties
