@@ -104,6 +104,17 @@ def test_registering_again_finds_the_version(shop, snapshot_date):
     assert len(tracking.connect(shop).search_model_versions("name = 'purchasing-power'")) == 1
 
 
+def test_the_model_links_to_the_dashboard_and_airflow_and_keeps_what_a_person_wrote(shop, snapshot_date):
+    run_steps(shop, snapshot_date)
+    client, name = tracking.connect(shop), shop.mlflow.model_name
+    said = client.get_registered_model(name).description
+    assert "(http://127.0.0.1:8000/model)" in said
+    assert "(http://127.0.0.1:8080/dags/retrain_daily)" in said
+    client.update_registered_model(name, "ours")
+    register.register(shop, snapshot_date)
+    assert client.get_registered_model(name).description == "ours"
+
+
 def test_a_champion_that_changed_since_the_evaluation_stops_the_promotion(shop, snapshot_date):
     retrain(shop, snapshot_date)
     retrain(shop, snapshot_date, training_id="2020-03-29-00000002")
