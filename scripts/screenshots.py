@@ -33,7 +33,7 @@ SHIPPED = (
     ("dashboard-user", "/users", DESKTOP, "dark"),
     ("dashboard-phone", "/", PHONE, "dark"),
 )
-COLOURS = 128
+COLOURS = 256
 """Of a picture's palette: a third of the size, and no difference that one sees."""
 
 

@@ -17,7 +17,8 @@ from serving.dashboard.populations import Populations
 from serving.dashboard.problems import Unavailable, UnknownChoice, UnknownUser, UnknownVersion
 from serving.dashboard.registry_view import RegistryView
 
-NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
+FILE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+"""Headers of the file of users: nothing between reader and service keeps it."""
 
 NewestScore = Callable[[str], dict[str, Any] | None]
 
@@ -112,10 +113,10 @@ def router(
                 str(error),
                 422 if isinstance(error, UnknownChoice) else 503,
                 media_type="text/plain",
-                headers=NO_SNIFFING,
+                headers=FILE,
             )
         name = "-".join(["users", str(population.snapshot), *(_plain(value) for value in choice.values())])
-        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', **NO_SNIFFING}
+        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', **FILE}
         return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
 
     @pages.get("/static/{name}")

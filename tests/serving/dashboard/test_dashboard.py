@@ -121,6 +121,7 @@ def test_unknown_filters_are_refused_with_what_there_is(client, query):
 def test_the_csv_has_the_chosen_users_and_no_formula(client, scores):
     response = client.get("/users.csv?tier=high")
     assert response.headers["content-type"].startswith("text/csv")
+    assert response.headers["cache-control"] == "no-store"
     assert 'filename="users-2020-03-29-high.csv"' in response.headers["content-disposition"]
     rows = list(csv.DictReader(io.StringIO(response.text)))
     high = scores["now"][scores["now"]["tier"] == "high"]
@@ -301,6 +302,8 @@ def test_links_and_frames_follow_the_settings(settings):
     assert links.frame_ancestors(public) == ("https://air.shop", "https://intra.shop")
     assert links.dag_url(public, "score_daily") == "https://air.shop/ui/dags/score_daily"
     assert links.dashboard_url(settings) == "http://127.0.0.1:8000"
+    by_file = settings.with_changes(mlflow__tracking_uri="sqlite:////data/mlflow.db")
+    assert links.mlflow_url(by_file) == "http://127.0.0.1:5000"
 
 
 def test_formats():
