@@ -19,8 +19,10 @@ def airflow_url(settings: Settings) -> str:
 
 
 def mlflow_url(settings: Settings) -> str:
-    """The MLflow UI."""
-    return (settings.mlflow.public_url or airflow_home.mlflow_url(settings)).rstrip("/")
+    """The MLflow UI; where runs are kept without a server, the address that `purse up` gives one."""
+    tracking, services = settings.mlflow.tracking_uri or "", settings.services
+    served = tracking if tracking.startswith("http") else f"http://{services.host}:{services.mlflow_port}"
+    return (settings.mlflow.public_url or served).rstrip("/")
 
 
 def model_url(settings: Settings, version: str) -> str:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pipelines import tracking
+from pipelines import links, tracking
 from pipelines.registry import CHALLENGER, MODEL_CARD, MODEL_CARD_FILE
 from pipelines.results import read_result
 from pipelines.settings import Settings
@@ -22,6 +22,8 @@ def register(settings: Settings, snapshot_date: date) -> dict[str, Any]:
     name, client = settings.mlflow.model_name, tracking.connect(settings)
     with tracking.exclusive(settings, "mlflow-registry"):
         version = _find(client, name, trained) or _register(name, trained)
+        if not client.get_registered_model(name).description:  # a person's words stay
+            client.update_registered_model(name, _where(settings))
     client.set_model_version_tag(name, version, MODEL_CARD, f"runs:/{trained['run_id']}/{MODEL_CARD_FILE}")
     client.set_registered_model_alias(name, CHALLENGER, version)
     return {
@@ -48,3 +50,9 @@ def _register(name: str, trained: dict[str, Any]) -> str:
 
     tags = {"model_uri": trained["model_uri"], "family": trained["family"], "training_id": trained["training_id"]}
     return str(mlflow.register_model(trained["model_uri"], name, tags=tags).version)
+
+
+def _where(settings: Settings) -> str:
+    """The model's description in the MLflow UI: links to the other screens."""
+    dashboard, dag = links.dashboard_url(settings), links.dag_url(settings, "retrain_daily")
+    return f"[What it says today]({dashboard}/), [how it is doing]({dashboard}/model), [what trains it]({dag})."

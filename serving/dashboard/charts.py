@@ -88,8 +88,9 @@ def course(rows: Sequence[dict[str, Any]]) -> Spec:
         "labels": [row["snapshot_date"].isoformat() for row in rows],
         "y": "score",
         "y2": "expected spend",
+        "most": 100,
         "series": [
             series("score", [round(row["score"], 2) for row in rows], "accent"),
-            series("expected spend", [round(row["expected_spend"], 2) for row in rows], "high", second=True),
+            series("expected spend", [round(row["expected_spend"], 2) for row in rows], "mid", second=True),
         ],
     }

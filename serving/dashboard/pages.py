@@ -107,11 +107,9 @@ def words(name: str | date) -> str:
 
 
 def markdown(text: str) -> Markup:
-    """Markdown as HTML, its headings two levels lower; HTML in it is shown as text."""
+    """Markdown as HTML; HTML in it is shown as text."""
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens: list[Any] = parser.parse(text)
     for token in tokens:
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
         token.attrs.pop("style", None)  # the policy refuses styles; columns are aligned by the stylesheet
     return Markup(parser.renderer.render(tokens, parser.options, {}))  # noqa: S704 - the parser escapes what it is given

@@ -23,6 +23,9 @@ COMPARED = 30
 CHANGES = 8
 """Changes that are shown."""
 
+NOTABLE = 0.01
+"""Movement among shoppers, as a share of them, from which a change is worth showing."""
+
 EXPORTED = (
     "user_id", "tier", "score", "expected_spend", "spend_low", "spend_high", "purchase_probability", "reasons", "basis",
     "model_version", "snapshot_date", "horizon_days",
@@ -33,7 +36,7 @@ UNSAFE = r"^[=+\-@\t\r\n]"
 
 
 def as_csv(population: Population, choice: Choice) -> Iterator[bytes]:
-    """The chosen users as CSV, in pieces; a cell that a spreadsheet would run begins with an apostrophe.
+    """The chosen users as CSV, in pieces and no set order; a cell that a spreadsheet would run begins with a '.
 
     Raises:
         UnknownChoice: nobody can be chosen by this.
@@ -41,7 +44,7 @@ def as_csv(population: Population, choice: Choice) -> Iterator[bytes]:
     connection = lake.connect()
     rows = population.chosen(connection, choice)
     names = [name for name in (*EXPORTED, *population.attributes) if name in rows.columns]
-    reader = lake.stream(connection, _safe(rows.select(names).order_by("user_id")))
+    reader = lake.stream(connection, _safe(rows.select(names)))
 
     def pieces() -> Iterator[bytes]:
         first = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
@@ -84,6 +87,7 @@ def changes(
 
     Returns:
         feature, text, unit, before, now, standing_before, standing_now (0 to 1); none without features of both.
+        What moved by less than NOTABLE is left out.
     """
     if not lake.exists(settings, "features"):
         return []
@@ -112,7 +116,8 @@ def changes(
         for name in moved
     ]
     found.sort(key=lambda one: -effects[one["feature"]] * abs(one["standing_now"] - one["standing_before"]))
-    return [one for one in found if one["standing_now"] != one["standing_before"]][:CHANGES]
+    notable = [one for one in found if abs(one["standing_now"] - one["standing_before"]) >= NOTABLE]
+    return notable[:CHANGES]
 
 
 def _standings(

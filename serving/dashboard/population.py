@@ -46,13 +46,16 @@ class Population:
         snapshots = sorted(lake_log.files(predictions))
         self.snapshot: date = snapshots[-1]
         self.before: date | None = snapshots[-2] if len(snapshots) > 1 else None
-        self._connection, self._lock = lake.connect(), Lock()
+        self._lock = Lock()
         self._pictures: dict[tuple, Picture] = {}
         self._largest: dict[tuple, list[dict[str, Any]]] = {}
-        self._counts = lake.hold(self._connection, self._counted())
-        facts = self._rows(self._connection).limit(1)
-        (row,) = facts.select("model_version", "scored_at", "horizon_days").to_pyarrow().to_pylist()
-        self.facts: dict[str, Any] = row
+        scratch = lake.connect()  # holds a row for each user until they are counted
+        rows = lake.hold(scratch, self._compared(scratch))
+        self._connection = lake.connect()
+        self._counts = self._keep(self._counted(rows))
+        self._leaders = self._keep(self._led(rows))
+        facts = self._rows(scratch).select("model_version", "scored_at", "horizon_days").limit(1)
+        (self.facts,) = facts.to_pyarrow().to_pylist()
         self.values = {name: self._values(name) for name in self.attributes} | {"tier": list(TIERS)}
 
     @property
@@ -100,7 +103,8 @@ class Population:
             UnknownChoice: see `require`.
         """
         self.require(choice)
-        return _kept(self._largest, choice, lambda: self._find_largest(choice))
+        with self._lock:
+            return _kept(self._largest, choice, lambda: self._find_largest(choice))
 
     def chosen(self, connection: Backend, choice: Choice) -> ir.Table:
         """The users that fit, one row each with their attributes; lazy, on the caller's connection.
@@ -123,13 +127,15 @@ class Population:
         joined = self._rows(connection).left_join(newest, "user_id").drop("user_id_right")
         return joined.mutate(**{name: joined[name].cast("string").fill_null(UNKNOWN) for name in self.attributes})
 
-    def _counted(self) -> ir.Table:
-        rows = self._joined(self._connection).select("user_id", "tier", "score", "expected_spend", *self.attributes)
+    def _compared(self, connection: Backend) -> ir.Table:
+        """A row for each user: where they stand, where they stood, and their attributes."""
+        rows = self._joined(connection).select("user_id", "tier", "score", "expected_spend", *self.attributes)
         if self.before is None:
-            rows = rows.mutate(tier_before=ibis.null("string"))
-        else:
-            earlier = self._rows(self._connection, self.before).select("user_id", tier_before="tier")
-            rows = rows.left_join(earlier, "user_id").drop("user_id_right")
+            return rows.mutate(tier_before=ibis.null("string"))
+        earlier = self._rows(connection, self.before).select("user_id", tier_before="tier")
+        return rows.left_join(earlier, "user_id").drop("user_id_right")
+
+    def _counted(self, rows: ir.Table) -> ir.Table:
         bucket = (rows.score * BUCKETS / 100).floor().cast("int64").clip(0, BUCKETS - 1)
         groups = ["tier", "tier_before", "bucket", *self.attributes]
         return (
@@ -138,13 +144,24 @@ class Population:
             .aggregate(users=lambda some: some.count(), spend=lambda some: some.expected_spend.sum())
         )
 
+    def _led(self, rows: ir.Table) -> ir.Table:
+        """The LISTED users with most in each cell: those with most of any choice are among them."""
+        order = ibis.window(group_by=["tier", *self.attributes], order_by=[ibis.desc("expected_spend"), "user_id"])
+        place = rows.mutate(place=ibis.row_number().over(order))
+        return place.filter(place.place < LISTED).select("user_id", "expected_spend", "tier", *self.attributes)
+
+    def _keep(self, rows: ir.Table) -> ir.Table:
+        name = ibis.util.gen_name("kept")
+        self._connection.con.register(name, rows.to_pyarrow())  # Ibis' own way sends what DuckDB 2 refuses
+        return self._connection.table(name)
+
     def _find_largest(self, choice: Choice) -> list[dict[str, Any]]:
-        connection = lake.connect()
-        by_profile = set(choice) & set(self.attributes)
-        rows = self.chosen(connection, choice) if by_profile else _fitting(self._rows(connection), choice)
+        leaders = _fitting(self._leaders, choice).order_by([ibis.desc("expected_spend"), "user_id"]).limit(LISTED)
+        names = leaders.user_id.to_pyarrow().to_pylist()
+        rows = self._rows(lake.connect())
         columns = ["user_id", "score", "tier", "expected_spend", "purchase_probability", "reasons"]
-        found = rows.order_by([ibis.desc("expected_spend"), "user_id"]).limit(LISTED).select(columns)
-        return list(found.to_pyarrow().to_pylist())
+        found = rows.filter(rows.user_id.isin(names)).select(columns).to_pyarrow().to_pylist() if names else []
+        return sorted(found, key=lambda row: names.index(row["user_id"]))
 
     def _values(self, name: str) -> list[str]:
         return [str(row[name]) for row in self._counts.select(name).distinct().order_by(name).to_pyarrow().to_pylist()]

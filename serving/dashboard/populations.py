@@ -1,5 +1,7 @@
 """Which population the pages show: that of the newest scored snapshot, counted anew when the lake changes."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from threading import Lock
 
 from pipelines import lake
@@ -7,20 +9,37 @@ from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from serving.dashboard.population import Population
 
+PATIENCE_SECONDS = 0.5
+"""How long a page waits for new scores to be counted before it shows the ones before, which it names."""
+
+Versions = tuple[int, int | None]
+
 
 class Populations:
-    """Keeps the newest snapshot's population until the lake has a newer version of its tables."""
+    """Keeps the newest snapshot's population; after a change of the lake another one is counted in the background."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._lock = settings, Lock()
-        self._kept: tuple[tuple[int, int | None], Population] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="population")
+        self._counting: tuple[Versions, Future[Population]] | None = None
+        self._counted: Population | None = None
 
     def newest(self) -> Population:
-        """The population of the newest scored snapshot.
+        """The population of the newest scored snapshot, or the one before while the newest is being counted.
 
         Raises:
             PurseError: nothing was scored yet; the message says which step comes next.
         """
+        future, kept = self._begin(), self._counted
+        try:
+            self._counted = future.result(PATIENCE_SECONDS if kept else None)
+        except FutureTimeout:
+            if kept is None:
+                raise
+            return kept
+        return self._counted
+
+    def _begin(self) -> "Future[Population]":
         settings = self._settings
         if not lake.exists(settings, "predictions"):
             raise _no_predictions(settings)
@@ -30,9 +49,10 @@ class Populations:
         users = lake.open_table(settings, "raw/users") if lake.exists(settings, "raw/users") else None
         versions = (predictions.version(), users.version() if users else None)
         with self._lock:
-            if self._kept is None or self._kept[0] != versions:
-                self._kept = (versions, Population(predictions, users))
-            return self._kept[1]
+            counting = self._counting
+            if counting is None or counting[0] != versions or (counting[1].done() and counting[1].exception()):
+                counting = self._counting = (versions, self._thread.submit(Population, predictions, users))
+            return counting[1]
 
 
 def _no_predictions(settings: Settings) -> PurseError:

@@ -20,6 +20,12 @@ FRESH_SECONDS = 15.0
 WAIT_SECONDS = 10.0
 """How long a page waits for MLflow; the first time its import is part of it."""
 
+SHORT_SECONDS = 1.0
+"""How long it waits where there is an earlier answer to show."""
+
+PAUSE_SECONDS = 5.0
+"""How long MLflow is not asked after it did not answer: a page after the other would wait for it."""
+
 KEPT = 8
 """Versions whose findings are kept."""
 
@@ -34,6 +40,7 @@ class RegistryView:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mlflow")
         self._lock = Lock()
         self._versions: tuple[float, tuple[Version, ...]] | None = None
+        self._failed: tuple[float, PurseError] | None = None
         self._findings: OrderedDict[tuple[str, int], Findings] = OrderedDict()
         self._pending: dict[object, Future] = {}
 
@@ -52,7 +59,7 @@ class RegistryView:
         if kept and monotonic() - kept[0] < FRESH_SECONDS:
             return kept[1], None
         try:
-            return self._wait("versions", self._read_versions), None
+            return self._ask(SHORT_SECONDS if kept else WAIT_SECONDS), None
         except PurseError as error:
             if kept is None:
                 raise
@@ -66,7 +73,13 @@ class RegistryView:
         """
         key = (version.run_id, version.updated)
         found = self._findings.get(key)
-        return found if found is not None else self._wait(key, lambda: self._read_findings(version))
+        return found if found is not None else self._wait(key, lambda: self._read_findings(version), WAIT_SECONDS)
+
+    def _ask(self, seconds: float) -> tuple[Version, ...]:
+        failed = self._failed
+        if failed and monotonic() - failed[0] < PAUSE_SECONDS:
+            raise PurseError(str(failed[1]))
+        return self._wait("versions", self._read_versions, seconds)
 
     def _begin(self, key: object, read: Callable[[], T]) -> "Future[T]":
         """Ask once for all who wait for the same."""
@@ -76,12 +89,12 @@ class RegistryView:
                 future = self._pending[key] = self._thread.submit(read)
             return future
 
-    def _wait(self, key: object, read: Callable[[], T]) -> T:
+    def _wait(self, key: object, read: Callable[[], T], seconds: float) -> T:
         try:
-            return self._begin(key, read).result(WAIT_SECONDS)
+            return self._begin(key, read).result(seconds)
         except FutureTimeout as error:
             raise PurseError(
-                f"MLflow at {self._settings.tracking_uri} has not answered for {WAIT_SECONDS:.0f} seconds. Look at "
+                f"MLflow at {self._settings.tracking_uri} has not answered for {seconds:.0f} seconds. Look at "
                 "'purse status' and 'purse logs mlflow', and load this page again."
             ) from error
         finally:
@@ -92,8 +105,12 @@ class RegistryView:
         uri = self._settings.tracking_uri
         if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
             return ()  # nothing was ever logged, and a page makes no databases
-        found = read_versions(tracking.connect(self._settings), self._settings.mlflow.model_name)
-        self._versions = (monotonic(), found)
+        try:
+            found = read_versions(tracking.connect(self._settings), self._settings.mlflow.model_name)
+        except PurseError as error:
+            self._failed = (monotonic(), error)
+            raise
+        self._versions, self._failed = (monotonic(), found), None
         return found
 
     def _read_findings(self, version: Version) -> Findings:

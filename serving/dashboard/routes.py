@@ -17,6 +17,9 @@ from serving.dashboard.populations import Populations
 from serving.dashboard.problems import Unavailable, UnknownChoice, UnknownUser, UnknownVersion
 from serving.dashboard.registry_view import RegistryView
 
+FILE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+"""Headers of the file of users: nothing between reader and service keeps it."""
+
 NewestScore = Callable[[str], dict[str, Any] | None]
 
 
@@ -42,7 +45,7 @@ class Dashboard:
 
     def page(self, template: str, title: str, build: Callable[[], dict[str, Any]]) -> Response:
         """Render a page, or say what to do."""
-        common = {"page": template.removesuffix(".html"), "now": self.now()}
+        common: dict[str, Any] = {"page": template.removesuffix(".html"), "now": self.now()}
         self.registry.warm()
         try:
             return self.pages.render(template, **common, **build())
@@ -106,9 +109,14 @@ def router(
             population = dashboard.populations.newest()
             rows = people.as_csv(population, choice)
         except PurseError as error:
-            return Response(str(error), 422 if isinstance(error, UnknownChoice) else 503, media_type="text/plain")
+            return Response(
+                str(error),
+                422 if isinstance(error, UnknownChoice) else 503,
+                media_type="text/plain",
+                headers=FILE,
+            )
         name = "-".join(["users", str(population.snapshot), *(_plain(value) for value in choice.values())])
-        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "X-Content-Type-Options": "nosniff"}
+        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', **FILE}
         return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
 
     @pages.get("/static/{name}")

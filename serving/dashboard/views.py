@@ -90,4 +90,7 @@ def _changes(dashboard: "Dashboard", population: Population, user_id: str) -> tu
         return [], f"What matters most to the model isn't known. {error}"
     important = findings.tables.get("importances", [])
     found = people.changes(dashboard.settings, population.before, population.snapshot, user_id, important)
-    return found, None if found else "Nothing that the model weighs has moved, or one of the snapshots lacks this user."
+    return (
+        found,
+        None if found else "Nothing that the model weighs moved notably, or one of the two snapshots lacks this user.",
+    )

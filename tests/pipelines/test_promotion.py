@@ -112,10 +112,17 @@ def test_an_equal_model_does_not_replace_the_champion_and_a_better_one_can_be_ro
         rollback.rollback(shop, NOW)
 
 
-def test_registering_again_finds_the_version(shop, snapshot_date):
+def test_registering_again_finds_the_version_and_the_model_links_to_the_other_screens(shop, snapshot_date):
     write_result(shop, snapshot_date, "train", train.train(shop, snapshot_date))
     assert register.register(shop, snapshot_date) == register.register(shop, snapshot_date)
-    assert len(tracking.connect(shop).search_model_versions("name = 'purchasing-power'")) == 1
+    client = tracking.connect(shop)
+    assert len(client.search_model_versions("name = 'purchasing-power'")) == 1
+    said = client.get_registered_model("purchasing-power").description
+    assert "(http://127.0.0.1:8000/model)" in said
+    assert "(http://127.0.0.1:8080/dags/retrain_daily)" in said
+    client.update_registered_model("purchasing-power", "a person's words")
+    register.register(shop, snapshot_date)
+    assert client.get_registered_model("purchasing-power").description == "a person's words"
 
 
 def test_a_champion_that_changed_since_the_evaluation_stops_the_promotion(shop, snapshot_date):

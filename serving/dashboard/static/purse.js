@@ -29,7 +29,8 @@ function draw(canvas) {
   const scales = { x: axis(spec.x, { stacked: Boolean(spec.stacked) }), y: axis(spec.y, { stacked: Boolean(spec.stacked) }) };
   if (spec.stacked && spec.horizontal) scales.x.max = 100;
   if (spec.horizontal) scales.y.ticks.autoSkip = false;
-  if (spec.y2) scales.y2 = axis(spec.y2, { position: "right", grid: { drawOnChartArea: false } });
+  if (spec.y2) scales.y2 = axis(spec.y2, { position: "right", beginAtZero: true, grid: { drawOnChartArea: false } });
+  if (spec.most) Object.assign(scales.y, { min: 0, max: spec.most });
   drawn.push(new Chart(canvas, {
     type: spec.kind,
     data: { labels: spec.labels, datasets: spec.series.map((series) => dataset(series, spec)) },
@@ -65,4 +66,3 @@ function explainFrame() {
 drawAll();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 if (window.self !== window.top) explainFrame();
-document.querySelectorAll("form.filters select").forEach((one) => one.addEventListener("change", () => one.form.requestSubmit()));

@@ -1,0 +1,319 @@
+"""Every page over a real lake and registry, against numbers counted from the rows that were written."""
+
+import csv
+import io
+import json
+import re
+from datetime import date, timedelta
+from html import unescape
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from pipelines import lake, links, tracking
+from serving.dashboard import registry_view
+from serving.dashboard.pages import ago, markdown, number, share
+
+PAGES = ("/", "/trust", "/model", "/card", "/users", "/users?user_id=user-07")
+
+
+def text_of(response) -> str:
+    """What a reader sees, in one line."""
+    body = re.sub(r"<script.*?</script>", " ", response.text, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def chart(response, name):
+    found = re.search(rf'<script type="application/json" id="chart-{name}">(.*?)</script>', response.text, re.DOTALL)
+    return json.loads(found[1])
+
+
+def series(spec, label):
+    return next(one["data"] for one in spec["series"] if one["label"] == label)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_answer_with_nothing_inline_and_nothing_of_other_hosts(client, page):
+    response = client.get(page)
+    assert response.status_code == 200
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'self' http://127.0.0.1:8080 http://localhost:8080" in policy
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert not re.search(r"<script(?![^>]*(?:src=|application/json))", response.text)
+    assert not re.search(r"<style|\sstyle=|\son\w+=", response.text)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1)', response.text)
+    assert len(re.findall("<h1", response.text)) == 1
+
+
+def test_every_chart_has_a_description_and_a_table_has_a_caption(client):
+    for page in PAGES:
+        body = client.get(page).text
+        assert all("aria-label=" in canvas for canvas in re.findall("<canvas[^>]*>", body))
+        if page != "/card":  # the card's tables come from Markdown, which has no captions
+            assert body.count("<table") == body.count("<caption")
+
+
+def test_today_counts_tiers_spend_scores_and_movers(client, scores):
+    response = client.get("/")
+    now, before = scores["now"], scores["before"]
+    shares, distribution = chart(response, "shares"), chart(response, "distribution")
+    for tier, rows in now.groupby("tier"):
+        spend = 100 * rows["expected_spend"].sum() / now["expected_spend"].sum()
+        assert series(shares, tier) == pytest.approx([100 * len(rows) / len(now), spend], abs=0.05)
+        expected = [((rows["score"] // 5) == bucket).sum() for bucket in range(20)]
+        assert series(distribution, tier) == expected
+    both = now.merge(before, on="user_id", suffixes=("", "_before"))
+    moved = int((both["tier"] != both["tier_before"]).sum())
+    new = len(now) - len(both)
+    assert new == 5
+    said = text_of(response)
+    assert f"Since 2020-03-22, {moved} users changed their tier, {len(both) - moved} kept it and {new} are new." in said
+    cells = re.findall(r"<td[^>]*>([\d,]+)</td>", response.text[response.text.index("From, to") :])[:12]
+    tiers = ["high", "mid", "low"]
+    table = [[((both["tier_before"] == one) & (both["tier"] == two)).sum() for two in tiers] for one in tiers]
+    fresh = now[~now["user_id"].isin(both["user_id"])]
+    assert [int(cell) for cell in cells] == [
+        *(cell for row in table for cell in row),
+        *[(fresh["tier"] == two).sum() for two in tiers],
+    ]
+
+
+def test_the_total_has_the_interval_of_the_forecast_and_the_snapshot_its_age(client, scores):
+    total = scores["now"]["expected_spend"].sum()
+    said = text_of(client.get("/"))
+    assert f"{total:,.0f} {0.8 * total:,.0f} to {1.3 * total:,.0f} (80 %)" in said
+    assert "Snapshot 2020-03-29 · scored 2 hours ago (2020-03-30 04:00 UTC) by version 1" in said
+
+
+def test_filters_count_those_who_fit_by_the_newest_attributes(client, scores):
+    regions = ["north" if n % 4 == 0 or n == 1 else "south" for n in range(40)]
+    ages = ["20-29", "30-39"] * 20
+    now = scores["now"].assign(region=regions, age_band=ages)
+    fit = now[(now["region"] == "north") & (now["age_band"] == "20-29") & (now["tier"] == "high")]
+    response = client.get("/?region=north&age_band=20-29&tier=high")
+    said = text_of(response)
+    assert f"these {len(fit)} users" in said
+    assert sum(series(chart(response, "distribution"), "high")) == len(fit)
+    assert "<option selected>north</option>" in response.text
+    largest = fit.sort_values("expected_spend", ascending=False)["user_id"].head(10)
+    listed = [unescape(one) for one in re.findall(r'<a href="users\?user_id=[^"]*">(.*?)</a>', response.text)]
+    assert listed == largest.tolist()
+    assert text_of(client.get("/?region=&tier=")) == text_of(client.get("/"))
+
+
+def test_nobody_fits_is_said_and_what_to_do(client):
+    said = text_of(client.get("/?region=north&age_band=30-39&tier=mid"))
+    assert "Nobody has all of these at once" in said
+
+
+@pytest.mark.parametrize("query", ["region=nowhere", "tier=HIGH", "shoe_size=42", "region=%3Cscript%3E"])
+def test_unknown_filters_are_refused_with_what_there_is(client, query):
+    for path in ("/", "/users.csv"):
+        response = client.get(f"{path}?{query}")
+        assert response.status_code == 422
+        assert response.headers["content-type"].startswith("text/plain") or "<script>" not in response.text
+    assert re.search(r"Choose one of|can't be chosen by", text_of(client.get(f"/?{query}")))
+
+
+def test_the_csv_has_the_chosen_users_and_no_formula(client, scores):
+    response = client.get("/users.csv?tier=high")
+    assert response.headers["content-type"].startswith("text/csv")
+    assert response.headers["cache-control"] == "no-store"
+    assert 'filename="users-2020-03-29-high.csv"' in response.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    high = scores["now"][scores["now"]["tier"] == "high"]
+    assert sorted(row["user_id"] for row in rows) == sorted(high["user_id"])
+    assert sum(float(row["expected_spend"]) for row in rows) == pytest.approx(high["expected_spend"].sum())
+    assert {"region", "age_band", "reasons", "snapshot_date"} <= rows[0].keys()
+    everybody = list(csv.DictReader(io.StringIO(client.get("/users.csv").text)))
+    assert len(everybody) == 40
+    assert not [cell for row in everybody for cell in row.values() if cell[:1] in ("=", "+", "-", "@")]
+    assert any(row["user_id"].startswith("'=1+2") for row in everybody)
+
+
+def test_a_choice_of_nobody_is_a_csv_with_its_header_only(client):
+    lines = client.get("/users.csv?region=north&age_band=30-39&tier=mid").text.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith('"user_id"')
+
+
+def test_trust_shows_measures_calibration_drift_and_refused_rows(client):
+    response = client.get("/trust")
+    said = text_of(response)
+    assert "nGini 0.610 95 %: 0.550 to 0.670" in said
+    assert series(chart(response, "calibration"), "came") == [9.0 * n for n in range(10)]
+    assert chart(response, "alarms")["labels"] == ["2020-03-22", "2020-03-29"]
+    assert "A retraining was asked for." in said
+    assert said.index("features.spend_28d psi 0.900 0.500 violated") < said.index("days.lines distance")
+    assert "2020-03-29 2 1 retraining asked for" in said
+    assert "order lines 9 3 25.00 % amount finite (2), unique (2)" in said
+    assert 'href="http://127.0.0.1:8080/data-docs/monitoring/2020-03-29.html"' in response.text
+    assert "No scores have matured yet" in said
+
+
+def test_what_was_promised_stands_beside_what_came(scored, tmp_path, make_client, monitored):
+    """The scores of BEFORE are 28 days old at the new snapshot, whose monitoring has measured them."""
+    import shutil
+
+    shop = scored.with_changes(home=str(tmp_path / "matured"))
+    shutil.copytree(scored.home_path, shop.home_path)
+    later = date(2020, 4, 20)
+    rows = pa.table({"order_id": ["later"], "amount": [1.0], "day": [later - timedelta(days=1)]})
+    lake.replace(shop, "raw/order_lines", rows, "day", later - timedelta(days=1), later)
+    monitored(shop, later, drifted=False, realised=True)
+    said = text_of(make_client(shop).get("/trust"))
+    assert "nGini 0.610 0.410 0.510 broken" in said
+    assert "bias, its size 0.050 0.100 0.300 kept" in said
+
+
+def test_model_shows_versions_with_decisions_importances_slices_and_links(client):
+    response = client.get("/model")
+    said = text_of(response)
+    assert "Version 1 , the champion, blends bagging, cnn lstm" in said
+    assert re.search(r"2 challenger .* no gain Not promoted: gain -0.0100\.", said)
+    assert chart(response, "importances")["labels"] == ["return_rate_28d", "spend_28d", "orders_28d"]
+    assert "1 of 2 differences" in said
+    assert "region=north ngini 0.400 -0.200 ± 0.050" in said
+    assert 'href="http://127.0.0.1:5000/#/models/purchasing-power/versions/1"' in response.text
+    assert 'href="http://127.0.0.1:8080/dags/retrain_daily"' in response.text
+    assert text_of(client.get("/model?version=2")).startswith("Model · Purse")
+    assert client.get("/model?version=99").status_code == 404
+
+
+def test_the_card_is_shown_without_its_html(client):
+    body = client.get("/card").text
+    assert "<h1>Model card</h1>" in body
+    assert "&lt;i&gt;1&lt;/i&gt;" in body
+    assert "has no model card" in text_of(client.get("/card?version=2"))
+
+
+def test_one_user_with_history_reasons_and_what_changed(client, scores):
+    response = client.get("/users?user_id=user-07")
+    said = text_of(response)
+    now = scores["now"].set_index("user_id").loc["user-07"]
+    assert f"low with a score of {now['score']:.1f}" in said
+    assert "spent 10 in the last 28 days <b>comes back</b> every 3 days" in said
+    assert series(chart(response, "course"), "score") == [17.5, 27.5]
+    # of all 40 users, 275 is above those with 0 to 250 and in the middle of itself
+    spends = scores["now"]["expected_spend"]
+    standing = ((spends < 275).sum() + (spends == 275).sum() / 2) / len(spends)
+    before = ((spends < 175).sum() + (spends == 175).sum() / 2) / len(spends)
+    assert f"175.00 275.00 {100 * before:.0f} % {100 * standing:.0f} %" in said
+    assert "orders_28d" not in said  # did not move
+
+
+def test_markup_in_a_user_id_is_text(client):
+    response = client.get("/users", params={"user_id": "=1+2<script>alert(1)</script>"})
+    assert response.status_code == 200
+    assert "<script>alert" not in response.text
+
+
+def test_an_unknown_user_is_told_what_to_do(client):
+    response = client.get("/users?user_id=USER-07")
+    assert response.status_code == 404
+    assert "upper and lower case" in text_of(response)
+
+
+def test_the_live_score_comes_first(scored, make_client, scores):
+    row = scores["now"].iloc[7].to_dict() | {"score": 99.0, "tier": "high", "reasons": ["bought just now"]}
+    live = row | {"scored_at": "2020-03-30T05:59:00Z", "age_seconds": 60.0, "live": True, "snapshot_date": "2020-03-29"}
+    client = make_client(scored, newest_score={"user-07": live, "newcomer": live | {"user_id": "newcomer"}}.get)
+    said = text_of(client.get("/users?user_id=user-07"))
+    assert "high with a score of 99.0" in said
+    assert "bought just now" in said
+    assert "Live: what happened since" in said
+    assert "No snapshot has this user yet" in text_of(client.get("/users?user_id=newcomer"))
+
+
+def test_a_new_snapshot_is_shown_at_the_next_look(score_once, make_client, scores):
+    client = make_client(score_once)
+    assert "snapshot" in text_of(client.get("/")).lower()
+    later = date(2020, 4, 5)
+    rows = pa.Table.from_pandas(scores["now"].assign(snapshot_date=later), preserve_index=False)
+    lake.replace(score_once, "predictions", rows, "snapshot_date", later, later + timedelta(days=1))
+    assert "Snapshot 2020-04-05" in text_of(client.get("/"))
+
+
+def test_one_snapshot_without_anything_else_shows_what_there_is(score_once, make_client):
+    client = make_client(score_once)
+    said = text_of(client.get("/"))
+    assert "There is one snapshot only" in said
+    assert "its interval is not known" in said
+    assert "Region" not in said
+    assert "There is one snapshot only" in text_of(client.get("/users?user_id=user-07"))
+    assert "No model has been registered yet" in text_of(client.get("/model"))
+    assert not (score_once.home_path / "mlflow.db").exists()  # looking makes no databases
+
+
+def test_an_empty_lake_and_one_without_scores_say_what_to_do(settings, make_client):
+    client = make_client(settings)
+    for page in ("/", "/trust", "/users"):
+        assert "make demo" in text_of(client.get(page))
+    assert client.get("/users.csv").status_code == 503
+    rows = pd.DataFrame({"order_id": ["a"], "day": [date(2020, 1, 1)]})
+    lake.replace(settings, "raw/order_lines", pa.Table.from_pandas(rows), "day", date(2020, 1, 1), date(2020, 1, 2))
+    assert "Trigger retrain_daily" in text_of(client.get("/"))
+    said = text_of(client.get("/trust"))
+    assert "There is no champion yet" in said
+    assert "order lines 1 0" in said
+
+
+def test_mlflow_away_leaves_what_the_lake_knows(scored, make_client):
+    away = scored.with_changes(mlflow__tracking_uri="http://127.0.0.1:9")
+    client = make_client(away)
+    assert client.get("/").status_code == 200
+    trust = client.get("/trust")
+    assert trust.status_code == 200
+    assert "does not answer" in text_of(trust)
+    assert "features.spend_28d" in text_of(trust)
+    model = client.get("/model")
+    assert model.status_code == 503
+    assert "purse up" in text_of(model)
+
+
+def test_what_mlflow_last_said_stays_when_it_goes_away(scored, make_client, monkeypatch):
+    client = make_client(scored)
+    assert "Version 1" in text_of(client.get("/model"))
+    monkeypatch.setattr(registry_view, "FRESH_SECONDS", -1.0)
+    reach = tracking.connect
+    monkeypatch.setattr(
+        tracking, "connect", lambda one: reach(one.with_changes(mlflow__tracking_uri="http://127.0.0.1:9"))
+    )
+    said = text_of(client.get("/model"))
+    assert "Version 1" in said
+    assert "what MLflow last said" in said
+
+
+def test_static_files_are_the_known_ones(client):
+    assert client.get("/static/purse.css").headers["content-type"].startswith("text/css")
+    assert "immutable" in client.get("/static/chart.umd.min.js").headers["cache-control"]
+    for name in ("README.md", "..%2Froutes.py", "nothing.js"):
+        assert client.get(f"/static/{name}").status_code == 404
+
+
+def test_links_and_frames_follow_the_settings(settings):
+    assert links.frame_ancestors(settings) == ("http://127.0.0.1:8080", "http://localhost:8080")
+    public = settings.with_changes(
+        airflow__public_url="https://air.shop/ui/", dashboard__framed_by=["https://intra.shop"]
+    )
+    assert links.frame_ancestors(public) == ("https://air.shop", "https://intra.shop")
+    assert links.dag_url(public, "score_daily") == "https://air.shop/ui/dags/score_daily"
+    assert links.dashboard_url(settings) == "http://127.0.0.1:8000"
+    by_file = settings.with_changes(mlflow__tracking_uri="sqlite:////data/mlflow.db")
+    assert links.mlflow_url(by_file) == "http://127.0.0.1:5000"
+
+
+def test_formats():
+    from datetime import UTC, datetime
+
+    now = datetime(2020, 1, 3, tzinfo=UTC)
+    assert [ago(now - timedelta(seconds=s), now) for s in (0, 60, 7200, 86400, 90 * 86400)] == [
+        "just now", "1 minute ago", "2 hours ago", "1 day ago", "90 days ago",
+    ]  # fmt: skip
+    assert number(1234.5678, 1) == "1,234.6"
+    assert number(float("nan")) == number(None) == "–"  # noqa: RUF001
+    assert share(0.123, 0, "+") == "+12 %"
+    assert markdown("# <b>x</b>") == "<h1>&lt;b&gt;x&lt;/b&gt;</h1>\n"
