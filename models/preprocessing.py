@@ -15,7 +15,7 @@ Missing = Literal["keep", "median", "mean", "category", "drop"]
 Detection = Literal["fences", "zscore", "quantiles"]
 
 UNKNOWN = "missing"
-"""The category of a value that isn't known."""
+"""The category of a value that isn't known: no reason for anything."""
 
 INDICATOR = "_is_missing"
 """How the column is named that says where a number isn't known."""

@@ -13,10 +13,8 @@ from models.encoding import TreeEncoder, select
 from models.lightgbm_models import repeatable
 from models.metrics import r_squared, rank_correlation
 from models.percentiles import quantile_grid, shares
+from models.preprocessing import UNKNOWN
 from models.wording import longest_first, measure_of, say, tells_of, told_instead
-
-UNKNOWN = "missing"
-"""The category of a user of whom it isn't known: no reason for anything."""
 
 
 @dataclass

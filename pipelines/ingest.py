@@ -37,8 +37,8 @@ def ingest(settings: Settings, from_date: date | None = None, to_date: date | No
         from_date, to_date, and per table its rows and the number of days that have any.
 
     Raises:
-        PurseError: the source doesn't fit its YAML file or cannot be read to its end, or the range is empty; nothing
-            has been written. Or the home holds another shop.
+        PurseError: the source doesn't fit its YAML file or cannot be read to its end, the range is empty, or the home
+            holds another shop; nothing has been written.
     """
     source = load_source(settings)
     cache = settings.home_path / "cache"

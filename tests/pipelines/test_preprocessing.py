@@ -54,6 +54,7 @@ def test_what_is_learned_comes_from_the_training_window_and_ships_with_the_model
         (first - 1.5 * (third - first), third + 1.5 * (third - first))
     )
     assert model.preprocessing.dropped == ["region"]
+    assert "region" not in model.cold_start.segments.columns  # nor do users without orders have it
     gap = training.head(3).assign(spend_28d=[np.nan, model.preprocessing.fills["spend_28d"], 1e9])
     served = mlflow.pyfunc.load_model(result["model_uri"]).predict(gap)
     pd.testing.assert_frame_equal(served, model.predict(gap))
