@@ -23,8 +23,8 @@ pear,fruit,3.00
 """
 EVENTS = """id,moment,who,did,what,session,seconds
 a,2024-01-01T09:00:00,ann,view,pear,s1,10
-b,2024-01-02T10:00:00,ann,view,pear,s2,20
-b,2024-01-02T10:00:00,ann,view,pear,s2,20
+b,2024-01-03T10:00:00,ann,view,pear,s2,20
+b,2024-01-03T10:00:00,ann,view,pear,s2,20
 c,2024-01-02T10:01:00,ann,cart,pear,s2,nan
 d,2024-01-02T10:02:00,,view,pear,s3,5
 e,2024-13-02T10:02:00,bob,view,pear,s3,5
@@ -94,16 +94,16 @@ def test_events_from_file_to_features(shop):
     raw = read(shop, "raw/events")
     assert sorted(raw.event_id) == ["a", "b", "c", "g"]
     assert raw.dwell_seconds.isna().tolist() == (raw.event_id == "c").tolist()
-    assert [day.isoformat() for day in lake.days(shop, "raw/events")] == ["2024-01-01", "2024-01-02", "2024-01-04"]
+    assert [day.isoformat() for day in lake.days(shop, "raw/events")] == [f"2024-01-0{n}" for n in (1, 2, 3, 4)]
 
     built = build_features(shop, date(2024, 1, 4))
     assert {"views_28d", "sessions_28d", "viewed_price_gap_28d", "sequence_views"} <= set(built["features"])
     frame = read(shop, "features").set_index("user_id")
     chosen = ["views_28d", "carts_28d", "dwell_28d", "sessions_28d", "orders_per_cart_28d", "days_since_last_visit"]
-    assert frame.loc["ann", chosen].tolist() == [2, 1, 30, 2, 1, 2]
+    assert frame.loc["ann", chosen].tolist() == [2, 1, 30, 3, 1, 1]  # a session over two days counts twice
     assert frame.loc["bob", "views_28d"] == 0
-    assert frame.loc["ann", "viewed_price_level_28d"] == pytest.approx(1)  # of the view of 2 January
-    assert [list(values) for values in frame.loc["ann", ["sequence_views", "sequence_spend"]]] == [[1, 1], [0, 4]]
+    assert frame.loc["ann", "viewed_price_level_28d"] == pytest.approx(1)  # of the view of 3 January
+    assert [list(values) for values in frame.loc["ann", ["sequence_views", "sequence_spend"]]] == [[1, 0, 1], [0, 4, 0]]
 
 
 def test_a_source_of_events_must_give_their_time(tmp_path, settings):
