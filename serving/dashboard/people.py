@@ -17,8 +17,8 @@ from serving.dashboard.population import Choice, Population
 SNAPSHOTS = 30
 """Newest snapshots in a user's history."""
 
-COMPARED = 30
-"""Most important features that are looked at for what changed."""
+COMPARED = 15
+"""Most important features that moved at all, whose standing is looked up."""
 
 CHANGES = 8
 """Changes that are shown."""
@@ -95,13 +95,13 @@ def changes(
     rows = lake.read_opened(connection, table, [before, now])
     known = {feature.name: feature for feature in FEATURES if feature.kind == "number"}
     effects = {one["feature"]: one["effect"] for one in importances if one["feature"] in known}
-    names = [name for name in effects if name in rows.columns][:COMPARED]
+    names = [name for name in effects if name in rows.columns]
     mine = rows.filter(rows.user_id == user_id).select("snapshot_date", *names).to_pyarrow().to_pylist()
     values = {row["snapshot_date"]: row for row in mine}
     if not names or before not in values or now not in values:
         return []
     moved = [name for name in names if None not in (values[before][name], values[now][name])]
-    moved = [name for name in moved if values[before][name] != values[now][name]]
+    moved = [name for name in moved if values[before][name] != values[now][name]][:COMPARED]
     standings = _standings(rows.filter(rows.snapshot_date == now), moved, values[before], values[now])
     found = [
         {

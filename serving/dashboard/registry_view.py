@@ -17,7 +17,7 @@ from serving.dashboard.versions import Findings, Version, read_findings, read_ve
 FRESH_SECONDS = 15.0
 """How long an answer of MLflow is used before it is asked again."""
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 5.0
 """How long a page waits for MLflow; the first time its import is part of it."""
 
 SHORT_SECONDS = 1.0
