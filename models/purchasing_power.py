@@ -98,14 +98,14 @@ class PurchasingPower:
         return self.blend(features).assign(reasons=self.reasons.explain(features), basis="orders")
 
     def finished(self, said: pd.DataFrame) -> pd.DataFrame:
-        """`predict` of users of whom `blend` or `blend_and_reasons` has been asked: money, score and tier at the level."""
+        """The answer for users of whom `blend` or `blend_and_reasons` was asked: money at the level, score and tier."""
         blend = said["blend"].to_numpy()
         horizon_probability = 1 - (1 - said["probability"].to_numpy()) ** self.windows
         result = as_predictions(said, self.calibration.apply(blend), horizon_probability)
         low, high = self.intervals.bounds(result["expected_spend"])
         score = percentile_score(self.reference_spend, blend)
         result = result.assign(spend_low=low, spend_high=high, score=score, tier=tiers(score, self.tier_shares))
-        return result.join(said.drop(columns=["blend", "probability"]))
+        return result.assign(**said.drop(columns=["blend", "probability"]))
 
     def predict_without_orders(self, attributes: pd.DataFrame) -> pd.DataFrame:
         """Score users who have no orders yet; same index, and columns as in `predict`, with basis "attributes".

@@ -28,7 +28,13 @@ DECIMALS = {"expected_spend": 2, "spend_low": 2, "spend_high": 2, "score": 2, "p
 """Of the exported columns; the lake keeps all."""
 
 ANSWERS = "blend double, probability double, reasons string, basis string"
-"""What the members and the reasons answer, as Spark declares it."""
+"""Of `PurchasingPower.blend_and_reasons`, as Spark declares columns."""
+
+COLD_ANSWERS = (
+    "expected_spend double, purchase_probability double, spend_low double, spend_high double, score double, "
+    "tier string, reasons string, basis string"
+)
+"""Of `PurchasingPower.predict_without_orders`."""
 
 
 def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[str, Any]:
@@ -157,7 +163,7 @@ def _with_cold_start(
         )
         return scores, [unscored]
     attributes = engine.users(connection, _rows(connection, settings, WITHOUT_ORDERS, snapshot_date))
-    cold = engine.answers(attributes, model.predict_without_orders, SCORES)
+    cold = engine.answers(attributes, model.predict_without_orders, COLD_ANSWERS)
     return pd.concat([scores, cold]).sort_values("user_id", ignore_index=True), []
 
 

@@ -5,16 +5,20 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
-from fastapi import FastAPI
+import orjson
+from fastapi import Depends, FastAPI
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
-from serving import deploy, rescoring
+from serving import dashboard, deploy, rescoring
+from serving.answers import with_age
 from serving.api import admin, events, health, scores
 from serving.errors import add_handlers
 from serving.middleware import LimitedBody, Observed
-from serving.security import add_guard
+from serving.security import add_guard, requires
 from serving.service import REAL, Engines, Service
 
 KILOBYTE = 1024
@@ -57,10 +61,17 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
     add_handlers(app)
     for router in (scores.router(settings), events.router(settings), admin.api, health.api):
         app.include_router(router)
-    # LEAD: app.include_router(dashboard.router(settings)) goes here, with dependencies=[Depends(requires("read"))].
+    pages = dashboard.router(settings, partial(_newest_score, service))
+    app.include_router(pages, dependencies=[Depends(requires("read"))])
     app.add_middleware(LimitedBody, most=settings.serving.max_body_kilobytes * KILOBYTE)
     app.add_middleware(Observed, service=service)
     return app
+
+
+def _newest_score(service: Service, user_id: str) -> dict[str, Any] | None:
+    """The user's score as the API answers it, for pages, which are made in threads."""
+    found = asyncio.run_coroutine_threadsafe(service.store.score(user_id), service.loop).result()
+    return None if found is None else orjson.loads(with_age(found, service.clock.seconds()))
 
 
 async def _catch_up(service: Service) -> None:

@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
-from expectations.staged import COPY
+from expectations.staged import COPY, Known
 from features.schema import TABLES, Column, Table
 from pipelines.judge import SUITES, broken_rules
 from serving.store import LiveRow
@@ -154,7 +154,7 @@ def _compiled(name: str) -> tuple[dict[str, str], str]:
     """The descriptions of a table's rules, and a query that gives place and rule of what breaks them in `posted`."""
     table = TABLES[name]
     columns = tuple(column.name for column in table.columns)
-    rules = [rule for rule in SUITES[name](columns) if rule.severity == "critical" and rule.holds]
+    rules = [rule for rule in SUITES[name](columns, Known()) if rule.severity == "critical" and rule.holds]
     schema = {column.name: ARROW[column.type] for column in table.columns} | {"place": pa.int64()}
     posted = ibis.table(ibis.Schema.from_pyarrow(pa.schema(list(schema.items()))), name="posted")
     # what the batch knows of a row beyond its columns: here it was read, and copies are the store's to find

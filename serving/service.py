@@ -79,6 +79,7 @@ class Service:
         deploying: held while a deploy or a rollback is at work.
         days_changed: whether the engine has to be told again what was sold on days that are over.
         arrived: set when rows have arrived.
+        loop: in which the service works, from its start on.
     """
 
     def __init__(self, settings: Settings, engines: Engines = REAL) -> None:
@@ -103,6 +104,7 @@ class Service:
         Raises:
             PurseError: another service runs in this home, or the store does not answer.
         """
+        self.loop = asyncio.get_running_loop()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         self._lock.enter_context(only_service(self.folder))
