@@ -75,9 +75,14 @@ def _newest_score(service: Service, user_id: str) -> dict[str, Any] | None:
 
 
 async def _catch_up(service: Service) -> None:
-    """Deploy what there is where nothing is in force yet, as after the first scores with the service down."""
-    if service.current is not None and service.problem is None:
-        return
+    """Deploy what there is where nothing is in force yet, or what was can no longer be opened."""
+    try:
+        if service.current is not None:
+            await asyncio.shield(service.current.engine)
+            return
+    except Exception as error:
+        service.problem = f"The release in force has no engine: {error}"
+        log.warning("%s", service.problem)
     try:
         await deploy.deploy(service)
     except PurseError as error:

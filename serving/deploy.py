@@ -85,7 +85,7 @@ def _alone(service: Service) -> asyncio.Lock:
 async def _introduce(service: Service, folder: Path) -> dict[str, Any]:
     """Try a release and put it into force; what it is made of stays in the folder until then."""
     release, current = Release.read(folder), service.current
-    if current and current.state.release == folder.name and current.release.created_at == release.created_at:
+    if current and current.stands and (current.state.release, current.release) == (folder.name, release):
         service.problem = None
         return {"deployed": False, "release": folder.name}
     engine = await asyncio.to_thread(service.engines.open, folder)

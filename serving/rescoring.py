@@ -9,13 +9,12 @@ from serving.answers import live_scores
 from serving.clock import wall
 from serving.rows import from_store
 from serving.service import Current, Service
-from serving.store import StoreUnavailableError, Waiting
-from serving.worker import EngineStoppedError
+from serving.store import Waiting
 
 POLL_SECONDS = 1.0
 """How often to look without being told: for a new day, and for what a failure left behind."""
 
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ async def keep_scoring(service: Service) -> None:
             while service.current and await _score_some(service):
                 pass
             pause = POLL_SECONDS
-        except (StoreUnavailableError, EngineStoppedError) as error:
+        except PurseError as error:
             log.warning("Live scoring pauses for %.0f s: %s", pause, error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -54,15 +53,11 @@ def _new_day(service: Service, day: date) -> date:
 async def _score_some(service: Service) -> bool:
     """Score a batch of those who wait; whether there was one."""
     current = service.required()
-    try:
-        if service.days_changed:
-            await service.tell_closed_days()
-        waiting = await service.store.waiting(service.settings.serving.batch_users)
-        if waiting:
-            await _score(service, current, waiting)
-    except EngineStoppedError:
-        service.reopen_engine(current)
-        raise
+    if service.days_changed:
+        await service.tell_closed_days()
+    waiting = await service.store.waiting(service.settings.serving.batch_users)
+    if waiting:
+        await _score(service, current, waiting)
     return bool(waiting)
 
 

@@ -11,6 +11,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from features.schema import ORDER_LINES, TABLES
 from pipelines.api_keys import Keys
 from pipelines.errors import PurseError
@@ -22,7 +24,7 @@ from serving.metrics import Metrics
 from serving.release import Release, prepare
 from serving.rows import EXAMPLES, from_store, judged, row_model
 from serving.store import InForce, open_store
-from serving.worker import EngineProcess
+from serving.worker import EngineProcess, EngineStoppedError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +71,11 @@ class Current:
     tiers: list[dict[str, Any]]
     engine: "asyncio.Future[EngineProcess]"
 
+    @property
+    def stands(self) -> bool:
+        """Whether the engine has opened, or still may."""
+        return not self.engine.done() or self.engine.exception() is None
+
 
 class Service:
     """Everything that the endpoints share.
@@ -99,7 +106,7 @@ class Service:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Open the store, and the release that was in force when the service ended.
+        """Open the store and answer from the release that was in force before; its engine opens meanwhile.
 
         Raises:
             PurseError: another service runs in this home, or the store does not answer.
@@ -115,9 +122,8 @@ class Service:
             return
         try:
             self.put_into_force(state, self.opening(state.release))
-            await asyncio.shield(self.required().engine)
-        except (OSError, ValueError, PurseError) as error:
-            self.problem = f"The release {state.release} cannot be opened: {error}"
+        except (OSError, ValueError, duckdb.Error) as error:
+            self.problem = f"The release {state.release} cannot be read: {error}"
             log.warning("%s", self.problem)
 
     async def close(self) -> None:
@@ -142,7 +148,7 @@ class Service:
 
     async def close_engine(self, of: Current) -> None:
         """End an engine; what it was asked is answered first."""
-        with contextlib.suppress(PurseError, OSError):
+        with contextlib.suppress(Exception):  # one that never opened has nothing to end
             await asyncio.to_thread((await of.engine).close)
 
     async def ask(
@@ -151,11 +157,16 @@ class Service:
         """What an engine says, see `Engine.score`; the release that it is on may be out of force by now.
 
         Raises:
-            EngineStoppedError: the engine's process died.
+            EngineStoppedError: the engine's process died; another one is opened for the next call.
             PurseError: the release could not be opened.
         """
-        engine = await asyncio.shield(of.engine)
-        return await asyncio.wrap_future(engine.score(rows, snapshot_date, user_ids))
+        try:
+            engine = await asyncio.shield(of.engine)
+            return await asyncio.wrap_future(engine.score(rows, snapshot_date, user_ids))
+        except EngineStoppedError:
+            if self.current is of:
+                self.put_into_force(of.state, self.opening(of.state.release))
+            raise
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something go on beside; it is kept until it ends."""
@@ -169,15 +180,14 @@ class Service:
         first = current.release.snapshot_date
         self.days_changed = False
         rows = [row for row in await self.store.rows(first) if row.table == ORDER_LINES.name and row.day < today]
-        engine = await asyncio.shield(current.engine)
-        await asyncio.wrap_future(engine.close_days(from_store(rows)[ORDER_LINES.name]))
+        try:
+            engine = await asyncio.shield(current.engine)
+            await asyncio.wrap_future(engine.close_days(from_store(rows)[ORDER_LINES.name]))
+        except BaseException:
+            self.days_changed = True
+            raise
         if rows:
             await self.store.wait_since(first)
-
-    def reopen_engine(self, died: Current) -> None:
-        """Open the engine again whose process died, unless another is in force by now."""
-        if self.current is died:
-            self.put_into_force(died.state, self.opening(died.state.release))
 
     def required(self) -> Current:
         """What is in force.

@@ -158,5 +158,10 @@ async def _computed(
     if profile is not None:
         valid_from = datetime.combine(current.release.snapshot_date, time())
         tables[USERS.name] = as_arrow(USERS, [{**profile, "user_id": user_id, "valid_from": valid_from}])
-    frame = await service.ask(current, [user_id], tables, tomorrow)
+    try:
+        frame = await service.ask(current, [user_id], tables, tomorrow)
+    except Exception:
+        if service.current is current:
+            raise
+        return await _computed(service, user_id, rows, profile)  # a release came into force meanwhile
     return live_scores(frame, current.release, tomorrow, now, wall()).get(user_id)

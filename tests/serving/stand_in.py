@@ -113,6 +113,11 @@ class StandInEngine:
         known = {user: USERS.get(user, 0.0) + spend.get(user, 0.0) for user in user_ids if user in {*USERS, *spend}}
         return answers(known, float(self.release.model_version))
 
+    def failing(self, error: Exception) -> Future:
+        future: Future = Future()
+        future.set_exception(error)
+        return future
+
     def _done(self, function, *arguments) -> Future:
         future: Future = Future()
         try:

@@ -147,6 +147,24 @@ def test_a_restart_goes_on_with_the_release_in_force_without_a_champion(home, se
     assert spend(again, "ann") == 350
 
 
+def test_a_release_that_no_longer_opens_answers_what_is_stored_until_it_is_written_again(home, serve):
+    serve(home)
+    serve.all_end()
+    about = home.serving_folder / "releases" / "1-2001-03-01" / "about.json"
+    about.write_text("{")
+    champion = (home.home_path / "champion").read_text()
+    (home.home_path / "champion").unlink()
+    client = serve(home)
+    assert spend(client, "ann") == 300
+    wait_until(lambda: client.get("/readyz").json()["problem"], "the problem is told")
+    assert client.get("/readyz").json()["engine"] == "JSONDecodeError"
+    client.post("/v1/orders", json={"order_lines": [order(1)]})
+    (home.home_path / "champion").write_text(champion)
+    assert post(client, "deploy").json()["deployed"] is True
+    wait_until(lambda: spend(client, "ann") == 350, "the order counts")
+    assert client.get("/readyz").json()["problem"] is None
+
+
 def test_without_a_service_there_is_nothing_to_deploy_to(home):
     with pytest.raises(NothingToDo, match="No live service answers"):
         deploy(home, NOW)

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import httpx
 import pytest
 
+from serving.worker import EngineStoppedError
 from tests.serving import stand_in
 from tests.serving.servers import wait_until
 from tests.serving.test_scores import order, spend
@@ -115,6 +116,15 @@ def test_a_user_who_cannot_be_scored_holds_up_nobody(client):
     send(client, order(1, "poison"), order(2), order(3, "bob"))
     wait_until(lambda: spend(client, "ann") == 350 and spend(client, "bob") == 150, "the others are scored")
     assert "purse_live_failures_total 1.0" in client.get("/metrics").text
+
+
+def test_an_engine_whose_process_dies_is_opened_again(client):
+    service = client.app.state.service
+    dead = service.current.engine.result()
+    dead.score = lambda *_: dead.failing(EngineStoppedError("it died"))
+    send(client, order(1))
+    wait_until(lambda: spend(client, "ann") == 350, "another engine has scored")
+    assert service.current.engine.result() is not dead
 
 
 def test_what_was_accepted_survives_a_kill_right_after_the_answer(home):
