@@ -10,7 +10,7 @@ LOOPBACK = ("127.0.0.1", "localhost")
 
 def dashboard_url(settings: Settings) -> str:
     """The dashboard."""
-    return (settings.dashboard.public_url or f"http://{settings.services.host}:8000").rstrip("/")
+    return (settings.dashboard.public_url or f"http://{settings.services.host}:{settings.serving.port}").rstrip("/")
 
 
 def airflow_url(settings: Settings) -> str:

@@ -1,10 +1,12 @@
 """`python -m serving`, which `purse serve` becomes: the service on the address and port of the settings."""
 
 import logging
+import os
 import sys
 
 import uvicorn
 
+from pipelines.cli import QUIET
 from pipelines.errors import PurseError
 from pipelines.settings import load_settings
 from serving.app import create_app
@@ -14,6 +16,8 @@ SHUTDOWN_SECONDS = 5
 
 def main() -> None:
     """Serve until a signal ends it; a setting that does not fit ends in a message."""
+    for name, value in QUIET.items():  # the engine's process inherits them, and TensorFlow computes as in the batch
+        os.environ.setdefault(name, value)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:

@@ -16,10 +16,11 @@ from pipelines.settings import Settings
 from serving import dashboard, deploy, rescoring
 from serving.answers import with_age
 from serving.api import admin, events, health, scores
+from serving.engines import REAL, Engines
 from serving.errors import add_handlers
 from serving.middleware import LimitedBody, Observed
 from serving.security import add_guard, requires
-from serving.service import REAL, Engines, Service
+from serving.service import Service
 
 KILOBYTE = 1024
 DESCRIPTION = """What each user of the shop will spend, how likely they are to buy, a score, a tier and the reasons:

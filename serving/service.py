@@ -3,12 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import date
-from multiprocessing import get_context
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,9 +16,10 @@ from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from serving.answers import release_tiers
 from serving.clock import Clock, in_seconds
+from serving.engines import REAL, Engines
 from serving.locking import only_service
 from serving.metrics import Metrics
-from serving.release import Release, prepare
+from serving.release import Release
 from serving.rows import EXAMPLES, from_store, judged, row_model
 from serving.store import InForce, open_store
 from serving.worker import EngineProcess, EngineStoppedError
@@ -31,28 +29,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Engines:
-    """Where releases and engines come from; tests bring others.
-
-    Attributes:
-        prepare: writes the release of the champion into a folder, see `serving.release`.
-        open: starts an engine on a release, see `serving.worker`.
-    """
-
-    prepare: Callable[[Settings, Path], Path]
-    open: Callable[[Path], EngineProcess]
-
-
-def prepare_apart(settings: Settings, root: Path) -> Path:
-    """`release.prepare` in a process of its own, which gives back what it imported: MLflow, TensorFlow."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(prepare, settings, root).result()
-
-
-REAL = Engines(prepare_apart, EngineProcess.open)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Thread
 from typing import Any
 
@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
+from serving.clock import wall
 from serving.dashboard import model_views, people, views
 from serving.dashboard.pages import Pages
 from serving.dashboard.populations import Populations
@@ -21,10 +22,6 @@ FILE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Headers of the file of users: nothing between reader and service keeps it."""
 
 NewestScore = Callable[[str], dict[str, Any] | None]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Dashboard:
@@ -62,7 +59,7 @@ class Dashboard:
 
 
 def router(
-    settings: Settings, newest_score: NewestScore | None = None, now: Callable[[], datetime] = _now
+    settings: Settings, newest_score: NewestScore | None = None, now: Callable[[], datetime] = wall
 ) -> APIRouter:
     """The pages `/`, `/trust`, `/model`, `/card` and `/users`, the file `/users.csv` and `/static/...`.
 
