@@ -27,6 +27,9 @@ FROM_ELSEWHERE = re.compile(
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>.*?</script>", re.DOTALL | re.IGNORECASE)
 """What is left calls the libraries that are gone."""
 
+SUITE_LINK = re.compile(r'<a href="[./]*/expectations/[^"]*"\s*>([^<]*)</a>')
+"""To a page that is not rendered: each rule stands with its result."""
+
 
 def write_pages(context: "AbstractDataContext", result: "ValidationResultIdentifier", data_docs: Path) -> Path:
     """Render the page of a result and the index, and forget the oldest results of the same table.
@@ -47,6 +50,7 @@ def write_pages(context: "AbstractDataContext", result: "ValidationResultIdentif
 def _at_home(text: str, root: str) -> str:
     """A page without what comes from elsewhere, with the stylesheet that lies at `root`."""
     text = INLINE_SCRIPT.sub("", FROM_ELSEWHERE.sub("", text))
+    text = SUITE_LINK.sub(r"\1", text)
     return text.replace("</head>", f'<link rel="stylesheet" href="{root}{STYLE.name}">\n</head>', 1)
 
 

@@ -39,3 +39,6 @@ class DataDocs(AirflowPlugin):
 
     name = "data_docs"
     fastapi_apps = [{"app": data_docs, "url_prefix": "/data-docs", "name": "Data Docs"}]  # noqa: RUF012  # Airflow's form
+    external_views = [  # noqa: RUF012
+        {"name": "Data Docs", "href": "/data-docs/index.html", "destination": "nav", "url_route": "data-docs"}
+    ]

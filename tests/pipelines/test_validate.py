@@ -228,6 +228,21 @@ def test_check_reports_warnings_and_stops_at_critical_faults(settings):
         check(settings, PREDICTIONS.assign(user_id="a"), "predictions", DAY)
 
 
+def test_check_compares_with_the_snapshot_before(settings):
+    users = [f"u{n}" for n in range(100)]
+    before = pd.DataFrame(
+        {"user_id": users, "expected_spend": [float(n) for n in range(100)], "tier": ["low", "mid"] * 50}
+    )
+    rows = pa.Table.from_pandas(before.assign(snapshot_date=DAY - A_DAY * 7), preserve_index=False)
+    lake.replace(settings, "predictions", rows, "snapshot_date", DAY - A_DAY * 7, DAY)
+    whole = {"purchase_probability": 0.5, "score": 50.0, "basis": "orders"}
+    assert check(settings, before.assign(**whole), "predictions", DAY)["warnings"] == []
+    worse = before.assign(**whole, expected_spend=500.0 + before["expected_spend"]).head(40)
+    warnings = check(settings, worse, "predictions", DAY)["warnings"]
+    assert [line.split("'")[1] for line in warnings] == ["volume_usual", "expected_spend_shift_usual"]
+    assert "in 1 of 1 days, such as 2001-01-01 (-6)" in warnings[0]
+
+
 def test_check_of_features_warns_of_what_is_all_null(settings):
     frame = pd.DataFrame({"snapshot_date": DAY, "user_id": ["a", "b"], "gap_mean": [None, None], "T": [3.0, 4.0]})
     warnings = check(settings, frame.astype({"gap_mean": float}), "features", DAY)["warnings"]
