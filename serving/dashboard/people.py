@@ -17,7 +17,7 @@ from serving.dashboard.population import Choice, Population
 SNAPSHOTS = 30
 """Newest snapshots in a user's history."""
 
-COMPARED = 15
+COMPARED = 30
 """Most important features that moved at all, whose standing is looked up."""
 
 CHANGES = 8

@@ -1,5 +1,6 @@
 """What the pages of today and of one user are given: plain values and charts, put together from the lake."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import PurseError
@@ -55,6 +56,8 @@ def user(dashboard: "Dashboard", user_id: str) -> dict[str, Any]:
     newest = people.as_score(rows[-1], now) if rows and rows[-1]["snapshot_date"] == population.snapshot else None
     if dashboard.newest_score is not None:
         newest = dashboard.newest_score(user_id) or newest
+    if newest and isinstance(newest["scored_at"], str):  # as the API writes it
+        newest = {**newest, "scored_at": datetime.fromisoformat(newest["scored_at"])}
     if newest is None:
         raise UnknownUser(user_id, population.snapshot)
     changes, why_not = _changes(dashboard, population, user_id)

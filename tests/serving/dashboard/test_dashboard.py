@@ -225,6 +225,7 @@ def test_the_live_score_comes_first(scored, make_client, scores):
     assert "high with a score of 99.0" in said
     assert "bought just now" in said
     assert "Live: what happened since" in said
+    assert "scored 1 minute ago (2020-03-30 05:59 UTC)" in said
     assert "No snapshot has this user yet" in text_of(client.get("/users?user_id=newcomer"))
 
 
