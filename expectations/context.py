@@ -1,6 +1,7 @@
 """Great Expectations' context: it lives as long as a call, and only results and pages are files."""
 
 import logging
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ def make_context(data_docs: Path | None) -> "AbstractDataContext":
     """A context whose results and pages are kept under `data_docs`; None: nowhere."""
     # its decorators log hundreds of lines while the package is imported
     logging.getLogger("great_expectations._docs_decorators").setLevel(logging.WARNING)
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import DataContextConfig
+    with warnings.catch_warnings():  # it imports PySpark where that is installed, which warns of every newer pandas
+        warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import DataContextConfig
 
     config = DataContextConfig(
         config_version=4.0,

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import datetime, time
 from http import HTTPStatus
 from typing import Annotated, Any
+from uuid import uuid4
 
 import orjson
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
@@ -78,7 +79,7 @@ def router(settings: Settings) -> APIRouter:
     async def score_of_rows(request: Request, sent: Annotated[NeverSeen, Body(openapi_examples=EXAMPLE)]) -> Response:
         """The score of someone never seen, computed now from the rows that are sent; nothing of it is kept."""
         service: Service = request.app.state.service
-        nobody = "\0"  # an id that no row can have
+        nobody = str(uuid4())  # an id that no row has
         given = sent.model_dump()
         rows = {
             table.name: await checked(service, table, [{**row, "user_id": nobody} for row in given[table.name]], None)
