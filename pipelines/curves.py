@@ -4,7 +4,7 @@ Metrics have the same names for every family and the epoch, from 1, as step: MLf
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CURVES = ("loss", "validation_loss", "validation_ngini")
 
 
-def mean_curves(history: "Sequence[Sequence[Epoch]]") -> dict[str, list[float]]:
+def mean_curves(history: Sequence[Sequence[Mapping[str, float]]]) -> dict[str, list[float]]:
     """By name of a curve, its mean at each epoch over the networks that trained so long.
 
     Args:
