@@ -68,7 +68,8 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     names = [feature.name for feature in wanted] + lists
     daily = {name: lake.read_opened(connection, log) for name, log in logs.items()}
     contents = {name: _users(daily[name]) if name == "users" else _files(log) for name, log in logs.items()}
-    inputs, built, report = _inputs(contents, names, snapshots), _built(settings), {}
+    inputs, report = _inputs(contents, names, snapshots), {}
+    built = lake_log.snapshots(lake.open_table(settings, "features")) if lake.exists(settings, "features") else {}
     stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
     parts = _parts(logs) if connection.name == "duckdb" else 1  # Spark parts them itself
     if len(snapshots) > 1:  # hundreds of files are opened once and not for each snapshot
@@ -87,7 +88,7 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         "snapshots": [snapshot.isoformat() for snapshot in snapshots],
         "days_computed": computed,
         "rows": sum(counts[snapshot] for snapshot in snapshots if snapshot in counts),
-        "rows_without_orders": write_features(settings, daily, snapshots, wanted, undated=purpose == "scoring"),
+        "rows_without_orders": write_features(settings, daily, inputs, wanted, undated=purpose == "scoring"),
         "features": names,
         "left_out": [feature.name for feature in FEATURES if feature.name not in names],
         **report,
@@ -104,11 +105,7 @@ def _held(
 ) -> ir.Table:
     """The rows of a snapshot, computed once, a part of the users after the other."""
     portions = [build(part(daily, number, parts), snapshot, wanted, channels) for number in range(parts)]
-    stamped = [portion.mutate(snapshot_date=ibis.literal(snapshot)) for portion in portions]
-    held = lake.hold(connection, stamped[0])
-    for portion in stamped[1:]:
-        connection.insert(held.get_name(), portion)
-    return held
+    return lake.hold(connection, *(portion.mutate(snapshot_date=ibis.literal(snapshot)) for portion in portions))
 
 
 def _parts(logs: Mapping[str, DeltaTable]) -> int:
@@ -118,14 +115,6 @@ def _parts(logs: Mapping[str, DeltaTable]) -> int:
 def _tables(settings: Settings) -> list[str]:
     optional = [name for name in ("users", "products", "events") if lake.exists(settings, f"raw/{name}")]
     return ["order_lines", *optional]
-
-
-def _built(settings: Settings) -> dict[str, str]:
-    """What the snapshots of the feature table were computed from, see `_inputs`; it is kept with each commit."""
-    if not lake.exists(settings, "features"):
-        return {}
-    kept = lake_log.metadata(lake.open_table(settings, "features"))
-    return dict(json.loads(kept.get("snapshots", "{}")))
 
 
 def _inputs(

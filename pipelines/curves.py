@@ -1,10 +1,10 @@
 """Learning curves: each network that `train` fits is a nested run with its losses by epoch and TensorBoard's files.
 
-Metrics have the same names for every family and the epoch as step, so that MLflow draws families into one picture.
+Metrics have the same names for every family and the epoch, from 1, as step: MLflow draws families into one picture.
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 CURVES = ("loss", "validation_loss", "validation_ngini")
 
 
-def mean_curves(history: "Sequence[Sequence[Epoch]]") -> Iterator[tuple[str, int, float]]:
-    """Each curve's name, epoch and mean over the members that trained so long; what is not finite is left out.
+def mean_curves(history: Sequence[Sequence[Mapping[str, float]]]) -> dict[str, list[float]]:
+    """By name of a curve, its mean at each epoch over the networks that trained so long.
 
     Args:
-        history: losses by member and epoch, see `SpendNetwork`.
+        history: losses by network and epoch, see `SpendNetwork`.
     """
-    for epoch in range(max(map(len, history), default=0)):
-        for name in CURVES:
-            mean = float(np.mean([member[epoch][name] for member in history if epoch < len(member)]))
-            if isfinite(mean):
-                yield f"curve_{name}", epoch, mean
+    epochs = [
+        [network[epoch] for network in history if epoch < len(network)]
+        for epoch in range(max(map(len, history), default=0))
+    ]
+    return {name: [float(np.mean([losses[name] for losses in same])) for same in epochs] for name in CURVES}
 
 
 def write_tensorboard(folder: Path, history: "Sequence[Sequence[Epoch]]") -> None:
@@ -79,7 +79,12 @@ def _log_run(client: "MlflowClient", run_id: str, params: dict[str, Any], histor
     from mlflow.utils.time import get_current_time_millis
 
     now = get_current_time_millis()
-    metrics = [Metric(name, value, now, epoch) for name, epoch, value in mean_curves(history)]
+    metrics = [
+        Metric(f"curve_{name}", value, now, epoch)
+        for name, values in mean_curves(history).items()
+        for epoch, value in enumerate(values, start=1)
+        if isfinite(value)
+    ]
     metrics.append(Metric("fit_seconds", sum(epoch["seconds"] for member in history for epoch in member), now, 0))
     client.log_batch(run_id, metrics, [Param(name, str(value)) for name, value in params.items()])
     with tempfile.TemporaryDirectory() as folder:

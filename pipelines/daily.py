@@ -14,6 +14,7 @@ from pathlib import Path
 
 import ibis.expr.types as ir
 import pyarrow as pa
+from deltalake import DeltaTable
 from ibis.backends.duckdb import Backend
 
 from features import event_day, user_day
@@ -70,28 +71,27 @@ def _refresh(raw: Raw, table: Daily) -> int:
     sources = {name: log.version() for name, log in raw.logs.items() if name in inputs}
     ids = {name: raw.logs[name].metadata().id for name in sources}
     state = {"sources": json.dumps(sources), "ids": json.dumps(ids), "code": _code()}
-    found = _state(raw.settings, table)
+    kept = lake.open_table(raw.settings, table.name) if lake.exists(raw.settings, table.name) else None
+    found = _state(kept) if kept else {}
     if found == state:
         return 0
     there = lake_log.files(raw.logs[table.log])
     days = None
-    if all(found.get(key) == state[key] for key in ("ids", "code")):
+    if kept and all(found.get(key) == state[key] for key in ("ids", "code")):
         before = json.loads(found["sources"])
         days = reopened(raw, table.log, priced=table.priced, before=before)
-    if days is not None:
-        days &= {*there, *lake.days(raw.settings, table.name)}
-        if not days:
-            return 0
+        if days is not None:
+            days &= {*there, *lake_log.files(kept)}
+            if not days:
+                return 0
     chosen = sorted(day for day in (there if days is None else days) if day in there)
     lake.replace_days(raw.settings, table.name, lambda: _rows(raw, table, chosen), days, state)
     return len(chosen)
 
 
-def _state(settings: Settings, table: Daily) -> dict[str, str]:
+def _state(log: DeltaTable) -> dict[str, str]:
     """`sources` (versions), `ids` and `code` of a table as it is; without them when it was written otherwise."""
-    if not lake.exists(settings, table.name):
-        return {}
-    kept = lake_log.metadata(lake.open_table(settings, table.name))
+    kept = lake_log.metadata(log)
     return {key: kept[key] for key in ("sources", "ids", "code") if key in kept}
 
 

@@ -32,6 +32,7 @@ def connect() -> Backend:
 def bound(connection: Backend, settings: Settings) -> None:
     """Hold a DuckDB connection to the memory of the settings; what needs more waits on the disk, in the home."""
     if connection.name == "duckdb":
+        settings.home_path.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder only
         connection.raw_sql(f"SET memory_limit = '{settings.memory}'")
         connection.raw_sql(f"SET temp_directory = '{settings.home_path / 'spill'}'")
         connection.raw_sql("SET preserve_insertion_order = false")
@@ -54,11 +55,11 @@ def read(connection: Backend, settings: Settings, table: str) -> ir.Table:
 def read_opened(connection: Backend, delta: DeltaTable, days: Collection[date] | None = None) -> ir.Table:
     """The version that was opened, as a lazy expression; with `days` only these partitions, and still every column."""
     schema = ibis.Schema.from_pyarrow(pa.schema(delta.schema().to_arrow()))
-    chosen = (
-        delta.file_uris()
-        if days is None
-        else [uri for day in sorted(days) for uri in lake_log.files(delta).get(day, [])]
-    )
+    if days is None:
+        chosen = delta.file_uris()
+    else:
+        there = lake_log.files(delta)
+        chosen = [uri for day in sorted(days) for uri in there.get(day, [])]
     if not chosen:
         return connection.create_table(ibis.util.gen_name("empty"), schema=schema, temp=True)
     if connection.name == "pyspark":
@@ -70,12 +71,15 @@ def read_opened(connection: Backend, delta: DeltaTable, days: Collection[date] |
     return rows.mutate(**{name: ibis.null(kind) for name, kind in schema.items() if name not in rows.columns})
 
 
-def hold(connection: Backend, table: ir.Table) -> ir.Table:
-    """Compute an expression once and keep its rows for the life of the connection.
+def hold(connection: Backend, table: ir.Table, *more: ir.Table) -> ir.Table:
+    """Compute expressions of the same columns, one after the other, and keep their rows for the life of the connection.
 
-    Ibis' own `cache()` drops its table with a statement that DuckDB 2 refuses.
+    Ibis' own `cache()` drops its table with a statement that DuckDB 2 refuses, and its `insert` finds no such table.
     """
-    return connection.create_table(ibis.util.gen_name("held"), table, temp=True)
+    held = connection.create_table(ibis.util.gen_name("held"), table, temp=True)
+    for one in more:
+        connection.raw_sql(f"INSERT INTO {held.get_name()} {connection.compile(one)}")
+    return held
 
 
 def release(connection: Backend, table: ir.Table) -> None:

@@ -1,5 +1,6 @@
 """What the log of a Delta table says of its files and commits."""
 
+import json
 import re
 from datetime import date
 
@@ -32,3 +33,8 @@ def metadata(table: DeltaTable) -> dict[str, str]:
     """What the writer of the newest commit kept with it, and what the library notes itself."""
     (newest,) = table.history(1)
     return {key: value for key, value in newest.items() if isinstance(value, str)}
+
+
+def snapshots(table: DeltaTable) -> dict[str, str]:
+    """By snapshot, the fingerprint of what its rows were computed from, where the newest commit kept it."""
+    return dict(json.loads(metadata(table).get("snapshots", "{}")))

@@ -34,6 +34,7 @@ class Raw:
         logs: what the first stage reads, by name, as opened.
         products: `product_versions`; None where the source has no products.
         compared: the logs that were opened to compare with and the changes of products found, each once.
+        opened: what `read` gave, by name and days.
     """
 
     settings: Settings
@@ -41,6 +42,7 @@ class Raw:
     logs: Mapping[str, DeltaTable]
     products: ir.Table | None
     compared: dict[tuple[str, int], Any] = field(default_factory=dict)
+    opened: dict[tuple[str, frozenset[date]], ir.Table] = field(default_factory=dict)
 
     @classmethod
     def newest(cls, settings: Settings, connection: Backend) -> "Raw":
@@ -50,8 +52,11 @@ class Raw:
         return cls(settings, connection, logs, _products(connection, logs["products"]) if "products" in logs else None)
 
     def read(self, name: str, days: Collection[date]) -> ir.Table:
-        """The rows of some days of a table."""
-        return lake.read_opened(self.connection, self.logs[name], days)
+        """The rows of some days of a table; files that were opened once are not opened again."""
+        chosen = frozenset(days)
+        if (name, chosen) not in self.opened:
+            self.opened[name, chosen] = lake.read_opened(self.connection, self.logs[name], chosen)
+        return self.opened[name, chosen]
 
     def once(self, name: str, version: int, find: Callable[[], Result]) -> Result:
         """What `find` gives for a table and version, found the first time."""

@@ -1,5 +1,6 @@
 """Features of the users who are known and have not bought: a table of their own, which no family learns from."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 from features.build import build
 from features.definitions import of_attributes
 from features.feature import Feature
-from pipelines import lake
+from pipelines import lake, lake_log
 from pipelines.settings import Settings
 
 WITHOUT_ORDERS = "features_without_orders"
@@ -20,33 +21,41 @@ WITHOUT_ORDERS = "features_without_orders"
 def write_features(
     settings: Settings,
     daily: Mapping[str, ir.Table],
-    snapshots: Sequence[date],
+    inputs: Mapping[date, str],
     features: Sequence[Feature],
     *,
     undated: bool,
 ) -> int:
-    """Replace the rows of each snapshot, and say how many there are; none where nobody is known but for orders.
+    """Write the rows of each snapshot, and say how many there are; none where nobody is known but for orders.
+
+    The newest snapshot is always replaced, an older one where anything that it was computed from has changed.
 
     Args:
         settings: the settings.
         daily: the tables that features are computed from.
-        snapshots: exclusive ends of the data.
+        inputs: by snapshot, an exclusive end of the data, a fingerprint of all that its rows depend on.
         features: those of users with orders; what is computed from orders is left out.
         undated: take in users of whom it isn't known since when they are there. Nothing can be learned from these:
             those who will come because they buy are among them.
     """
     if not {"users", "user_event_day"} & set(daily):
         return 0
-    rows = 0
-    for snapshot in snapshots:
-        built = build(daily, snapshot, of_attributes(features), population="without_orders")
+    there = lake.exists(settings, WITHOUT_ORDERS)
+    built = lake_log.snapshots(lake.open_table(settings, WITHOUT_ORDERS)) if there else {}
+    for snapshot, found in inputs.items():
+        fingerprint = f"{found} {'with' if undated else 'without'} undated"
+        if snapshot != max(inputs) and built.get(snapshot.isoformat()) == fingerprint:
+            continue
+        rows = build(daily, snapshot, of_attributes(features), population="without_orders")
         if "users" in daily and not undated:
-            built = built.anti_join(_undated(daily["users"]), "user_id")
-        table = built.to_pyarrow()
+            rows = rows.anti_join(_undated(daily["users"]), "user_id")
+        table = rows.to_pyarrow()
         stamped = table.append_column("snapshot_date", pa.array([snapshot] * table.num_rows, pa.date32()))
-        lake.replace(settings, WITHOUT_ORDERS, stamped, "snapshot_date", snapshot, snapshot + timedelta(days=1))
-        rows += table.num_rows
-    return rows
+        built[snapshot.isoformat()] = fingerprint
+        kept, end = {"snapshots": json.dumps(built)}, snapshot + timedelta(days=1)
+        lake.replace(settings, WITHOUT_ORDERS, stamped, "snapshot_date", snapshot, end, kept)
+    counts = lake_log.row_counts(lake.open_table(settings, WITHOUT_ORDERS))
+    return sum(counts.get(snapshot, 0) for snapshot in inputs)
 
 
 def _undated(users: ir.Table) -> ir.Table:

@@ -52,6 +52,15 @@ def test_nothing_on_or_after_the_snapshot_is_seen(order_lines, daily):
     pd.testing.assert_frame_equal(together, alone)
 
 
+def test_actions_are_forgotten_after_364_days(order_lines, daily):
+    lines = order_lines(
+        ("u", "2023-03-03", "a", 1, 9.0), ("u", "2023-03-04", "a", 1, 7.0), ("v", "2023-01-01", "a", 1, 1.0)
+    )
+    found = computed(daily(lines)["user_day"], snapshot=date(2024, 3, 2))
+    assert found.map(list).loc["u", ["sequence_age", "sequence_gap", "sequence_spend"]].to_list() == [[364], [0], [7]]
+    assert list(found.index) == ["u"]
+
+
 def test_nobody(order_lines, daily):
     assert computed(daily(order_lines(("u", "2024-03-01", "a", 1, 1.0)))["user_day"]).empty
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines import build_features as step
-from pipelines import daily, lake, lake_log
+from pipelines import daily, lake, lake_log, without_orders
 from pipelines.build_features import build_features
 from pipelines.daily import DAILY, refresh
 
@@ -285,3 +285,45 @@ def test_users_written_again_change_no_snapshot_and_a_later_version_only_those_a
     build_features(short, day(DAYS), "training")
     assert built == [snapshot for snapshot in snapshots if snapshot > day(22)]
     assert 0 < len(built) < len(snapshots)
+
+
+def test_a_part_of_the_users_at_a_time_gives_the_same(shop, monkeypatch):
+    monkeypatch.setattr(step, "check", lambda *_: {})
+    short = shop.with_changes(horizon_days=7)
+
+    def built() -> pd.DataFrame:
+        build_features(short, day(DAYS))
+        return (
+            lake.read(lake.connect(), short, "features")
+            .to_pyarrow()
+            .to_pandas()
+            .sort_values("user_id", ignore_index=True)
+        )
+
+    whole = built()
+    monkeypatch.setattr(step, "DAYS_AT_ONCE", 40)
+    parts = built()
+    assert len(whole) == 9
+    pd.testing.assert_frame_equal(parts, whole, rtol=1e-9)
+
+
+def test_users_without_orders_are_computed_again_only_where_their_days_changed(shop, monkeypatch):
+    built = []
+    original = without_orders.build
+    monkeypatch.setattr(
+        without_orders,
+        "build",
+        lambda tables, day, *rest, **named: built.append(day) or original(tables, day, *rest, **named),
+    )
+    monkeypatch.setattr(step, "check", lambda *_: {})
+    short = shop.with_changes(horizon_days=7)
+    done = build_features(short, day(DAYS), "training")
+    snapshots = [date.fromisoformat(text) for text in done["snapshots"]]
+    assert built == snapshots
+    built.clear()
+    assert build_features(short, day(DAYS), "training")["rows_without_orders"] == done["rows_without_orders"] > 0
+    assert built == snapshots[-1:]
+    write(shop, "events", pd.concat([events(22), events(22).assign(user_id="late")]), day(22))
+    built.clear()
+    build_features(short, day(DAYS), "training")
+    assert built == [snapshot for snapshot in snapshots if snapshot > day(22)]

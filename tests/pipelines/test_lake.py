@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pyarrow as pa
@@ -38,6 +39,32 @@ def test_a_table_that_is_not_there(settings):
     assert not lake.exists(settings, "t")
     with pytest.raises(PurseError, match="has no table 't'"):
         lake.read(lake.connect(), settings, "t")
+
+
+def test_of_two_that_create_a_table_at_once_one_replaces_the_other(settings, monkeypatch):
+    """Each finds no table and writes: the second is refused, tries again and replaces the day it was to replace."""
+    found = iter([False])
+    there = lake.DeltaTable.is_deltatable
+    lake.replace(settings, "t", rows(FIRST, FIRST), "day", FIRST, SECOND)
+    monkeypatch.setattr(lake.DeltaTable, "is_deltatable", lambda url: next(found, None) is None and there(url))
+    lake.replace(settings, "t", rows(FIRST), "day", FIRST, SECOND)
+    assert lake.read(lake.connect(), settings, "t").count().to_pandas() == 1
+
+
+def test_threads_that_create_a_table_at_once_leave_the_rows_of_one(settings):
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: lake.replace(settings, "t", rows(FIRST), "day", FIRST, SECOND), range(4)))
+    assert lake.read(lake.connect(), settings, "t").count().to_pandas() == 1
+
+
+def test_a_connection_is_held_to_its_memory_and_spills_into_the_home(settings):
+    connection = lake.connect()
+    lake.bound(connection, settings.with_changes(memory="64MB"))
+    connection.raw_sql(
+        "CREATE TEMP TABLE big AS SELECT range AS n, md5(range::VARCHAR) AS t FROM range(2000000) ORDER BY t"
+    )
+    assert connection.table("big").n.sum().to_pandas() == 2_000_000 * 1_999_999 // 2
+    assert (settings.home_path / "spill").is_dir()
 
 
 FILL_THE_DISK = """
