@@ -12,8 +12,8 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-# PySpark, which Great Expectations imports where it is installed, takes a main module without file and name for a run of
-# its own doctests and ends the process; the workers that tests are run in have such a one.
+# PySpark, which Great Expectations imports where it is installed, takes a main module without file and name for a run
+# of its own doctests and ends the process; the workers that tests are run in have such a one.
 if sys.modules["__main__"].__spec__ is None and not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__spec__ = ModuleSpec("__main__", loader=None)
 
