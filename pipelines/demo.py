@@ -1,13 +1,16 @@
 """The demo: real shoppers from files to scores through Airflow, with progress by step and tables at the end."""
 
+import os
+import sys
 import time
+import webbrowser
 from datetime import date
 from typing import Any
 
 import httpx
 from rich.console import Console
 
-from pipelines import airflow_api, demo_report, lake
+from pipelines import airflow_api, demo_report, lake, links
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 
@@ -43,6 +46,7 @@ def run(settings: Settings) -> None:
     answer = Console(highlight=False)
     demo_report.show(settings, results, examples, answer)
     answer.print("\n" + demo_report.time_line(demo_report.spans(tasks, seconds)), soft_wrap=True)
+    _open(links.dashboard_url(settings))
 
 
 def follow(client: httpx.Client, dag_id: str, run_id: str) -> list[Task]:
@@ -133,6 +137,12 @@ def _examples(settings: Settings, snapshot_date: date) -> list[dict[str, Any]]:
         if len(of_tier):
             chosen.append(of_tier.iloc[round(place * (len(of_tier) - 1))].to_dict())
     return chosen
+
+
+def _open(url: str) -> None:
+    """Show a page in the browser, where a person has a screen to see it on."""
+    if console.is_terminal and (sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ)):
+        webbrowser.open(url)
 
 
 def _name(task: Task) -> str:

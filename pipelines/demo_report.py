@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from pipelines import airflow_home
+from pipelines import airflow_home, links
 from pipelines.settings import Settings
 
 SHOWN_BASELINES = ("previous_window", "linear_rfm")
@@ -100,8 +100,9 @@ def example_table(examples: list[dict[str, Any]]) -> Table:
 def addresses(settings: Settings) -> Table:
     """Where to look next, and the login."""
     table = Table("screen", "address", "login")
-    table.add_row("Airflow", airflow_home.airflow_url(settings), " / ".join(airflow_home.login(settings)))
-    table.add_row("MLflow", airflow_home.mlflow_url(settings), "none")
+    table.add_row("Dashboard", links.dashboard_url(settings), "none")
+    table.add_row("Airflow", links.airflow_url(settings), " / ".join(airflow_home.login(settings)))
+    table.add_row("MLflow", links.mlflow_url(settings), "none")
     return table
 
 
