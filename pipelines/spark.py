@@ -1,6 +1,7 @@
 """Spark behind Ibis: a session, and what the lake asks of a backend that Ibis' own does not do."""
 
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 
@@ -91,6 +92,7 @@ def connect(settings: Settings) -> SparkBackend:
     local = settings.spark.master.startswith("local")
     if local:
         os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # whatever python3 the PATH says has no packages
     builder = SparkSession.builder.appName("purse").master(settings.spark.master)
     for key, value in {**_properties(settings, local=local), **settings.spark.options}.items():
         builder = builder.config(key, value)
