@@ -3,13 +3,19 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from expectations.rules import Rule, applicable, between, not_null, null, one_of, warning
+from expectations.rules import Rule, applicable, between, not_null, null, one_of, passes, warning
 from expectations.table_rules import has_rows, up_to_date
-from expectations.text_rules import not_blank, printable, trimmed, well_encoded
+from expectations.text_rules import not_blank, printable, trimmed, well_encoded, without
 from features.schema import Table
 
 COPY = "copy_of_key"
 """Column that validation adds: 1 for a row whose key a row before it has, and otherwise 0."""
+
+REPLACED = "replaced by "
+"""How the fault of a row begins that a source gave up for a later one, by `duplicates: last`."""
+
+NOT_REPLACED = "not_replaced"
+"""The rule that such a row breaks."""
 
 UNKNOWN, EARLY = "unknown_{}", "early_{}"
 """Columns that validation adds: the id where the table of ids lacks it, and where all its versions begin later."""
@@ -47,7 +53,11 @@ def staged_rules(table: Table, columns: tuple[str, ...], known: Known) -> tuple[
     ids = [column for column in columns if column.endswith("_id") and not column.startswith(("unknown_", "early_"))]
     text = [c.name for c in table.columns if c.type == "VARCHAR" and c.name in columns and c.name not in ids]
     return (
-        replace(null("fault"), name="readable", description="every value of the row could be read"),
+        _readable(),
+        replace(
+            without("fault", f"^{REPLACED}", "", "no row after it has the same key, where the source keeps the last"),
+            name=NOT_REPLACED,
+        ),
         *(not_null(column) for column in present),
         replace(one_of(COPY, (0,)), name="first_of_its_key", description="no row before it has the same key"),
         *(rule(column) for column in ids for rule in (printable, trimmed)),
@@ -56,6 +66,17 @@ def staged_rules(table: Table, columns: tuple[str, ...], known: Known) -> tuple[
         *(rule for column, other in REFERENCES.items() for rule in applicable(_referring(column, other), columns)),
         *([up_to_date(table.time, known.fresh_since)] if known.fresh_since else []),
         has_rows(),
+    )
+
+
+def _readable() -> Rule:
+    return Rule(
+        name="readable",
+        description="every value of the row could be read",
+        columns=("fault",),
+        expectation="ExpectColumnValuesToMatchRegex",
+        arguments={"column": "fault", "regex": f"^{REPLACED}"},
+        holds=lambda table: passes(table.fault.re_search(f"^{REPLACED}")),
     )
 
 

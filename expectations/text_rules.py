@@ -22,20 +22,21 @@ def not_blank(column: str) -> Rule:
 
 def printable(column: str) -> Rule:
     """No control character, such as a zero byte or a line's end."""
-    return _without(column, CONTROL, "printable", f"{column} has no control characters")
+    return without(column, CONTROL, "printable", f"{column} has no control characters")
 
 
 def trimmed(column: str) -> Rule:
     """A warning where white space surrounds the text: "u1 " and "u1" are two users."""
-    return warning(_without(column, EDGE, "trimmed", f"{column} has no white space around it"))
+    return warning(without(column, EDGE, "trimmed", f"{column} has no white space around it"))
 
 
 def well_encoded(column: str) -> Rule:
     """A warning where letters look like UTF-8 that was read as Latin-1, or were lost."""
-    return warning(_without(column, MISREAD, "well_encoded", f"{column} was read in the encoding it was written in"))
+    return warning(without(column, MISREAD, "well_encoded", f"{column} was read in the encoding it was written in"))
 
 
-def _without(column: str, pattern: str, name: str, description: str) -> Rule:
+def without(column: str, pattern: str, name: str, description: str) -> Rule:
+    """The text holds no match of a pattern."""
     return Rule(
         name=f"{column}_{name}",
         description=description,

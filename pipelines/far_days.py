@@ -13,6 +13,9 @@ NEAR_DAYS = 366
 SPANS = 3
 """Nor are those within so many times the span of that half."""
 
+GAP = 31
+"""Nor those that lead up to them, or go on, without so long a gap: of a shop that grows, most rows are recent."""
+
 
 def near_days(counts: Mapping[date, int]) -> tuple[date, date] | None:
     """The first and the last day that are not far from where most rows are; None without a row with a day.
@@ -26,5 +29,9 @@ def near_days(counts: Mapping[date, int]) -> tuple[date, date] | None:
     days, weights = (np.array(side, dtype=float) for side in zip(*dated, strict=True))
     low, high = np.quantile(days, (0.25, 0.75), weights=weights, method="inverted_cdf")
     reach = max(SPANS * (high - low), NEAR_DAYS)
-    first, last = max(int(low - reach), 1), min(int(high + reach), date.max.toordinal() - 1)
-    return date.fromordinal(first), date.fromordinal(last)
+    gaps = np.flatnonzero(np.diff(days) > GAP)
+    begins, ends = days[np.r_[0, gaps + 1]], days[np.r_[gaps, len(days) - 1]]
+    touching = (ends >= low - reach) & (begins <= high + reach)
+    first = max(min(low - reach, begins[touching].min()), 1)
+    last = min(max(high + reach, ends[touching].max()), date.max.toordinal() - 1)
+    return date.fromordinal(int(first)), date.fromordinal(int(last))

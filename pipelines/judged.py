@@ -1,7 +1,7 @@
 """What validation found out about the staged rows of a table."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -9,8 +9,10 @@ from typing import Any
 
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from expectations.report import ValidationReport, together
+from expectations.staged import NOT_REPLACED
 from features.schema import Table
 from pipelines import lake
 from pipelines.same_rows import Prints
@@ -25,14 +27,16 @@ class Portion:
         kept: the rows that are kept, lazily.
         prints: of the kept rows by day, see `same_rows.fingerprints`.
         bad: number of quarantined rows by day.
+        replaced: how many of them `duplicates: last` gave up: nothing is wrong with these.
         reasons: quarantined rows by the rule they break; a row that breaks two counts for both.
-        first_bad: the first quarantined row by file and line.
+        first_bad: the first quarantined row by file and line that is not one of those.
         report: the verdict.
     """
 
     kept: ir.Table
     prints: Prints
     bad: Mapping[date, int]
+    replaced: Mapping[date, int]
     reasons: Counter[str]
     first_bad: Mapping[str, Any] | None
     report: ValidationReport
@@ -44,8 +48,10 @@ class Portion:
         for combination in bad["reason"].value_counts().to_pylist():
             reasons.update(dict.fromkeys(combination["values"].split(", "), combination["counts"]))
         places = [("source_file", "ascending"), ("source_line", "ascending")]
-        first = next(iter(bad.sort_by(places).slice(0, 1).to_pylist()), None)
-        return cls(kept, prints, Counter(bad["day"].to_pylist()), reasons, first, report)
+        given_up = pc.equal(bad["reason"], NOT_REPLACED)
+        first = next(iter(bad.filter(pc.invert(given_up)).sort_by(places).slice(0, 1).to_pylist()), None)
+        replaced = Counter(bad.filter(given_up)["day"].to_pylist())
+        return cls(kept, prints, Counter(bad["day"].to_pylist()), replaced, reasons, first, report)
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,13 @@ class Judged:
 
     def quarantined(self, *, undated: bool) -> int:
         """Number of quarantined rows with or without a day."""
-        return sum(
-            rows for portion in self.portions for day, rows in portion.bad.items() if (day == lake.UNDATED) == undated
-        )
+        return _total([portion.bad for portion in self.portions], undated=undated)
+
+    def faulty(self, *, undated: bool) -> int:
+        """Number of quarantined rows, with or without a day, that `duplicates: last` did not give up."""
+        replaced = _total([portion.replaced for portion in self.portions], undated=undated)
+        return self.quarantined(undated=undated) - replaced
+
+
+def _total(counts: Sequence[Mapping[date, int]], *, undated: bool) -> int:
+    return sum(rows for of in counts for day, rows in of.items() if (day == lake.UNDATED) == undated)

@@ -131,7 +131,6 @@ class Serving(Section):
     url: str | None
     store: str | None
     clock: Literal["wall", "data"] | None
-    timezone: str
     max_future_seconds: float = Field(ge=0)
     max_body_kilobytes: Count
     max_ids: Count

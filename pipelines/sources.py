@@ -27,6 +27,12 @@ def _known_encoding(name: str) -> str:
     return name
 
 
+def _three_letters(code: str) -> str:
+    if not re.fullmatch("[A-Za-z]{3}", code):
+        raise ValueError(f"'{code}' is no code of a currency; give three letters, such as CHF or EUR")
+    return code
+
+
 def _known_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -82,7 +88,7 @@ class SourceTable(Strict):
 class Currency(Strict):
     """The shop's currency, and what one unit of the others is worth in it: columns currency, valid_from, rate."""
 
-    code: str = Field(pattern="^[A-Za-z]{3}$")
+    code: Annotated[str, AfterValidator(_three_letters)]
     rates: Origin
 
 
@@ -165,5 +171,8 @@ def _describe(error: ValidationError) -> str:
     for fault in error.errors():
         place = ".".join(str(part) for part in fault["loc"])
         hint = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "string_type":
+            # YAML takes no, on, 1 and null for other things than text
+            hint = f"expected text, found {fault['input']!r}; put quotes around it, as in '\"no\"'"
         lines.append(f"  {place}: {hint}" if place else f"  {hint}")
     return "\n".join(lines)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import sqlalchemy
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+from expectations.staged import REPLACED
 from features.schema import TABLES, Column
 from pipelines import currencies
 from pipelines.errors import PurseError
@@ -84,7 +85,7 @@ def _superseded(rows: DuckDBPyRelation, mapped: SourceTable, key: tuple[str, ...
         f"OVER (PARTITION BY {names}, fault IS NULL ORDER BY source_file, source_line)"
     )
     complete = " AND ".join(f"{name} IS NOT NULL" for name in key)
-    superseded = f"CASE WHEN {complete} THEN 'replaced by ' || {again} || ', which has the same {names}' END"
+    superseded = f"CASE WHEN {complete} THEN '{REPLACED}' || {again} || ', which has the same {names}' END"
     return rows.project(f"* REPLACE (coalesce(fault, {superseded}) AS fault)")
 
 

@@ -20,6 +20,7 @@ from ibis.backends.duckdb import Backend
 import expectations
 from features.schema import Table
 from pipelines import lake, lake_log
+from pipelines.far_days import near_days
 from pipelines.settings import Settings
 
 A_DAY = timedelta(days=1)
@@ -68,7 +69,8 @@ def days_to_judge(
         first, last = start or date.min, end or date.max
         wanted = {day for day in {*files, *raw} if first <= day < last or day == lake.UNDATED}
     else:
-        wanted = unjudged | {max((day for day in files if day != lake.UNDATED), default=lake.UNDATED)}
+        near = near_days(lake_log.row_counts(staged))
+        wanted = unjudged | {max((day for day in files if near and near[0] <= day <= near[1]), default=lake.UNDATED)}
     left = sorted(day.isoformat() for day in unjudged - wanted)
     state = {
         "staging": str(staged.version()),

@@ -161,8 +161,8 @@ def _above_limit(settings: Settings, judged: Judged, start: date, end: date) -> 
     Rows without a time belong to no period, and are staged whole each time: they are measured against all staged rows.
     """
     limit, name = settings.ingest.max_quarantined_share, judged.table.name
-    kept, bad = judged.kept(undated=False), judged.quarantined(undated=False)
-    undated = judged.quarantined(undated=True)
+    kept, bad = judged.kept(undated=False), judged.faulty(undated=False)
+    undated = judged.faulty(undated=True)
     first = next((portion.first_bad for portion in judged.portions if portion.first_bad), None)
     if first is None or (bad <= limit * (kept + bad) and undated <= limit * judged.staged_rows):
         return None

@@ -1,14 +1,14 @@
 """What time it is in the shop: its wall clock, or, over historical data, the day on which the data ends.
 
-The times in a shop's rows carry no zone, so neither do these: they are in the zone of the setting `serving.timezone`.
+The times in a shop's rows carry no zone, so neither do these: they are in the `timezone` of the source.
 """
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pipelines.errors import PurseError
 from pipelines.settings import Settings
+from pipelines.sources import load_source
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # shop's own time
 
@@ -24,22 +24,16 @@ class Clock:
         """Tell the time of a shop.
 
         Args:
-            settings: `serving.clock` and `serving.timezone`.
+            settings: `serving.clock`, and the source, which names the shop's zone.
             data_ends: the snapshot date of the release in force; None: there is none, and the wall clock counts.
 
         Raises:
-            PurseError: there is no such time zone.
+            PurseError: the source's file does not fit.
         """
         kind = settings.serving.clock or ("wall" if settings.ingest.max_staleness_days else "data")
         self.historical = kind == "data"
         self._data_ends = data_ends
-        try:
-            self._zone = ZoneInfo(settings.serving.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise PurseError(
-                f"serving.timezone is '{settings.serving.timezone}', which is not a time zone. Name one as in the IANA "
-                "database, such as UTC or Asia/Taipei."
-            ) from error
+        self._zone = ZoneInfo(load_source(settings).timezone)
 
     def now(self) -> datetime:
         """The shop's date and time, without a zone."""

@@ -1,7 +1,7 @@
 """Rows that are sent to the service: their models, derived from the canonical tables, and the rules of the batch.
 
-What validation would move to quarantine is refused here, with the same names of rules; the compiled rules of a table
-are kept, because writing them as SQL takes longer than running them.
+What validation would move to quarantine is refused here, with the same names of rules. The rules of a table are written
+as SQL once, which takes longer than to run them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,13 @@ import orjson
 import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
+from expectations.rules import Rule
 from expectations.staged import COPY, Known
 from features.schema import TABLES, Column, Table
 from pipelines.judge import SUITES, broken_rules
+from pipelines.own_rules import OwnRules
+from pipelines.settings import Settings
+from pipelines.sources import load_source
 from serving.store import LiveRow
 
 LONGEST_TEXT = 200
@@ -84,19 +88,32 @@ def row_model(table: Table, name: str, *left_out: str) -> type[BaseModel]:
     return create_model(name, __config__=config, __doc__=f"A row of {table.name}.", **fields)
 
 
-def judged(table: Table, rows: Sequence[Mapping[str, Any]]) -> list[Fault]:
-    """The faults of rows by the critical rules of the batch; none for an empty list.
+class Judge:
+    """The critical rules of the batch: of every source, and those that a person wrote for this one.
 
-    A key that comes twice is no fault here: the store keeps a row once by its key, whoever sends it again.
+    Raises:
+        PurseError: the source's file, or one of its rules, does not fit.
     """
-    if not rows:
-        return []
-    posted = as_arrow(table, rows).append_column("place", pa.array(range(len(rows)), pa.int64()))
-    descriptions, query = _compiled(table.name)
-    with _connection().cursor() as connection:
-        connection.register("posted", posted)
-        found = connection.execute(query).fetchall()
-    return [Fault(place, rule, descriptions[rule]) for place, rules in found for rule in rules.split(", ")]
+
+    def __init__(self, settings: Settings) -> None:
+        own, tables = OwnRules(settings), load_source(settings).tables
+        # as in the batch: nothing is asked of a column that the source does not give
+        given = {name: tuple(tables[name].columns) if name in tables else () for name in EXAMPLES}
+        self._compiled = {name: _compiled(name, own.rules(name, columns)) for name, columns in given.items()}
+
+    def faults(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[Fault]:
+        """The faults of rows; none for an empty list.
+
+        A key that comes twice is no fault here: the store keeps a row once by its key, whoever sends it again.
+        """
+        if not rows:
+            return []
+        posted = as_arrow(table, rows).append_column("place", pa.array(range(len(rows)), pa.int64()))
+        descriptions, query = self._compiled[table.name]
+        with _connection().cursor() as connection:
+            connection.register("posted", posted)
+            found = connection.execute(query).fetchall()
+        return [Fault(place, rule, descriptions[rule]) for place, rules in found for rule in rules.split(", ")]
 
 
 def untimely(table: Table, rows: Sequence[Mapping[str, Any]], first: date, latest: datetime) -> list[Fault]:
@@ -149,12 +166,11 @@ def _connection() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": 1})  # a few rows: handing them to other threads takes longer
 
 
-@cache
-def _compiled(name: str) -> tuple[dict[str, str], str]:
+def _compiled(name: str, own: tuple[Rule, ...]) -> tuple[dict[str, str], str]:
     """The descriptions of a table's rules, and a query that gives place and rule of what breaks them in `posted`."""
     table = TABLES[name]
     columns = tuple(column.name for column in table.columns)
-    rules = [rule for rule in SUITES[name](columns, Known()) if rule.severity == "critical" and rule.holds]
+    rules = [rule for rule in (*SUITES[name](columns, Known()), *own) if rule.severity == "critical" and rule.holds]
     schema = {column.name: ARROW[column.type] for column in table.columns} | {"place": pa.int64()}
     posted = ibis.table(ibis.Schema.from_pyarrow(pa.schema(list(schema.items()))), name="posted")
     # what the batch knows of a row beyond its columns: here it was read, and copies are the store's to find

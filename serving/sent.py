@@ -8,7 +8,7 @@ from typing import Any
 
 from features.schema import ORDER_LINES, Table
 from serving.errors import RefusedError
-from serving.rows import judged, to_store, untimely
+from serving.rows import to_store, untimely
 from serving.service import Service
 
 
@@ -29,7 +29,7 @@ async def checked(
     local = [{**row, table.time: _local(service, row[table.time])} for row in rows]
     latest = service.clock.now() + timedelta(seconds=service.settings.serving.max_future_seconds)
     faults = untimely(table, local, first or date.min, latest)
-    faults += await asyncio.to_thread(judged, table, local)
+    faults += await asyncio.to_thread(service.judge.faults, table, local)
     if faults:
         service.metrics.rows.labels(table.name, "refused").inc(len(rows))
         broken = len({fault.row for fault in faults})

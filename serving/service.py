@@ -20,7 +20,7 @@ from serving.engines import REAL, Engines
 from serving.locking import only_service
 from serving.metrics import Metrics
 from serving.release import Release
-from serving.rows import EXAMPLES, from_store, judged, row_model
+from serving.rows import EXAMPLES, Judge, from_store, row_model
 from serving.store import InForce, open_store
 from serving.worker import EngineProcess, EngineStoppedError
 
@@ -71,6 +71,7 @@ class Service:
         self.releases = self.folder / "releases"
         self.store = open_store(settings.serving.store, self.folder)
         self.clock = Clock(settings, lambda: self.current.release.snapshot_date if self.current else None)
+        self.judge = Judge(settings)
         self.keys = Keys(self.folder)
         self.metrics = Metrics()
         self.current: Current | None = None
@@ -92,7 +93,7 @@ class Service:
         self.folder.chmod(0o700)
         self._lock.enter_context(only_service(self.folder))
         await self.store.open()
-        await asyncio.to_thread(_warm_up)
+        await asyncio.to_thread(_warm_up, self.judge)
         state = self.store.in_force
         if state is None:
             return
@@ -193,7 +194,7 @@ class NoReleaseError(PurseError):
     """The service has nothing to answer with yet."""
 
 
-def _warm_up() -> None:
-    """Write the rules of the tables as queries, which a first request would wait for."""
+def _warm_up(judge: Judge) -> None:
+    """Run the rules of the tables once, which a first request would wait for."""
     for name, example in EXAMPLES.items():
-        judged(TABLES[name], [row_model(TABLES[name], name)(**example).model_dump()])
+        judge.faults(TABLES[name], [row_model(TABLES[name], name)(**example).model_dump()])

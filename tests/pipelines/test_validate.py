@@ -330,3 +330,18 @@ def test_other_rules_judge_every_day_anew(settings, monkeypatch):
     validate(settings)
     monkeypatch.setattr("pipelines.validate.code", lambda: "other")
     assert counts(validate(settings)) == (7, 0)
+
+
+def test_a_slip_of_the_year_is_not_the_newest_day_of_a_rerun(settings):
+    stage(settings, *(line(str(n), DAY + A_DAY * n) for n in range(4)), line("slip", date(2099, 1, 1)))
+    results = [validate(settings), validate(settings)]
+    assert [one["snapshot_date"] for one in results] == ["2001-01-05", "2001-01-05"]
+    assert results[1]["to_date"] == "2001-01-05"
+    assert orders(settings, "quarantine") == ["slip"]
+
+
+def test_the_first_years_of_a_shop_that_grew_are_kept(settings):
+    slow = [line(f"slow {n}", DAY + timedelta(weeks=n)) for n in range(150)]
+    fast = [line(f"fast {n}-{m}", DAY + timedelta(weeks=150, days=n)) for n in range(60) for m in range(60)]
+    stage(settings, line("slip", date(1991, 1, 1)), *slow, *fast, line("slip", date(2080, 1, 1)))
+    assert validate(settings)["tables"]["order_lines"]["reasons"] == {"ordered_at_near_the_others": 2}

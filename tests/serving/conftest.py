@@ -9,7 +9,7 @@ import httpx
 import pytest
 import uvicorn
 
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import REPOSITORY, Settings, load_settings
 from serving.app import create_app
 from tests.serving import stand_in
 from tests.serving.servers import free_port, wait_until
@@ -23,6 +23,15 @@ def home(tmp_path: Path) -> Settings:
     settings = load_settings().with_changes(home=str(tmp_path / "home"), serving__port=free_port())
     stand_in.champion(settings, "1", DAY)
     return settings
+
+
+@pytest.fixture
+def in_taipei(tmp_path: Path) -> str:
+    """A source as the default one, in its own time zone."""
+    text = (REPOSITORY / "conf" / "sources" / "tafeng.yaml").read_text()
+    path = tmp_path / "taipei.yaml"
+    path.write_text(f"{text}\ntimezone: Asia/Taipei\n")
+    return str(path)
 
 
 @pytest.fixture

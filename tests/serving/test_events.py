@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from datetime import date, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -61,10 +62,24 @@ def test_rows_may_come_in_any_order(home, serve):
     assert "o0" not in engine.closed_days
 
 
-def test_a_time_with_an_offset_is_brought_to_the_shops_zone(home, serve):
-    client = serve(home.with_changes(serving__timezone="Asia/Taipei"))
+def test_a_time_with_an_offset_is_brought_to_the_shops_zone(home, serve, in_taipei):
+    client = serve(home.with_changes(source=in_taipei))
     assert send(client, order(1, ordered_at="2001-02-28T16:00:00Z")).status_code == 202
     assert send(client, order(2, ordered_at="2001-02-28T15:59:59Z")).status_code == 422
+
+
+def test_a_row_is_judged_by_the_rules_of_a_person_as_well(home, serve, in_taipei):
+    own = Path(in_taipei).with_name("expectations") / "taipei" / "order_lines.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text(
+        "rules:\n- {column: unit_price, max: 500, severity: critical}\n- {column: quantity, max: 1}\n"
+        "- {column: discount, max_null_share: 0, severity: critical}\n"  # which the source does not give
+    )
+    client = serve(home.with_changes(source=in_taipei))
+    assert send(client, order(1, quantity=2)).status_code == 202
+    answer = send(client, order(2, unit_price=501))
+    assert answer.status_code == 422
+    assert [fault["rule"] for fault in answer.json()["faults"]] == ["own_unit_price_from_any_to_500"]
 
 
 @pytest.mark.parametrize(

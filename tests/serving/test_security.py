@@ -99,8 +99,8 @@ def test_the_rate_is_limited_by_address(home, serve):
 def test_a_setting_that_does_not_fit_is_told(home):
     with pytest.raises(PurseError, match="'often'; expected"):
         create_app(home.with_changes(serving__rate_limit="often"))
-    with pytest.raises(PurseError, match="not a time zone"):
-        create_app(home.with_changes(serving__timezone="Mars/Base"))
+    with pytest.raises(PurseError, match="there is no file"):
+        create_app(home.with_changes(source="mars"))
 
 
 def test_logs_hold_pseudonyms_and_answers_security_headers(client, caplog):
