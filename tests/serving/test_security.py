@@ -1,5 +1,6 @@
 import json
 import logging
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -82,10 +83,23 @@ def test_a_wrong_key_is_refused_on_loopback_too(client):
         {"host": "evil.example"},
         {"origin": "http://evil.example"},
         {"sec-fetch-site": "cross-site"},
+        {"host": "["},
+        {"origin": "http://["},
     ],
 )
 def test_a_page_of_another_site_may_not_use_the_browser_of_this_machine(client, headers):
     assert ask(client, "admin", **headers) == 403
+
+
+def test_a_browser_that_knows_a_key_sends_it_for_no_other_site(client, home):
+    """Browsers add a name and password that were typed once to whatever any page makes them send."""
+    _, text = Keys(home.serving_folder).create("screen", ("read", "write", "admin"), NOW)
+    basic = {"authorization": "Basic " + b64encode(f":{text}".encode()).decode()}
+    for said in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
+        assert ask(client, "admin", **basic, **said) == 403
+    assert ask(client, "read", **basic, **{"sec-fetch-site": "cross-site"}) == 200  # a link to the dashboard
+    assert ask(client, "admin", **basic) == 409
+    assert ask(client, "admin", text, origin="http://evil.example") == 409
 
 
 def test_the_rate_is_limited_by_address(home, serve):
