@@ -1,6 +1,7 @@
 import json
 import logging
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -70,6 +71,19 @@ def test_a_key_is_rotated_with_a_grace_and_revoked_at_once(tmp_path):
     for names in ([], ["read", "fly"]):
         with pytest.raises(PurseError, match="one or more of the scopes read, write, admin"):
             scopes_of(names)
+
+
+def test_keys_that_are_made_and_revoked_at_once_are_all_kept(tmp_path):
+    leaked, _ = Keys(tmp_path).create("leaked", ("admin",), NOW)
+
+    def change(number):
+        Keys(tmp_path).revoke(leaked.key_id, NOW) if number == 0 else Keys(tmp_path).create("shop", ("read",), NOW)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(change, range(40)))
+    found = {key.key_id: key for key in Keys(tmp_path).all()}
+    assert len(found) == 40
+    assert found[leaked.key_id].expires_at is not None
 
 
 def test_a_wrong_key_is_refused_on_loopback_too(client):
