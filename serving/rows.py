@@ -22,6 +22,9 @@ from pipelines.judge import SUITES, broken_rules
 from serving.store import LiveRow
 
 LONGEST_TEXT = 200
+LARGEST_NUMBER = 1e15
+"""Beyond it sums of money are no longer exact to a cent, and features leave what models can compute with."""
+
 ARROW = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "TIMESTAMP": pa.timestamp("us")}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "order_lines": {
@@ -53,18 +56,19 @@ class Fault:
     message: str
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Refuse what Postgres cannot hold."""
     if "\0" in text:
         raise ValueError("text must not hold the character NUL")
     return text
 
 
-Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_storable)]
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(storable)]
 UserId = Annotated[Text, Field(min_length=1)]
 PYTHON: dict[str, Any] = {
     "VARCHAR": Text,
     "BIGINT": Annotated[int, Field(ge=-(2**63), lt=2**63)],
-    "DOUBLE": Annotated[float, Field(allow_inf_nan=False)],
+    "DOUBLE": Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER, allow_inf_nan=False)],
     "TIMESTAMP": datetime,
 }
 

@@ -79,6 +79,7 @@ def test_a_time_with_an_offset_is_brought_to_the_shops_zone(home, serve):
         ({"ordered_at": "yesterday"}, "ordered_at"),
         ({"quantity": "many"}, "quantity"),
         ({"line": 2**63}, "line"),
+        ({"amount": 1e16}, "amount"),
         ({"colour": "red"}, "colour"),
         ({"order_id": "a\0b"}, "order_id"),
     ],

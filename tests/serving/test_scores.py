@@ -167,3 +167,9 @@ def test_metrics_count_requests_by_route(client):
     assert line in text
     assert 'purse_release{model_version="1",snapshot_date="2001-03-01"} 1.0' in text
     assert "ann" not in text
+
+
+def test_an_id_that_no_store_can_hold_is_told(client):
+    for path in ("/v1/users/a%00b/score", "/v1/users/a%00b/explanation"):
+        answer = client.get(path)
+        assert (answer.status_code, "NUL" in answer.json()["error"]) == (422, True)
