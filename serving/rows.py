@@ -109,12 +109,13 @@ def untimely(table: Table, rows: Sequence[Mapping[str, Any]], first: date, lates
     for place, row in enumerate(rows):
         moment = row[table.time]
         if moment > latest:
-            faults.append(Fault(place, "not_in_the_future", f"{table.time} {moment} is after {latest}, the shop's now"))
+            late = f"{table.time} {moment} is after {latest:%Y-%m-%d %H:%M:%S}, up to which rows are taken"
+            faults.append(Fault(place, "not_in_the_future", f"{late}: the shop's now and serving.max_future_seconds"))
         elif moment.date() < first:
-            late = (
+            early = (
                 f"{table.time} {moment} is before {first}: send it through the batch ('purse ingest'), which counts it"
             )
-            faults.append(Fault(place, "not_before_snapshot", late))
+            faults.append(Fault(place, "not_before_snapshot", early))
     return faults
 
 
