@@ -4,11 +4,13 @@ A key is 256 random bits, so a single SHA-256 of it cannot be turned back; a slo
 the same home have a key of their own, `own_key`, in a file beside: whoever can read that can read the data as well.
 """
 
+import fcntl
 import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -52,7 +54,7 @@ class Keys:
     """The keys in a file; read again when it has changed, so that the service follows the command line."""
 
     def __init__(self, folder: Path) -> None:
-        self._file, self._own_file = folder / "keys.json", folder / "own_key"
+        self._folder, self._file, self._own_file = folder, folder / "keys.json", folder / "own_key"
         self._keys: dict[str, Key] = {}
         self._stamp: tuple[int, int] | None = None
 
@@ -83,18 +85,18 @@ class Keys:
         key_id = secrets.token_hex(4)
         text = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
         key = Key(key_id, name, tuple(scopes), _hash(text), now.isoformat())
-        self._write([*self.all(), key])
+        with self._alone():
+            self._write([*self.all(), key])
         return key, text
 
     def rotate(self, key_id: str, grace: timedelta, now: datetime) -> tuple[Key, str]:
         """A new key of the same name and scopes; the old one holds until the grace is over."""
-        old = self._find(key_id)
-        self._expire(old, now + grace)
+        old = self._expire(key_id, now + grace)
         return self.create(old.name, old.scopes, now)
 
     def revoke(self, key_id: str, now: datetime) -> Key:
         """Make a key void from now on."""
-        return self._expire(self._find(key_id), now)
+        return self._expire(key_id, now)
 
     def own_key(self, now: datetime) -> str:
         """The key of the steps of this home, made when it is new."""
@@ -104,17 +106,24 @@ class Keys:
         write_atomically(self._own_file, text.encode())  # made with mode 0600 from the first byte on
         return text
 
-    def _find(self, key_id: str) -> Key:
-        self.all()
-        if key_id not in self._keys:
-            raise PurseError(f"There is no key '{key_id}'. 'purse keys list' shows those there are.")
-        return self._keys[key_id]
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time changes the file; another's change in between would be lost."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "keys.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
-    def _expire(self, key: Key, when: datetime) -> Key:
-        earlier = min(when.isoformat(), key.expires_at or when.isoformat(), key=datetime.fromisoformat)
-        expired = replace(key, expires_at=earlier)
-        self._write([expired if one.key_id == key.key_id else one for one in self.all()])
-        return expired
+    def _expire(self, key_id: str, when: datetime) -> Key:
+        with self._alone():
+            keys = {key.key_id: key for key in self.all()}
+            if key_id not in keys:
+                raise PurseError(f"There is no key '{key_id}'. 'purse keys list' shows those there are.")
+            earlier = keys[key_id].expires_at or when.isoformat()
+            expires_at = min(when.isoformat(), earlier, key=datetime.fromisoformat)
+            keys[key_id] = replace(keys[key_id], expires_at=expires_at)
+            self._write(list(keys.values()))
+        return keys[key_id]
 
     def _write(self, keys: list[Key]) -> None:
         write_atomically(self._file, json.dumps([asdict(key) for key in keys], indent=2).encode())

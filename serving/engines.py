@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.settings import Settings
 from serving.release import prepare
-from serving.worker import EngineProcess
+from serving.worker import EngineProcess, live_with_parent
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Engines:
 
 def prepare_apart(settings: Settings, root: Path) -> Path:
     """`release.prepare` in a process of its own, which gives back what it imported: MLflow, TensorFlow."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=live_with_parent) as pool:
         return pool.submit(prepare, settings, root).result()
 
 

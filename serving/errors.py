@@ -69,16 +69,22 @@ def add_handlers(app: FastAPI) -> None:
     """Let the app answer every fault with a Problem."""
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         faults = [_fault(one["loc"], str(one["msg"])) for one in error.errors()[:SHOWN_FAULTS]]
         first = faults[0]
         place = f"{first.rule}" + (f" of row {first.row}" if first.row is not None else "")
-        return problem(422, f"{place}: {first.message}. See /openapi.json for what fits.", faults)
+        hint = "See /openapi.json for what fits."
+        if place == "body" and "json" not in request.headers.get("content-type", ""):
+            hint = "Send JSON, with the header 'Content-Type: application/json'; see /openapi.json for what fits."
+        return problem(422, f"{place}: {first.message}. {hint}", faults)
 
     @app.exception_handler(HTTPException)
-    async def known(_: Request, error: HTTPException) -> Response:
-        message = f"There is nothing at this address ({error.detail}); see /openapi.json."
-        said = message if error.status_code in (404, 405) else str(error.detail)
+    async def known(request: Request, error: HTTPException) -> Response:
+        said = str(error.detail)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            said = "There is nothing at this address; see /openapi.json, or / for the dashboard."
+        elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            said = f"This address does not take {request.method}; see /openapi.json."
         status = 422 if error.status_code == HTTPStatus.BAD_REQUEST else error.status_code  # a body that is no text
         return problem(status, said, headers=error.headers)
 

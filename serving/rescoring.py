@@ -24,9 +24,10 @@ async def keep_scoring(service: Service) -> None:
     pause, day = POLL_SECONDS, service.clock.today()
     while True:
         try:
-            day = _new_day(service, day)
-            while service.current and await _score_some(service):
-                pass
+            busy = True
+            while busy:
+                day = _new_day(service, day)
+                busy = service.current is not None and await _score_some(service)
             pause = POLL_SECONDS
         except PurseError as error:
             log.warning("Live scoring pauses for %.0f s: %s", pause, error)

@@ -26,6 +26,9 @@ from pipelines.sources import load_source
 from serving.store import LiveRow
 
 LONGEST_TEXT = 200
+LARGEST_NUMBER = 1e15
+"""Beyond it sums of money are no longer exact to a cent, and features leave what models can compute with."""
+
 ARROW = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "TIMESTAMP": pa.timestamp("us")}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "order_lines": {
@@ -57,18 +60,19 @@ class Fault:
     message: str
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Refuse what Postgres cannot hold."""
     if "\0" in text:
         raise ValueError("text must not hold the character NUL")
     return text
 
 
-Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_storable)]
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(storable)]
 UserId = Annotated[Text, Field(min_length=1)]
 PYTHON: dict[str, Any] = {
     "VARCHAR": Text,
     "BIGINT": Annotated[int, Field(ge=-(2**63), lt=2**63)],
-    "DOUBLE": Annotated[float, Field(allow_inf_nan=False)],
+    "DOUBLE": Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER, allow_inf_nan=False)],
     "TIMESTAMP": datetime,
 }
 
@@ -122,12 +126,13 @@ def untimely(table: Table, rows: Sequence[Mapping[str, Any]], first: date, lates
     for place, row in enumerate(rows):
         moment = row[table.time]
         if moment > latest:
-            faults.append(Fault(place, "not_in_the_future", f"{table.time} {moment} is after {latest}, the shop's now"))
+            late = f"{table.time} {moment} is after {latest:%Y-%m-%d %H:%M:%S}, up to which rows are taken"
+            faults.append(Fault(place, "not_in_the_future", f"{late}: the shop's now and serving.max_future_seconds"))
         elif moment.date() < first:
-            late = (
+            early = (
                 f"{table.time} {moment} is before {first}: send it through the batch ('purse ingest'), which counts it"
             )
-            faults.append(Fault(place, "not_before_snapshot", late))
+            faults.append(Fault(place, "not_before_snapshot", early))
     return faults
 
 

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi import FastAPI, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -22,7 +22,6 @@ from serving.errors import RefusedError
 
 BEARER = HTTPBearer(auto_error=False, description="A key from 'purse keys create'. On loopback none is needed.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
-LOCAL_NAMES = {"localhost", "testserver"}
 
 
 class Guard:
@@ -58,13 +57,16 @@ class Guard:
             )
 
     def _identified(self, request: Request, scope: Scope) -> str:
-        text = presented(request.headers.get("authorization"))
+        header = request.headers.get("authorization")
+        text = presented(header)
+        if text is None or _is_basic(header):
+            _refuse_other_sites(request)
         if text is None:
             if not self.is_local:
                 raise RefusedError(
                     HTTPStatus.UNAUTHORIZED, f"A key with the scope '{scope}' is needed: 'purse keys create' makes one."
                 )
-            _require_own_site(request)
+            _refuse_other_names(request)
             return request.client.host if request.client else "local"
         key = request.app.state.service.keys.verify(text, wall())
         if key is None:
@@ -98,7 +100,7 @@ def presented(header: str | None) -> str | None:
     if header is None:
         return None
     kind, _, value = header.partition(" ")
-    if kind.lower() != "basic":
+    if not _is_basic(header):
         return value.strip() or kind
     try:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
@@ -111,14 +113,35 @@ def add_guard(app: FastAPI, settings: Settings) -> None:
     app.state.guard = Guard(settings)
 
 
-def _require_own_site(request: Request) -> None:
-    """Refuse what another site's page makes a browser on this machine send, a name that it points here included."""
-    host = request.headers.get("host", "")
-    name = urlsplit(f"//{host}").hostname or ""
-    origin = request.headers.get("origin")
-    foreign = request.headers.get("sec-fetch-site") in ("cross-site", "same-site") and request.method != "GET"
-    if not (name in LOCAL_NAMES or is_loopback(name)) or foreign or (origin and urlsplit(origin).netloc != host):
+def _is_basic(header: str | None) -> bool:
+    """Whether a browser may have added it by itself."""
+    return header is not None and header.partition(" ")[0].lower() == "basic"
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Refuse what another site's page makes a browser send; a link to a page of this one is let pass."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    sent_by_page = site in ("cross-site", "same-site") and request.method != "GET"
+    if sent_by_page or (origin and _place(origin).netloc != request.headers.get("host", "")):
+        raise RefusedError(
+            HTTPStatus.FORBIDDEN, "A request from another site's page needs a key ('purse keys') as its Bearer."
+        )
+
+
+def _refuse_other_names(request: Request) -> None:
+    """Refuse a name by which another site points the browser to this machine (DNS rebinding)."""
+    name = _place("//" + request.headers.get("host", "")).hostname or ""
+    if not is_loopback(name):
         raise RefusedError(
             HTTPStatus.FORBIDDEN,
-            "A request from another site, or under a name that isn't this machine's, needs a key ('purse keys').",
+            "A request under a name that isn't this machine's needs a key ('purse keys'). Without one, ask 127.0.0.1 "
+            "or localhost.",
         )
+
+
+def _place(url: str) -> SplitResult:
+    """The parts of an address; none of one that is not valid."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")

@@ -186,7 +186,7 @@ class Service:
         return {
             "model_version": release.model_version,
             "snapshot_date": release.snapshot_date,
-            "age_seconds": max(0.0, self.clock.seconds() - since),
+            "age_seconds": round(max(0.0, self.clock.seconds() - since)),
         }
 
 

@@ -61,6 +61,12 @@ class InForce:
     rolled_back: str | None = None
 
 
+def named(state: InForce, until_then: InForce | None) -> set[int]:
+    """The generations that are kept when a state comes into force, see `Store.activate`."""
+    known = {state.generation, state.previous_generation, until_then.generation if until_then else None}
+    return {generation for generation in known if generation is not None}
+
+
 class Store(Protocol):
     """What every kind of store does; each method raises StoreUnavailableError when its server does not answer."""
 
@@ -105,9 +111,11 @@ class Store(Protocol):
         """Add scores to a generation that is not in force yet."""
 
     async def activate(self, state: InForce, since: date, drop_before: date) -> None:
-        """Put a generation into force, at once; users with rows from `since` on wait, older than `drop_before` go.
+        """Put a generation into force, at once and last of all; users with rows from `since` on wait.
 
-        Generations that the state does not name are deleted.
+        What nobody needs any more goes before that, so that a failure leaves everything in force as it was: rows of
+        days before `drop_before`, and generations other than those that the state names and the one in force until
+        then, which whoever began to read reads to the end.
         """
 
     async def wait_since(self, since: date) -> None:

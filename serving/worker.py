@@ -43,7 +43,7 @@ class EngineProcess:
 
     def __init__(self) -> None:
         """A process without a release; see `open`."""
-        self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_live_with_parent)
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=live_with_parent)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -105,8 +105,8 @@ class EngineProcess:
         return told
 
 
-def _live_with_parent() -> None:
-    """End when the service does, however it ends; Ctrl-C is the service's to hear."""
+def live_with_parent() -> None:
+    """In a process of a pool: end when the service does, however it ends; Ctrl-C is the service's to hear."""
     parent = parent_process()
     if parent is None:
         return

@@ -6,7 +6,8 @@ import subprocess
 import pytest
 import yaml
 
-from pipelines.settings import REPOSITORY
+from pipelines import links
+from pipelines.settings import REPOSITORY, load_settings
 
 SECRET = re.compile(r"password|secret|fernet|conn|backend|store_uri", re.IGNORECASE)
 
@@ -45,6 +46,16 @@ def test_the_env_script_gives_every_required_variable():
 
 def test_everything_that_stays_up_says_whether_it_is_healthy(services):
     assert all("healthcheck" in services[name] for name in services if name != "airflow-init")
+
+
+def test_the_pages_of_the_service_lead_where_a_browser_gets(services, monkeypatch):
+    for name, value in services["purse-api"]["environment"].items():
+        if name.startswith("PURSE_"):
+            monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert links.dashboard_url(settings) == "http://localhost:8000"
+    assert links.mlflow_url(settings) == "http://localhost:5000"
+    assert links.frame_ancestors(settings) == ("http://127.0.0.1:8080", "http://localhost:8080")
 
 
 def test_what_a_service_waits_for_exists(services):

@@ -8,14 +8,14 @@ from uuid import uuid4
 
 import orjson
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from features.schema import EVENTS, ORDER_LINES, TABLES, USERS
 from pipelines.settings import Settings
 from serving.answers import Explanation, Score, Scores, Tiers, live_scores, many, with_age
 from serving.clock import wall
 from serving.errors import RefusedError, documented
-from serving.rows import LONGEST_TEXT, UserId, as_arrow, row_model
+from serving.rows import LONGEST_TEXT, UserId, as_arrow, row_model, storable
 from serving.security import requires
 from serving.sent import checked
 from serving.service import Service
@@ -23,7 +23,9 @@ from serving.store import StoredScore
 
 JSON = "application/json"
 InPath = Annotated[
-    str, Path(min_length=1, max_length=LONGEST_TEXT, description="the shop's id of the user", examples=["1069"])
+    str,
+    Path(min_length=1, max_length=LONGEST_TEXT, description="the shop's id of the user", examples=["1069"]),
+    AfterValidator(storable),
 ]
 Profile = row_model(USERS, "Profile", "user_id", "valid_from")
 NeverSeenLine = row_model(ORDER_LINES, "OrderLineOfOne", "user_id")

@@ -13,7 +13,7 @@ from datetime import date
 
 import psycopg
 
-from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting
+from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
 
 CONNECT_SECONDS = 5
 TABLES = """
@@ -138,16 +138,16 @@ class PostgresStore:
 
     async def activate(self, state: InForce, since: date, drop_before: date) -> None:
         """See the protocol."""
+        kept = {_scores(generation) for generation in named(state, self.in_force)}
         async with self._working.transaction() as connection:
-            await connection.execute(SWITCH, [json.dumps(asdict(state))])
             await connection.execute("DELETE FROM purse_serving.live_rows WHERE day < %s", [drop_before])
-            await connection.execute(WAIT_SINCE, [since])
-        self.in_force = state
-        kept = {_scores(state.generation), _scores(state.previous_generation or 0)}
-        async with self._working.transaction() as connection:
             for (name,) in await (await connection.execute(GENERATIONS)).fetchall():
                 if f"purse_serving.{name}" not in kept:
                     await connection.execute(f"DROP TABLE purse_serving.{name}")
+        async with self._working.transaction() as connection:
+            await connection.execute(SWITCH, [json.dumps(asdict(state))])
+            await connection.execute(WAIT_SINCE, [since])
+        self.in_force = state
 
     async def wait_since(self, since: date) -> None:
         """See the protocol."""

@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from pipelines.errors import PurseError
-from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting
+from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
 
 STATE, KEYS, DAYS, WAITING = "purse:state", "purse:keys", "purse:days", "purse:waiting"
 TICKET, GENERATION = "purse:ticket", "purse:generation"
@@ -159,13 +159,13 @@ class RedisStore:
 
     async def activate(self, state: InForce, since: date, drop_before: date) -> None:
         """See the protocol."""
-        await self._switch(args=[since.toordinal(), json.dumps(asdict(state))])
-        self.in_force = state
-        kept = {_scores(state.generation), _scores(state.previous_generation or 0)}
+        kept = {_scores(generation) for generation in named(state, self.in_force)}
         others = [key async for key in self._redis.scan_iter(_scores("*")) if key.decode() not in kept]
         if others:
             await self._redis.unlink(*others)
         await self._drop(drop_before)
+        await self._switch(args=[since.toordinal(), json.dumps(asdict(state))])
+        self.in_force = state
 
     async def wait_since(self, since: date) -> None:
         """See the protocol."""
@@ -178,10 +178,8 @@ class RedisStore:
             rows = await self._redis.hgetall(name)
             old = [field for field, value in rows.items() if value[:DAY_LENGTH].decode() < before.isoformat()]
             if old:
-                pipeline = self._redis.pipeline().hdel(name, *old).hdel(KEYS, *old)
-                if len(old) == len(rows):
-                    pipeline.zrem(DAYS, user)
-                await self._run(pipeline)
+                await self._run(self._redis.pipeline().hdel(name, *old).hdel(KEYS, *old))
+        await self._redis.zremrangebyscore(DAYS, "-inf", f"({before.toordinal()}")
 
     async def _require_durability(self) -> None:
         try:

@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting
+from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
 
 T = TypeVar("T")
 
@@ -72,7 +72,11 @@ class SqliteStore:
         """See the protocol."""
         if self.in_force is None:
             return None
-        found = self._look_up.execute(_select(self.in_force.generation) + " WHERE user_id = ?", (user_id,)).fetchone()
+        query = _select(self.in_force.generation) + " WHERE user_id = ?"
+        try:
+            found = self._look_up.execute(query, (user_id,)).fetchone()
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
         return StoredScore(found[1], found[2]) if found else None
 
     async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
@@ -138,19 +142,20 @@ class SqliteStore:
 
     async def activate(self, state: InForce, since: date, drop_before: date) -> None:
         """See the protocol."""
+        kept = named(state, self.in_force)
+
+        def delete(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM live_rows WHERE day < ?", (drop_before.isoformat(),))
+            for number in _generations(connection) - kept:
+                connection.execute(f"DROP TABLE scores_{number:d}")
 
         def switch(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (json.dumps(asdict(state)),))
-            connection.execute("DELETE FROM live_rows WHERE day < ?", (drop_before.isoformat(),))
             _wait_since(connection, since)
 
-        def delete(connection: sqlite3.Connection) -> None:
-            for number in _generations(connection) - {state.generation, state.previous_generation}:
-                connection.execute(f"DROP TABLE scores_{number:d}")
-
+        await self._write(delete)
         await self._write(switch)
         self.in_force = state
-        await self._write(delete)
 
     async def wait_since(self, since: date) -> None:
         """See the protocol."""
@@ -164,17 +169,23 @@ class SqliteStore:
             with self._writer:
                 return work(self._writer)
 
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._writing, transaction)
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailableError(f"The store {self.file} cannot be written: {error}.") from error
+        return await self._run(self._writing, transaction)
 
     async def _read(self, query: str, *parameters: str | int) -> list[tuple]:
         def fetch() -> list[tuple]:
             with closing(self._reader.execute(query, parameters)) as cursor:
                 return cursor.fetchall()
 
-        return await asyncio.get_running_loop().run_in_executor(self._reading, fetch)
+        return await self._run(self._reading, fetch)
+
+    async def _run(self, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, work)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: sqlite3.Error) -> StoreUnavailableError:
+        return StoreUnavailableError(f"The store {self.file} does not work: {error}. Free disk space or restore it.")
 
 
 def _select(generation: int) -> str:
@@ -198,6 +209,6 @@ def _wait_since(connection: sqlite3.Connection, since: date) -> None:
     )
 
 
-def _generations(connection: sqlite3.Connection) -> set[int | None]:
+def _generations(connection: sqlite3.Connection) -> set[int]:
     found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'scores_[0-9]*'")
     return {int(name.removeprefix("scores_")) for (name,) in found}

@@ -5,6 +5,8 @@ A user's expected spend is that of the batch and the amounts of live order lines
 """
 
 import json
+import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -65,6 +67,13 @@ def prepare(settings: Settings, root: Path) -> Path:
     (folder / "about.json").write_text(json.dumps(about))
     answers(USERS, float(about["version"])).to_parquet(folder / "scores.parquet")
     return folder
+
+
+def prepare_for_long(_: Settings, __: Path) -> None:
+    """Says in which process."""
+    sys.stdout.write(f"{os.getpid()}\n")
+    sys.stdout.flush()
+    time.sleep(600)
 
 
 def answers(spend: Mapping[str, float], factor: float, basis: str = "orders") -> pd.DataFrame:

@@ -1,6 +1,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 from serving.clock import Clock, in_seconds
+from serving.store import Waiting
 from tests.serving.servers import wait_until
 from tests.serving.test_scores import order
 
@@ -42,3 +43,21 @@ def test_a_new_day_closes_the_one_before_and_scores_live_users_again(client):
         lambda: client.get("/v1/users/ann/score").json()["snapshot_date"] == "2001-03-03", "the new day has its scores"
     )
     assert service.current.engine.result().closed_days == ["o1"]
+
+
+def test_a_new_day_is_noticed_while_rows_keep_coming(client):
+    """Between rows that never end there is always somebody who waits."""
+    service = client.app.state.service
+    read = service.store.waiting
+
+    async def always_somebody(limit):
+        return await read(limit) or [Waiting("bob", 0)]
+
+    client.post("/v1/orders", json={"order_lines": [order(1)]})
+    wait_until(lambda: client.get("/v1/users/ann/score").json()["live"], "the order counts")
+    service.store.waiting = always_somebody
+    service.arrived.set()
+    wait_until(lambda: client.get("/v1/users/bob/score").json()["live"], "it is busy")
+    service.clock.now = lambda: datetime(2001, 3, 2, 0, 0, 1)  # noqa: DTZ001
+    engine = service.current.engine.result()
+    wait_until(lambda: engine.closed_days == ["o1"], "the day before is closed", seconds=5)

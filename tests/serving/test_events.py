@@ -94,6 +94,7 @@ def test_a_row_is_judged_by_the_rules_of_a_person_as_well(home, serve, in_taipei
         ({"ordered_at": "yesterday"}, "ordered_at"),
         ({"quantity": "many"}, "quantity"),
         ({"line": 2**63}, "line"),
+        ({"amount": 1e16}, "amount"),
         ({"colour": "red"}, "colour"),
         ({"order_id": "a\0b"}, "order_id"),
     ],

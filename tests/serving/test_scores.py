@@ -167,3 +167,16 @@ def test_metrics_count_requests_by_route(client):
     assert line in text
     assert 'purse_release{model_version="1",snapshot_date="2001-03-01"} 1.0' in text
     assert "ann" not in text
+
+
+def test_what_is_asked_in_the_wrong_way_is_told(client):
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert "Content-Type: application/json" in client.post("/v1/scores", content=b"a=b", headers=form).json()["error"]
+    assert "does not take DELETE" in client.delete("/v1/scores").json()["error"]
+    assert "/ for the dashboard" in client.get("/v1/userz").json()["error"]
+
+
+def test_an_id_that_no_store_can_hold_is_told(client):
+    for path in ("/v1/users/a%00b/score", "/v1/users/a%00b/explanation"):
+        answer = client.get(path)
+        assert (answer.status_code, "NUL" in answer.json()["error"]) == (422, True)

@@ -1,5 +1,7 @@
 import json
 import logging
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,6 +73,19 @@ def test_a_key_is_rotated_with_a_grace_and_revoked_at_once(tmp_path):
             scopes_of(names)
 
 
+def test_keys_that_are_made_and_revoked_at_once_are_all_kept(tmp_path):
+    leaked, _ = Keys(tmp_path).create("leaked", ("admin",), NOW)
+
+    def change(number):
+        Keys(tmp_path).revoke(leaked.key_id, NOW) if number == 0 else Keys(tmp_path).create("shop", ("read",), NOW)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(change, range(40)))
+    found = {key.key_id: key for key in Keys(tmp_path).all()}
+    assert len(found) == 40
+    assert found[leaked.key_id].expires_at is not None
+
+
 def test_a_wrong_key_is_refused_on_loopback_too(client):
     assert ask(client, "read") == 200
     assert ask(client, "read", "purse_00000000_wrong") == 401
@@ -82,10 +97,23 @@ def test_a_wrong_key_is_refused_on_loopback_too(client):
         {"host": "evil.example"},
         {"origin": "http://evil.example"},
         {"sec-fetch-site": "cross-site"},
+        {"host": "["},
+        {"origin": "http://["},
     ],
 )
 def test_a_page_of_another_site_may_not_use_the_browser_of_this_machine(client, headers):
     assert ask(client, "admin", **headers) == 403
+
+
+def test_a_browser_that_knows_a_key_sends_it_for_no_other_site(client, home):
+    """Browsers add a name and password that were typed once to whatever any page makes them send."""
+    _, text = Keys(home.serving_folder).create("screen", ("read", "write", "admin"), NOW)
+    basic = {"authorization": "Basic " + b64encode(f":{text}".encode()).decode()}
+    for said in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
+        assert ask(client, "admin", **basic, **said) == 403
+    assert ask(client, "read", **basic, **{"sec-fetch-site": "cross-site"}) == 200  # a link to the dashboard
+    assert ask(client, "admin", **basic) == 409
+    assert ask(client, "admin", text, origin="http://evil.example") == 409
 
 
 def test_the_rate_is_limited_by_address(home, serve):

@@ -206,6 +206,20 @@ def test_a_release_drops_older_rows_and_lets_users_with_later_ones_wait(use):
     use(work)
 
 
+def test_who_began_to_read_before_a_switch_is_still_answered(use):
+    async def work(store):
+        before = await released(store, "1", ann="one")
+        anew = await store.begin()
+        await store.load(anew, [("ann", score("anew"))])
+        await store.activate(InForce(anew, "1"), since=DAY, drop_before=DAY)  # a deploy of the same release
+        after, store.in_force = store.in_force, before
+        assert await store.scores(["ann"]) == {"ann": score("one")}
+        store.in_force = after
+        assert await store.scores(["ann"]) == {"ann": score("anew")}
+
+    use(work)
+
+
 def test_a_new_day_lets_users_with_rows_wait(use):
     async def work(store):
         await released(store, "1")
@@ -230,6 +244,43 @@ def test_ids_may_hold_anything(use):
         assert {one.user_id for one in await store.waiting(10)} == set(names)
 
     use(work)
+
+
+def test_a_damaged_file_is_told(tmp_path):
+    async def work():
+        store = open_store(None, tmp_path)
+        await store.open()
+        await released(store, "1", **{f"u{number}": "one" * 100 for number in range(2000)})
+        store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (tmp_path / "store.db").write_bytes(b"?" * (tmp_path / "store.db").stat().st_size)
+        for read in (lambda: store.score("u7"), lambda: store.scores(["u7"])):
+            with pytest.raises(StoreUnavailableError, match=r"store\.db"):
+                await read()
+        await store.close()
+
+    asyncio.run(work())
+
+
+def test_redis_keeps_a_row_that_arrives_while_older_ones_are_dropped(redis_url, tmp_path):
+    async def work():
+        store = open_store(redis_url, tmp_path)
+        await store.open()
+        await store._redis.flushall()
+        await store.append([row("old")])
+        read = store._redis.hgetall
+
+        async def read_as_another_arrives(name):
+            found = await read(name)
+            await store.append([row("new", day=NEXT)])
+            return found
+
+        store._redis.hgetall = read_as_another_arrives
+        await store.activate(InForce(await store.begin(), "1"), since=NEXT, drop_before=NEXT)
+        assert [one.key for one in await store.rows(NEXT)] == ['["new"]']
+        assert [one.user_id for one in await store.waiting(10)] == ["ann"]
+        await store.close()
+
+    asyncio.run(work())
 
 
 def test_a_redis_that_would_lose_events_is_refused(tmp_path):

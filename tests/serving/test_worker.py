@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import wait
+from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 
@@ -14,6 +14,7 @@ from pipelines.errors import PurseError
 from serving.engine import Engine
 from serving.worker import EngineProcess, EngineStoppedError
 from tests.serving.releases import SNAPSHOT, day, make_release, random_shop, small_model
+from tests.serving.servers import wait_until
 
 SERVICE = """
 import sys, time
@@ -24,6 +25,18 @@ if __name__ == "__main__":
     process = EngineProcess.open(Path(sys.argv[1]))
     print(*process._pool._processes, flush=True)
     time.sleep(600)
+"""
+
+
+PREPARING = """
+import sys
+from pathlib import Path
+from serving import engines
+from tests.serving import stand_in
+
+if __name__ == "__main__":
+    engines.prepare = stand_in.prepare_for_long
+    engines.prepare_apart(None, Path(sys.argv[1]))
 """
 
 
@@ -54,9 +67,10 @@ def test_a_release_that_cannot_be_read_is_an_error_of_the_caller(tmp_path):
         EngineProcess.open(tmp_path)
 
 
-def test_the_process_ends_with_a_service_that_is_killed(folder, tmp_path: Path):
+@pytest.mark.parametrize("program", [SERVICE, PREPARING], ids=["scoring", "preparing"])
+def test_the_process_ends_with_a_service_that_is_killed(folder, tmp_path: Path, program: str):
     script = tmp_path / "service.py"
-    script.write_text(SERVICE)
+    script.write_text(program)
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen(
         [sys.executable, str(script), str(folder)],
@@ -68,7 +82,8 @@ def test_the_process_ends_with_a_service_that_is_killed(folder, tmp_path: Path):
         assert service.stdout is not None
         worker = int(service.stdout.readline())
         service.send_signal(signal.SIGKILL)
-    until = monotonic() + 20
-    while Path(f"/proc/{worker}").exists() and monotonic() < until:
-        sleep(0.05)
-    assert not Path(f"/proc/{worker}").exists()
+    try:
+        wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the process has ended", seconds=10)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
