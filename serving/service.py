@@ -159,7 +159,8 @@ class Service:
         rows = [row for row in await self.store.rows(first) if row.table == ORDER_LINES.name and row.day < today]
         try:
             engine = await asyncio.shield(current.engine)
-            await asyncio.wrap_future(engine.close_days(from_store(rows)[ORDER_LINES.name]))
+            sold = await asyncio.to_thread(from_store, rows)  # of all users: requests would wait for it
+            await asyncio.wrap_future(engine.close_days(sold[ORDER_LINES.name]))
         except BaseException:
             self.days_changed = True
             raise
