@@ -1,27 +1,35 @@
 """The CNN-LSTM family beside the same network without sequences, on simulated marketplaces.
 
-    python benchmarks/sequence_ablation.py [--users 4000] [--days 150] [--shops 2] [--seeds 3]
+    python benchmarks/sequence_ablation.py [--users 4000] [--days 150] [--shops 2] [--seeds 3] [--ceiling]
 
 Each shop is simulated, loaded and built as `purse backtest` does it. Both networks have the same defaults and learn
 from the snapshots of one retraining, whose labels end before the test window of 28 days. The ablation, `mlp`,
 differs in its reader only: it gets the same features and no sequences. Standard errors are from a bootstrap over users.
+
+`--ceiling` asks instead what timing could tell at best: it gives the ablation what no shop knows, the state of each
+user in the evening before the snapshot, from which the simulation goes on. What else lasts is how users always are.
 """
 
 import argparse
 import os
 import tempfile
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rich.console import Console
 
 from marketplace.plan import Plan
+from marketplace.shop import Shop
 from models import catalog
 from models.comparison import compare
+from models.protocol import LabelledUsers
 from pipelines import build_features
 from pipelines.backtest import own_settings
 from pipelines.ingest import ingest
@@ -33,13 +41,22 @@ from pipelines.split import read_labelled, split
 from pipelines.validate import validate
 
 FIRST, HORIZON = date(2024, 1, 1), 28
+PLAN = ("planning", "plan_days", "plan_days_left")
+HIDDEN = {
+    "nothing": (),
+    "plan": PLAN,
+    "mood": ("mood",),
+    "rhythm": ("waited",),
+    "gone": ("gone",),
+    "all of these": (*PLAN, "mood", "waited", "gone"),
+}
 FAMILIES = {"cnn_lstm": "cnn_lstm", "without sequences": "mlp"}
 
 
-def prepare(home: Path, users: int, days: int, seed: int) -> tuple[Settings, date]:
+def prepare(home: Path, plan: Plan) -> tuple[Settings, date]:
     """Simulate a shop and write its training set; the settings, and the date of the retraining."""
-    end = FIRST + timedelta(days=days)
-    made = simulate(load_settings(), Plan(users, days, seed, FIRST), home / f"shop-{seed}", Console(stderr=True))
+    end = plan.start + timedelta(days=plan.days)
+    made = simulate(load_settings(), plan, home / "shop", Console(stderr=True))
     settings = own_settings(load_settings().with_changes(home=home), made["source"], end, HORIZON, ["cnn_lstm"], None)
     for step in (ingest, validate):
         step(settings, UNDATED + timedelta(days=1), end)
@@ -56,7 +73,8 @@ def measure(settings: Settings, end: date, seeds: int) -> pd.DataFrame:
     said: dict[str, list[pd.DataFrame]] = {name: [] for name in FAMILIES}
     for seed in range(seeds):
         for name, family in FAMILIES.items():
-            network = catalog.build(family, {}, seed=seed, threads=2, horizon_days=HORIZON)
+            # members of a network take the seeds that follow
+            network = catalog.build(family, {}, seed=10 * seed, threads=2, horizon_days=HORIZON)
             said[name].append(network.fit(learn).predict(test.features))
     both = [{name: answers[seed] for name, answers in said.items()} for seed in range(seeds)]
     both.append({name: sum(answers[1:], answers[0]) / seeds for name, answers in said.items()})
@@ -66,25 +84,90 @@ def measure(settings: Settings, end: date, seeds: int) -> pd.DataFrame:
     return found.assign(learned_from=len(learn), users=len(test))
 
 
+def told(
+    users: LabelledUsers, user_id: pd.Series, snapshots: NDArray[np.str_], states: dict[str, pd.DataFrame]
+) -> LabelledUsers:
+    """The users with hidden states as features; `snapshots` says at which each row is."""
+    parts = [states[day].loc[user_id[snapshots == day].astype(int)] for day in dict.fromkeys(snapshots)]
+    added = pd.concat(parts).set_axis(users.features.index)
+    return replace(users, features=users.features.join(added))
+
+
+def hidden_states(plan: Plan, snapshots: list[str]) -> dict[str, pd.DataFrame]:
+    """What no shop knows of its users before each snapshot, by user_id: their state, and whether they left for good."""
+    shop, found = Shop(plan), {}
+    left = shop.truth["left_on_day"].to_numpy()
+    for day in shop.days():
+        snapshot = (plan.start + timedelta(days=day.number + 1)).isoformat()
+        if snapshot in snapshots:
+            state = shop.state.hidden() | {"gone": (left <= day.number + 1).astype(float)}
+            found[snapshot] = pd.DataFrame(state, np.arange(plan.users) + 1)
+    return found
+
+
+def measure_ceiling(settings: Settings, end: date, plan: Plan) -> pd.DataFrame:
+    """The ablation with hidden states beside the ablation as it is."""
+    kept = read_result(settings, end, "split")
+    final, test = sorted(kept["final"]), kept["test"]
+    states = hidden_states(plan, [*final, test])
+    learners, learn = read_labelled(settings, end, [date.fromisoformat(day) for day in final])
+    testers, asked = read_labelled(settings, end, [date.fromisoformat(test)])
+    when, then = np.repeat(final, [kept["rows"][day] for day in final]), np.repeat(test, len(asked))
+    said = {}
+    for name, columns in HIDDEN.items():
+        chosen = {day: state[list(columns)] for day, state in states.items()}
+        network = catalog.build("mlp", {}, seed=0, threads=2, horizon_days=HORIZON)
+        network.fit(told(learn, learners, when, chosen))
+        said[name] = network.predict(told(asked, testers, then, chosen).features)
+    return compare(asked, said)
+
+
+def print_leads(shop: int, found: pd.DataFrame) -> None:
+    """The rows of a shop."""
+    for seed, pair in found.groupby("seed", sort=False):
+        one, other = pair.loc["cnn_lstm"], pair.loc["without sequences"]
+        lead = f"{other.lead_ngini:+.4f} ({other.lead_ngini_se:.4f})"
+        users = f"{one.learned_from:,} | {one.users:,} | {seed}"
+        print(f"| {shop} | {users} | {one.ngini:.4f} | {other.ngini:.4f} | {lead} |", flush=True)
+
+
+def print_ceiling(shop: int, found: pd.DataFrame) -> None:
+    """The rows of a shop."""
+    for name, one in found.iterrows():
+        gain = f"{-one.lead_ngini:+.4f} ({one.lead_ngini_se:.4f})"
+        print(f"| {shop} | {name} | {one.ngini:.4f} | {one.auc:.4f} | {gain} |", flush=True)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("users", 4_000), ("days", 150), ("shops", 2), ("seeds", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--ceiling", action="store_true")
     arguments = parser.parse_args()
     build_features.check = lambda *_: {}  # type: ignore[assignment]
-    print("| shop | rows learned from | users | seed | cnn_lstm | without sequences | lead (standard error) |")
-    print("|---|---|---|---|---|---|---|")
+    if arguments.ceiling:
+        columns = ("shop", "told", "nGini", "AUC", "gain in nGini (standard error)")
+    else:
+        columns = (
+            "shop",
+            "rows learned from",
+            "users",
+            "seed",
+            "cnn_lstm",
+            "without sequences",
+            "lead (standard error)",
+        )
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     began = time.process_time()
     for number in range(arguments.shops):
+        plan = Plan(arguments.users, arguments.days, number, FIRST)
         with tempfile.TemporaryDirectory() as home:
-            settings, end = prepare(Path(home), arguments.users, arguments.days, number)
-            found = measure(settings, end, arguments.seeds)
-        for seed, pair in found.groupby("seed", sort=False):
-            one, other = pair.loc["cnn_lstm"], pair.loc["without sequences"]
-            shop = f"{number} | {one.learned_from:,} | {one.users:,} | {seed}"
-            lead = f"{other.lead_ngini:+.4f} ({other.lead_ngini_se:.4f})"
-            print(f"| {shop} | {one.ngini:.4f} | {other.ngini:.4f} | {lead} |", flush=True)
+            settings, end = prepare(Path(home), plan)
+            if arguments.ceiling:
+                print_ceiling(number, measure_ceiling(settings, end, plan))
+            else:
+                print_leads(number, measure(settings, end, arguments.seeds))
     print(f"\n{time.process_time() - began:.0f} seconds of the processor.")
 
 

@@ -34,6 +34,7 @@ class Shop:
         users: user_id, registered_at, valid_from, age, gender, occupation, city.
         products: product_id, valid_from, category, brand, list_price, unit_cost.
         truth: user_id, budget, wallet_share, taste, left_on_day; see `tables.truth_table`.
+        state: of the users in the evening of the newest day that was drawn.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -45,13 +46,14 @@ class Shop:
         self.users = users_table(plan, self._profiles)
         self.products = products_table(plan, self._catalogue, self._drift)
         self.truth = truth_table(self._profiles, self._habits)
+        self.state = State(plan, self._habits)
 
     def days(self) -> Iterator[Day]:
         """Every day from 0 on. Memory is that of the users and of one day, however many days there are.
 
         Returns that fall beyond the last day are not seen.
         """
-        state = State(self._plan, self._habits)
+        self.state = state = State(self._plan, self._habits)
         returns: dict[int, list[pa.Table]] = {}
         for number in range(self._plan.days):
             state.move()

@@ -27,6 +27,7 @@ PLAN_CONVERSION = (0.2, 2.4)
 """Conversion of such a visit, as a factor: the first at the start, and the second more towards the end."""
 
 NO_PLAN = -1
+LONGEST_WAIT = 5.0  # intervals; who waited longer is told as this
 
 
 class State:
@@ -82,6 +83,22 @@ class State:
         """Take note of orders: a plan ends when something of its category is bought."""
         self._ordered[users] = self._day
         self._category[users[self._category[users] == categories]] = NO_PLAN
+
+    def hidden(self) -> dict[str, np.ndarray]:
+        """What no shop knows of its users in the evening, by name: how near to a purchase they are and why.
+
+        `mood`, standard normal; `planning` (0 or 1), `plan_days` so far and `plan_days_left`, 0 without a plan;
+        `waited`, the time since the last order in the user's own intervals, at most 5, -1 for who has no rhythm.
+        """
+        planning = (self._category != NO_PLAN) & (self._ends > self._day + 1)
+        waited = np.minimum((self._day + 1 - self._ordered) / self._interval, LONGEST_WAIT)
+        return {
+            "mood": self._mood.copy(),
+            "planning": planning.astype(float),
+            "plan_days": np.where(planning, self._day + 1 - self._began, 0.0),
+            "plan_days_left": np.where(planning, self._ends - self._day - 1, 0.0),
+            "waited": np.where(self._habits.rhythm, waited, -1.0),
+        }
 
     def _log_mood(self, users: slice | np.ndarray) -> np.ndarray:
         return np.float32(MOOD_SPREAD) * self._mood[users] - np.float32(MOOD_SPREAD**2 / 2)

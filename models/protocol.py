@@ -16,11 +16,14 @@ class LabelledUsers:
             of floats per user, see `features.sequences`; only networks read them.
         future_spend: net spend in `[snapshot_date, snapshot_date + horizon_days)`, in money; may be below 0.
         purchased: True where the user ordered at all in the horizon.
+        user_id: whose row it is, where that is known: rows of one user at several snapshots say much the same, so what
+            is learned from some of them must not be checked on others.
     """
 
     features: pd.DataFrame
     future_spend: pd.Series
     purchased: pd.Series
+    user_id: pd.Series | None = None
 
     def __len__(self) -> int:
         return len(self.features)

@@ -91,7 +91,7 @@ def read_labelled(
     chosen = table.filter(table.training_date == training_date, table.snapshot_date.isin(snapshots))
     ordered = chosen.order_by(["snapshot_date", "user_id"]).select("user_id", *names, *LABELS)
     frame = ordered.to_pyarrow().to_pandas()  # lists of actions become arrays, which Ibis' own way makes slow
-    labelled = LabelledUsers(frame[names], frame["future_spend"], frame["purchased"])
+    labelled = LabelledUsers(frame[names], frame["future_spend"], frame["purchased"], frame["user_id"])
     return frame["user_id"], labelled
 
 

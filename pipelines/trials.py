@@ -179,4 +179,5 @@ def _rows(users: "LabelledUsers", chosen: NDArray[np.bool_]) -> "LabelledUsers":
         users.features[chosen].reset_index(drop=True),
         users.future_spend[chosen].reset_index(drop=True),
         users.purchased[chosen].reset_index(drop=True),
+        None if users.user_id is None else users.user_id[chosen].reset_index(drop=True),
     )

@@ -80,13 +80,9 @@ def _cnn(
     unroll: bool,  # noqa: ARG001 - nothing recurs
 ) -> "keras.KerasTensor":
     """Two convolutions, then the largest and the mean answer over the user's actions."""
-    from keras import ops
-
     present = _present(steps)
     hidden = _convolution(design, _convolution(design, steps, present, precision), present, precision)
-    count = ops.maximum(ops.sum(present, axis=1), 1.0)
-    mean = ops.sum(hidden, axis=1) / ops.cast(count, hidden.dtype)
-    return ops.concatenate([ops.max(hidden, axis=1), mean], axis=1)
+    return _over_all_actions(hidden, present)
 
 
 def _rnn(design: Design, steps: "keras.KerasTensor", precision: str, unroll: bool) -> "keras.KerasTensor":
@@ -100,16 +96,20 @@ def _rnn(design: Design, steps: "keras.KerasTensor", precision: str, unroll: boo
 
 
 def _cnn_lstm(design: Design, steps: "keras.KerasTensor", precision: str, unroll: bool) -> "keras.KerasTensor":
-    """A convolution, the largest of each two answers, and an LSTM over them.
+    """A convolution; the largest of each two answers and an LSTM over them; beside its last state, the whole at once.
 
+    The last state remembers the newest actions best. The convolution's largest and mean answers over all actions (as in
+    LSTM-FCN, Karim et al. 2018) say how the user is at all, so that the memory is left for what hangs on the order.
     cuDNN's LSTM is left aside: it refuses 16-bit floats and is slower than the plain one at large batches.
     """
-    from keras import layers
+    from keras import layers, ops
 
     present = _present(steps)
-    hidden = layers.MaxPooling1D(padding="same", dtype=precision)(_convolution(design, steps, present, precision))
+    answers = _convolution(design, steps, present, precision)
+    hidden = layers.MaxPooling1D(padding="same", dtype=precision)(answers)
     mask = layers.MaxPooling1D(padding="same", dtype="float32")(present)[..., 0] > 0
-    return layers.LSTM(design.memory, use_cudnn=False, unroll=unroll, dtype=precision)(hidden, mask=mask)
+    last = layers.LSTM(design.memory, use_cudnn=False, unroll=unroll, dtype=precision)(hidden, mask=mask)
+    return ops.concatenate([last, _over_all_actions(answers, present)], axis=1)
 
 
 _READERS = {"cnn": _cnn, "rnn": _rnn, "cnn_lstm": _cnn_lstm}
@@ -118,6 +118,15 @@ _READERS = {"cnn": _cnn, "rnn": _rnn, "cnn_lstm": _cnn_lstm}
 def _present(steps: "keras.KerasTensor") -> "keras.KerasTensor":
     """The last channel: 1 where there is an action; shape (users, length, 1)."""
     return steps[..., -1:]
+
+
+def _over_all_actions(answers: "keras.KerasTensor", present: "keras.KerasTensor") -> "keras.KerasTensor":
+    """The largest and the mean answer of each filter; answers are 0 where there is no action, and never below."""
+    from keras import ops
+
+    count = ops.maximum(ops.sum(present, axis=1), 1.0)
+    mean = ops.sum(answers, axis=1) / ops.cast(count, answers.dtype)
+    return ops.concatenate([ops.max(answers, axis=1), mean], axis=1)
 
 
 def _convolution(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import keras
 
 HELD_OUT = 0.1
-"""Share of the training rows that decides when to stop if there is no validation set."""
+"""Share of the training users that decides when to stop if there is no validation set."""
 
 CHUNK = 16_384
 """Users predicted at a time."""
@@ -59,7 +59,7 @@ class SpendNetwork(Design, SpendModel):
     head: Literal["two_part", "ziln"] = "two_part"
     length: int = 32
     batch: int = 1_024
-    epochs: int = 8
+    epochs: int = 16
     patience: int = 2
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
@@ -85,7 +85,7 @@ class SpendNetwork(Design, SpendModel):
         self.history, self.weights, self._built = [], [], None
         for member in range(self.members):
             rows = np.random.default_rng([self.seed, member]).permutation(len(training))[: self.max_rows]
-            self._fit_member(member, self._data(training, rows), check)
+            self._fit_member(member, *self._parts(training, np.sort(rows), check, self.seed + member))
         return self
 
     @override
@@ -123,13 +123,11 @@ class SpendNetwork(Design, SpendModel):
             self._built = networks
         return self._built
 
-    def _fit_member(self, member: int, learn: Data, check: Data | None) -> None:
+    def _fit_member(self, member: int, learn: Data, check: Data) -> None:
         import keras
 
         seed = self.seed + member
         keras.utils.set_random_seed(seed)
-        if check is None:
-            learn, check = _parted(learn, seed)
         schedule = Schedule(self.batch, self.epochs, self.patience, self.learning_rate, self.weight_decay, seed)
         network = self._network(learn[0], "mixed_bfloat16" if on_gpu() else "float32", unroll=on_gpu())
         folder = self.checkpoints / f"member-{member}" if self.checkpoints else None
@@ -137,9 +135,16 @@ class SpendNetwork(Design, SpendModel):
         self.history.append(train(network, self._head, learn, check, schedule, checkpoints=folder, watch=watch))
         self.weights.append(network.get_weights())
 
+    def _parts(self, users: LabelledUsers, rows: NDArray[np.intp], check: Data | None, seed: int) -> tuple[Data, Data]:
+        """Data to learn from and to check on; without one for checking, that of users who are held out of `rows`."""
+        if check is not None:
+            return self._data(users, rows), check
+        aside = held_out(users, rows, seed)
+        return self._data(users, rows if aside.all() else rows[~aside]), self._data(users, rows[aside])
+
     def _data(self, users: LabelledUsers, rows: NDArray[np.intp] | None = None) -> Data:
         """Inputs and targets of the users, or of those in `rows` (positions)."""
-        chosen = slice(None) if rows is None else np.sort(rows)
+        chosen = slice(None) if rows is None else rows
         inputs = self.encoder.transform(users.features.iloc[chosen])
         return inputs, self._targets(users)[chosen]
 
@@ -154,14 +159,23 @@ class SpendNetwork(Design, SpendModel):
         return build(self, shapes, categories, self._head.outputs, precision, unroll=unroll)
 
 
-def _parted(data: Data, seed: int) -> tuple[Data, Data]:
-    """Set `HELD_OUT` of the users aside; of too few to part, all learn and all decide."""
-    inputs, targets = data
-    aside = np.random.default_rng(seed).random(len(targets)) < HELD_OUT
-    if not aside.any() or aside.all():
-        return data, data
-    learn = {name: values[~aside] for name, values in inputs.items()}, targets[~aside]
-    return learn, ({name: values[aside] for name, values in inputs.items()}, targets[aside])
+def held_out(users: LabelledUsers, rows: NDArray[np.intp], seed: int) -> NDArray[np.bool_]:
+    """Which of the rows decide when to stop: those of `HELD_OUT` of the users, drawn at random.
+
+    All rows of a user go to one side. The labels of neighbouring snapshots overlap, so a network that has seen one row
+    of a user knows much of the next one's label: on rows drawn at random the loss falls for as long as it trains.
+
+    Args:
+        users: where `user_id` is not known, each row counts as a user.
+        rows: positions in them.
+        seed: of the draw.
+
+    Returns:
+        True where a row decides; at least one user does, and a single one is all there is.
+    """
+    number, known = pd.factorize(rows if users.user_id is None else users.user_id.iloc[rows])
+    chance = np.random.default_rng(seed).random(len(known))
+    return (chance <= np.quantile(chance, HELD_OUT))[number]
 
 
 def _outputs(network: "keras.Model", inputs: Arrays) -> Floats:

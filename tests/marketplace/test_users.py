@@ -91,6 +91,27 @@ def test_a_plan_raises_visits_and_ends_with_its_purchase_or_its_day(many):
     assert not (state.planned(everyone, np.ones(plan.users)) != NO_PLAN).any()
 
 
+def test_what_is_hidden_is_told_as_it_is_in_the_evening(many):
+    plan, _, habits = many
+    state = State(plan, habits)
+    for _ in range(20):
+        state.move()
+    evening = state.hidden()
+    planning = evening["planning"] == 1
+    assert (evening["plan_days"][planning] >= 1).all()
+    assert (evening["plan_days_left"][planning] >= 1).all()
+    assert not evening["plan_days"][~planning].any()
+    assert ((evening["waited"] == -1) == ~habits.rhythm).all()
+    assert abs(evening["mood"].mean()) < 0.05
+    buyers = np.flatnonzero(habits.rhythm)[:10]
+    state.order(buyers, np.zeros(10, int))
+    expected = np.minimum(habits.visits[buyers] * habits.conversion[buyers], 5)
+    np.testing.assert_allclose(state.hidden()["waited"][buyers], np.maximum(expected, 1e-5), rtol=1e-3)
+    state.move()
+    still = state.planned(np.arange(plan.users), np.zeros(plan.users)) != NO_PLAN
+    assert still[planning].mean() > 0.99  # but for plans that were bought
+
+
 def test_a_mood_has_mean_one_and_lasts_for_weeks(many):
     plan, _, habits = many
     state, weeks = State(plan, habits), []

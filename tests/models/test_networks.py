@@ -19,6 +19,7 @@ from models.gini import normalized_gini
 from models.networks.architectures import Design, build
 from models.networks.encoding import NetworkEncoder, SequenceEncoder, padded
 from models.networks.heads import HEADS, ziln_loss
+from models.networks.spend_network import HELD_OUT, held_out
 from models.networks.training import Data, Epoch, Schedule, train
 
 LISTS = [[1.0, 2.0, 3.0], None, [4.0], [], [5.0, np.nan]]
@@ -179,6 +180,22 @@ def test_the_ngini_of_an_epoch_is_that_of_what_the_weights_say():
     outputs = network.predict_on_batch(held_out[0]).astype(np.float64)
     expected = expit(outputs[:, 0]) * np.minimum(HEADS["ziln"].amount(outputs), data[1][:, 1].max())
     assert epoch["validation_ngini"] == pytest.approx(normalized_gini(held_out[1][:, 1], expected), abs=1e-4)
+
+
+def test_users_who_decide_when_to_stop_have_no_row_to_learn_from(users):
+    training, rows = users(1_000), np.arange(0, 1_000, 2)
+    named = replace(training, user_id=pd.Series([f"u{row % 200}" for row in range(1_000)]))
+    aside = held_out(named, rows, seed=0)
+    names = named.user_id.iloc[rows]
+    assert not set(names[aside]) & set(names[~aside])
+    assert names[aside].nunique() == HELD_OUT * names.nunique()
+    each_its_own = replace(named, user_id=pd.Series(range(1_000)))
+    np.testing.assert_array_equal(held_out(training, rows, 0), held_out(each_its_own, rows, 0))
+
+
+@pytest.mark.parametrize(("count", "aside"), [(1, 1), (2, 1), (5, 1), (100, 10)])
+def test_of_any_number_of_users_somebody_decides(users, count, aside):
+    assert held_out(users(count), np.arange(count), seed=0).sum() == aside
 
 
 def test_who_watches_is_told_every_epoch_those_of_a_resumed_run_too(tmp_path):
