@@ -34,9 +34,9 @@ def user_event_day(events: ir.Table, prices: ir.Table) -> ir.Table:
         prices: of the 28 days before each day of the events, from `features.user_day.category_prices`.
     """
     levelled = price_levels(_log_list_prices(events), prices, "view_level")
-    is_type = {name: levelled.event_type == event_type for name, event_type in MEASURES.items()}
+    counts = {name: levelled.count(where=levelled.event_type == kind) for name, kind in MEASURES.items()}
     return levelled.group_by(["user_id", "day"]).aggregate(
-        **{name: condition.sum().cast("float64") for name, condition in is_type.items()},
+        **{name: count.cast("float64") for name, count in counts.items()},
         dwell_seconds=levelled.dwell_seconds.sum().fill_null(0.0),
         sessions=levelled.session_id.nunique().cast("float64"),
         view_level=levelled.view_level.sum(),

@@ -119,8 +119,7 @@ def price_levels(rows: ir.Table, prices: ir.Table, name: str) -> ir.Table:
         prices: of those days, from `category_prices`.
         name: of the column.
     """
-    asked = rows.filter(rows.log_price.notnull()).select("category", "day").distinct()
-    joined = rows.left_join(_price_reference(prices, asked), ["category", "day"])
+    joined = rows.left_join(_price_reference(prices), ["category", "day"])
     return joined.select(*rows.columns, **{name: (joined.log_price - joined["mean"]) / joined.spread})
 
 
@@ -130,9 +129,16 @@ def _log_prices(lines: ir.Table) -> ir.Table:
     return lines.mutate(log_price=ibis.ifelse(bought, lines.unit_price, ibis.null("float64")).ln())
 
 
-def _price_reference(prices: ir.Table, asked: ir.Table) -> ir.Table:
-    """`mean` and `spread` of a category's log prices in the 28 days before a `day`, at least of those in `asked`."""
-    quiet = asked.anti_join(prices, ["category", "day"])
+def _price_reference(prices: ir.Table) -> ir.Table:
+    """`mean` and `spread` of each category's log prices in the 28 days before a `day`, of all days that can have any.
+
+    Which of them the rows ask for is not looked up: that would read the whole log twice.
+    """
+    dated = prices.select("day").distinct()
+    later = dated.mutate(after=ibis.range(1, PRICE_REFERENCE_DAYS + 1).unnest())
+    days = later.select(day=(later.day + later.after.as_interval("D")).cast(prices.day.type())).distinct()
+    every = prices.select("category").distinct().cross_join(days)
+    quiet = every.anti_join(prices, ["category", "day"])
     daily = prices.union(quiet.mutate(n=0.0, total=0.0, squares=0.0).select(*prices.columns))
     before = ibis.window(
         group_by="category",
