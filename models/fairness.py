@@ -16,13 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import false_discovery_control, norm, rankdata
 
 from models.gini import Floats, floats, groups
+from models.judged import JUDGED
 from models.metrics import true_tiers
 
 Estimate: TypeAlias = tuple[float, Floats]
 """A measure and the influence of each user on it; NaN where the users don't define it."""
-
-JUDGED = ("bias", "ngini", "auc", "high_recall")
-"""Measures whose differences are tested."""
 
 FALSE_DISCOVERIES = 0.05
 """Share of the flagged differences that may be chance (Benjamini & Hochberg 1995), over all groups and measures."""

@@ -3,9 +3,12 @@
 It is an artifact of the retraining's run, so that whoever loads the model later can ask it the same and compare.
 """
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
-from models.purchasing_power import PurchasingPower
+if TYPE_CHECKING:  # who only looks for the file, as the service does, needs neither
+    import pandas as pd
+
+    from models.purchasing_power import PurchasingPower
 
 CANARY_FILE = "canary.parquet"
 USERS = 256
@@ -13,7 +16,9 @@ SAID = ("expected_spend", "spend_low", "spend_high", "purchase_probability", "sc
 """Columns of what the model said, as `said_<name>`; the features have their own names."""
 
 
-def canary_set(user_id: pd.Series, features: pd.DataFrame, said: pd.DataFrame, model: PurchasingPower) -> pd.DataFrame:
+def canary_set(
+    user_id: "pd.Series", features: "pd.DataFrame", said: "pd.DataFrame", model: "PurchasingPower"
+) -> "pd.DataFrame":
     """Up to `USERS` users, evenly over the range of the scores so that every tier is among them.
 
     Args:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from models.fairness import FALSE_DISCOVERIES, JUDGED
+from models.fairness import FALSE_DISCOVERIES
 from models.intervals import COVERAGE
+from models.judged import JUDGED
 from pipelines.card_facts import Facts, Section, number, records, table
 
 SHOWN = {

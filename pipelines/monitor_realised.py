@@ -1,6 +1,6 @@
 """Whether the champion kept its promise: the newest scored snapshot whose horizon is over, against the evaluation."""
 
-from datetime import date, timedelta
+from datetime import date
 from math import hypot
 from typing import Any, NamedTuple
 
@@ -11,11 +11,10 @@ from models.drift import MIN_ROWS
 from models.gini import standard_error
 from models.metrics import measure
 from pipelines import lake, tracking
+from pipelines.matured import PROMISED, newest_matured
 from pipelines.monitor_reference import rows_of
 from pipelines.settings import Settings
-from pipelines.snapshots import is_matured
 
-PROMISED = ("test_ngini", "test_ngini_low", "test_ngini_high", "test_bias", "test_decile_wape")
 ERRORS = 2.0
 """Standard errors that a difference of nGini must exceed."""
 
@@ -77,15 +76,6 @@ def measure_realised(settings: Settings, snapshot_date: date) -> Realised | str:
         ("decile_wape", measures["decile_wape"], promised["test_decile_wape"] + margin),
     ]
     return Realised(matured, version, checks, measures)
-
-
-def newest_matured(settings: Settings, snapshot_date: date) -> date | None:
-    """The newest scored snapshot whose horizon is over in the data before `snapshot_date`; None if there is none."""
-    known = [day for day in lake.days(settings, "raw/order_lines") if day < snapshot_date]
-    horizon_days, scored = settings.horizon_days, lake.days(settings, "predictions", "snapshot_date")
-    latest = snapshot_date - timedelta(days=horizon_days)
-    over = [day for day in scored if day <= latest and known and is_matured(known[-1], day, horizon_days)]
-    return over[-1] if over else None
 
 
 def _promised(settings: Settings, version: str) -> dict[str, float] | None:

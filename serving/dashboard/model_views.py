@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from features.definitions import FEATURES
-from models.fairness import JUDGED
+from models.judged import JUDGED
 from pipelines import links
 from pipelines.errors import PurseError
-from pipelines.monitor_realised import PROMISED
+from pipelines.matured import PROMISED
 from pipelines.registry import CHAMPION
 from serving.dashboard import charts
 from serving.dashboard import trust as lake_trust

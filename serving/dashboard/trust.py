@@ -6,7 +6,7 @@ from typing import Any
 
 from features.schema import TABLES
 from pipelines import lake, lake_log
-from pipelines.monitor_realised import newest_matured
+from pipelines.matured import newest_matured
 from pipelines.settings import Settings
 
 ALARM, REALISED = "alarm", "realised"

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
-from models.fairness import JUDGED, compare
+from models.fairness import compare
 from models.gini import normalized_gini
+from models.judged import JUDGED
 from models.metrics import area_under_roc
 
 SHARES = {"high": 0.25, "mid": 0.25}
