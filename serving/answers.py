@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CHUNK = 5_000
 ANN: dict[str, Any] = {
-    "user_id": "1069",
+    "user_id": "00001069",
     "score": 87.4,
     "tier": "high",
     "expected_spend": 1240.5,

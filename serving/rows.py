@@ -35,7 +35,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "order_id": "o-17",
         "product_id": "4710265849066",
         "line": 1,
-        "user_id": "1069",
+        "user_id": "00001069",
         "ordered_at": "2001-03-01T09:30:00",
         "quantity": 2,
         "unit_price": 49.5,
@@ -43,7 +43,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "events": {
         "event_id": "e-1",
-        "user_id": "1069",
+        "user_id": "00001069",
         "occurred_at": "2001-03-01T09:29:00",
         "event_type": "view",
         "product_id": "4710265849066",

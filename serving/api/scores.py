@@ -24,7 +24,7 @@ from serving.store import StoredScore
 JSON = "application/json"
 InPath = Annotated[
     str,
-    Path(min_length=1, max_length=LONGEST_TEXT, description="the shop's id of the user", examples=["1069"]),
+    Path(min_length=1, max_length=LONGEST_TEXT, description="the shop's id of the user", examples=["00001069"]),
     AfterValidator(storable),
 ]
 Profile = row_model(USERS, "Profile", "user_id", "valid_from")
@@ -40,7 +40,7 @@ def router(settings: Settings) -> APIRouter:
     class Ids(BaseModel):
         """Whose scores are wanted."""
 
-        model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"user_ids": ["1069", "1113"]}})
+        model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"user_ids": ["00001069", "00001113"]}})
 
         user_ids: list[UserId] = Field(min_length=1, max_length=limits.max_ids)
 

@@ -12,9 +12,9 @@ from fastapi.responses import StreamingResponse
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from serving.clock import wall
-from serving.dashboard import model_views, people, views
+from serving.dashboard import model_views, people, user_views
+from serving.dashboard.newest_population import Populations
 from serving.dashboard.pages import Pages
-from serving.dashboard.populations import Populations
 from serving.dashboard.problems import Unavailable, UnknownChoice, UnknownUser, UnknownVersion
 from serving.dashboard.registry_view import RegistryView
 
@@ -81,7 +81,7 @@ def router(
     @pages.get("/")
     def today(request: Request) -> Response:
         choice = _choice(request)
-        return dashboard.page("today.html", "Nothing to show yet", lambda: views.today(dashboard, choice))
+        return dashboard.page("today.html", "Nothing to show yet", lambda: user_views.today(dashboard, choice))
 
     @pages.get("/trust")
     def trust() -> Response:
@@ -97,7 +97,7 @@ def router(
 
     @pages.get("/users")
     def users(user_id: str = "") -> Response:
-        return dashboard.page("users.html", "Nothing to show yet", lambda: views.user(dashboard, user_id.strip()))
+        return dashboard.page("users.html", "Nothing to show yet", lambda: user_views.user(dashboard, user_id.strip()))
 
     @pages.get("/users.csv")
     def users_csv(request: Request) -> Response:
