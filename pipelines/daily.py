@@ -98,7 +98,8 @@ def _state(log: DeltaTable) -> dict[str, str]:
 def _rows(raw: Raw, table: Daily, days: list[date]) -> pa.RecordBatchReader:
     """A stream of the rows of these days, computed a portion at a time."""
     # the lake is asked before the stream begins: the library that draws from it cannot be called meanwhile
-    portions = [_reduced(raw, table, portion) for portion in _portions(raw, table, days)]
+    prices = _prices(raw, days) if table.priced else None
+    portions = [_reduced(raw, table, portion, prices) for portion in _portions(raw, table, days)]
     first = lake.stream(raw.connection, portions[0])
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -109,14 +110,22 @@ def _rows(raw: Raw, table: Daily, days: list[date]) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(first.schema, batches())
 
 
-def _reduced(raw: Raw, table: Daily, days: list[date]) -> ir.Table:
+def _reduced(raw: Raw, table: Daily, days: list[date], prices: ir.Table | None) -> ir.Table:
     described = user_day.categorised_lines if table.log == "order_lines" else event_day.catalogued_events
     rows = described(raw.read(table.log, days), raw.products)
-    if not table.priced:
+    if prices is None:
         return table.reduce(rows)
-    before = {day - A_DAY * (n + 1) for day in days for n in range(user_day.PRICE_REFERENCE_DAYS)}
-    lines = user_day.categorised_lines(raw.read("order_lines", before), raw.products)
-    return table.reduce(rows, user_day.category_prices(lines))
+    first, last = min(days, default=date.max) - A_DAY * user_day.PRICE_REFERENCE_DAYS, max(days, default=date.min)
+    return table.reduce(rows, prices.filter(prices.day >= first, prices.day < last))
+
+
+def _prices(raw: Raw, days: list[date]) -> ir.Table:
+    """What these days' prices are compared with, computed once for all portions and both tables that read it."""
+    before = frozenset(day - A_DAY * (n + 1) for day in days for n in range(user_day.PRICE_REFERENCE_DAYS))
+    if ("prices", before) not in raw.opened:
+        lines = user_day.categorised_lines(raw.read("order_lines", before), raw.products)
+        raw.opened["prices", before] = lake.hold(raw.connection, user_day.category_prices(lines))
+    return raw.opened["prices", before]
 
 
 def _portions(raw: Raw, table: Daily, days: list[date]) -> list[list[date]]:

@@ -34,7 +34,7 @@ class Raw:
         logs: what the first stage reads, by name, as opened.
         products: `product_versions`; None where the source has no products.
         compared: the logs that were opened to compare with and the changes of products found, each once.
-        opened: what `read` gave, by name and days.
+        opened: what `read` gave and what was computed of it, by name and days.
     """
 
     settings: Settings
