@@ -10,8 +10,6 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.spatial.distance import jensenshannon
-from scipy.stats import median_abs_deviation
 
 WEEKS = 8
 """Of which the same weekday is looked at for the volume of a day."""
@@ -54,6 +52,8 @@ def volume(rows: Mapping[date, int], day: date) -> float:
     counts = [rows.get(one, 0) for one in past if one >= begun]
     if len(counts) < FEW_WEEKS:
         return float("nan")
+    from scipy.stats import median_abs_deviation  # seconds, which who only reads the rules need not wait
+
     median = float(np.median(counts))
     deviation = float(median_abs_deviation(counts, scale="normal"))
     spread = max(deviation, float(np.sqrt(median)), LEAST_SPREAD * median, 1.0)
@@ -71,6 +71,9 @@ def shift(counts: NDArray[np.float64]) -> NDArray[np.float64]:
         before, divided by the largest that is usual: the median of the distances of these days to their sum and
         `SPREADS` scaled median absolute deviations. NaN where too few rows or days are known.
     """
+    from scipy.spatial.distance import jensenshannon
+    from scipy.stats import median_abs_deviation
+
     found = np.full(len(counts), np.nan)
     enough = counts.sum(axis=1) >= MIN_ROWS
     for day in np.flatnonzero(enough):
@@ -105,6 +108,8 @@ def shift_between(before: NDArray[np.float64], now: NDArray[np.float64]) -> floa
     """The distance of two distributions in parts of `LEAST_SHIFT`, where no other is known; NaN for too few rows."""
     if min(before.sum(), now.sum()) < MIN_ROWS:
         return float("nan")
+    from scipy.spatial.distance import jensenshannon
+
     return float(jensenshannon(before, now, base=2)) / LEAST_SHIFT
 
 

@@ -15,7 +15,9 @@ from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pyspark.sql import DataFrame as SparkFrame
+
+PART = 50_000
+"""Users that a model is asked about at a time: with their sequences a few hundred MB, and enough to keep it busy."""
 
 Ask = Callable[["pd.DataFrame"], "pd.DataFrame"]
 """A method of a model that takes users and answers with as many rows."""
@@ -35,29 +37,33 @@ def connect(settings: Settings) -> SQLBackend:
     return spark.connect(settings)
 
 
-def users(connection: SQLBackend, rows: ir.Table) -> "pd.DataFrame | SparkFrame":
-    """Rows of users for `answers`: a pandas frame in this process, or a frame of Spark that is not computed yet."""
-    return rows.to_pyarrow().to_pandas() if connection.name == "duckdb" else connection.frame(rows)
-
-
-def answers(rows: "pd.DataFrame | SparkFrame", ask: Ask, columns: str) -> "pd.DataFrame":
+def answers(connection: SQLBackend, rows: ir.Table, ask: Ask, columns: str) -> "pd.DataFrame":
     """What a model answers for users, computed where they are: user_id first, ordered by user_id.
 
+    Only the answers are held for all users at once; what the model reads comes a part at a time.
+
     Args:
-        rows: from `users`, with `user_id` and what the model reads.
+        connection: from `connect`.
+        rows: at least one, with `user_id` and what the model reads.
         ask: the question.
         columns: of the answer, as Spark declares them.
     """
     import pandas as pd
 
-    if isinstance(rows, pd.DataFrame):
-        rows = rows.sort_values("user_id", ignore_index=True)
-        found = ask(rows.drop(columns="user_id"))
-        found.insert(0, "user_id", rows["user_id"])
-        return found
-    from pipelines.spark_score import answers as by_workers
+    if connection.name == "duckdb":
+        parts = connection.con.sql(connection.compile(rows)).to_arrow_reader(PART)
+        found = pd.concat([_answer(ask, part.to_pandas()) for part in parts if part.num_rows])
+    else:
+        from pipelines.spark_score import answers as by_workers
 
-    return by_workers(rows, ask, columns).sort_values("user_id", ignore_index=True)
+        found = by_workers(connection.frame(rows), ask, columns)
+    return found.sort_values("user_id", ignore_index=True)
+
+
+def _answer(ask: Ask, users: "pd.DataFrame") -> "pd.DataFrame":
+    found = ask(users.drop(columns="user_id"))
+    found.insert(0, "user_id", users["user_id"])
+    return found
 
 
 def _require_spark() -> None:

@@ -66,9 +66,8 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
     _require_features(settings, snapshot_date, model)
     connection = engine.connect(settings)
     known = _rows(connection, settings, "features", snapshot_date).select("user_id", *model.feature_names)
-    users = engine.users(connection, known)
     level = forecast_level(settings, snapshot_date)
-    said = engine.answers(users, model.blend_and_reasons, ANSWERS)
+    said = engine.answers(connection, known, model.blend_and_reasons, ANSWERS)
     model = model.at_level(said["blend"].to_numpy(), level.expected)
     scores = model.finished(said.drop(columns="user_id"))
     scores.insert(0, "user_id", said["user_id"])
@@ -162,8 +161,8 @@ def _with_cold_start(
             "that could not. Train and promote a new one."
         )
         return scores, [unscored]
-    attributes = engine.users(connection, _rows(connection, settings, WITHOUT_ORDERS, snapshot_date))
-    cold = engine.answers(attributes, model.predict_without_orders, COLD_ANSWERS)
+    attributes = _rows(connection, settings, WITHOUT_ORDERS, snapshot_date)
+    cold = engine.answers(connection, attributes, model.predict_without_orders, COLD_ANSWERS)
     return pd.concat([scores, cold]).sort_values("user_id", ignore_index=True), []
 
 

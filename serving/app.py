@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,6 +46,8 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again would hold up requests for a tenth of a second
         working = [asyncio.create_task(rescoring.keep_scoring(service)), asyncio.create_task(_catch_up(service))]
         try:
             yield
