@@ -77,7 +77,10 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     for snapshot in stale:
         rows = _held(connection, daily, snapshot, wanted, channels, parts)
         if snapshot == snapshots[-1]:
-            report = check(settings, rows.drop(lists).to_pyarrow().to_pandas(), "features", snapshot)
+            numbers = (
+                rows.drop(lists).to_pyarrow().to_pandas(split_blocks=True, self_destruct=True)
+            )  # one copy, not three
+            report = check(settings, numbers, "features", snapshot)
         built[snapshot.isoformat()] = inputs[snapshot]
         kept, opened = {"snapshots": json.dumps(built)}, partial(lake.stream, connection, rows)
         lake.replace(settings, "features", opened, "snapshot_date", snapshot, snapshot + timedelta(days=1), kept)

@@ -51,7 +51,7 @@ def answers(connection: SQLBackend, rows: ir.Table, ask: Ask, columns: str) -> "
     import pandas as pd
 
     if connection.name == "duckdb":
-        parts = connection.con.sql(connection.compile(rows)).to_arrow_reader(PART)
+        parts = lake.stream(connection, rows, PART)
         found = pd.concat([_answer(ask, part.to_pandas()) for part in parts if part.num_rows])
     else:
         from pipelines.spark_score import answers as by_workers

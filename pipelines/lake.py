@@ -88,11 +88,11 @@ def release(connection: Backend, table: ir.Table) -> None:
         connection.raw_sql(f"DROP TABLE {table.get_name()}")
 
 
-def stream(connection: Backend, table: ir.Table) -> pa.RecordBatchReader:
+def stream(connection: Backend, table: ir.Table, batch_rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
     """Compute an expression and hand its rows over as they come; Ibis' own way calls what DuckDB 2 no longer has."""
     if connection.name == "pyspark":
-        return connection.to_pyarrow_batches(table, chunk_size=BATCH_ROWS)
-    return connection.con.sql(connection.compile(table)).to_arrow_reader(BATCH_ROWS)
+        return connection.to_pyarrow_batches(table, chunk_size=batch_rows)
+    return connection.con.sql(connection.compile(table)).to_arrow_reader(batch_rows)
 
 
 def replace(

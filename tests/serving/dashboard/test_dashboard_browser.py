@@ -18,6 +18,9 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+PATIENCE = 90_000
+"""Milliseconds that a page may take where other tests have the machine."""
+
 PAGES = {"/": 2, "/trust": 2, "/model": 1, "/users": 0, "/users?user_id=user-07": 1, "/card": 0}
 """Every page and how many charts it has."""
 
@@ -76,6 +79,7 @@ def open_page(browser, address):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
@@ -190,6 +194,7 @@ def framed(port: int, address: str):
 def test_airflow_may_frame_it_and_its_links_say_where_they_lead(browser, address, airflow_port):
     with framed(airflow_port, address) as airflow:
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
         page.goto(airflow)
         frame = page.frame_locator("iframe")
         frame.get_by_role("heading", name="Purchasing power today").wait_for()
@@ -203,6 +208,7 @@ def test_airflow_may_frame_it_and_its_links_say_where_they_lead(browser, address
 def test_nobody_else_may_frame_it(browser, address):
     with framed(free_port(), address) as stranger:
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
         said = []
         page.on("console", lambda message: said.append(message.text))
         page.goto(stranger)

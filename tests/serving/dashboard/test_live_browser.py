@@ -15,7 +15,12 @@ from pipelines.settings import Settings, load_settings
 from serving.app import create_app
 from serving.engines import Engines
 from serving.worker import EngineProcess
-from tests.serving.dashboard.test_dashboard_browser import browser, pytestmark, served  # noqa: F401 - a fixture, a mark
+from tests.serving.dashboard.test_dashboard_browser import (  # noqa: F401 - a fixture, a mark
+    PATIENCE,
+    browser,
+    pytestmark,
+    served,
+)
 from tests.serving.releases import SNAPSHOT, daily, day, features_of, line, make_release, random_shop, small_model
 from tests.serving.servers import free_port, wait_until
 
@@ -44,6 +49,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_a_users_page_shows_another_score_after_an_order(browser, address):  # noqa: F811
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(f"{address}/users?user_id={USER}")
     shown = page.locator(".lead")
     assert "Live" not in shown.inner_text()
