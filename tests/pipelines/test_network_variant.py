@@ -38,7 +38,7 @@ def test_a_network_that_is_pruned_to_ruin_is_not_promoted(network_shop, snapshot
     whole = retrain(network_shop, snapshot_date, "2020-03-29-00000001")
     assert whole["outcome"] == "first_champion"
     ruined = network_shop.with_changes(
-        training__network_variant="pruned", training__network_sparsity=0.97, promotion__min_ngini=-1.0
+        training__network_variant="pruned", training__network_sparsity=0.999, promotion__min_ngini=-1.0
     )
     result = retrain(ruined, snapshot_date, "2020-03-29-00000002")
     assert (result["outcome"], result["promoted"]) == ("no_gain", False)
