@@ -34,6 +34,7 @@ def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[
 
     from models.catalog import is_network
 
+    example = as_json_brings(example)
     packages = PACKAGES + (NETWORK_PACKAGES if any(map(is_network, families)) else ())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{NAME}.pkl"
@@ -48,6 +49,16 @@ def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[
             input_example=example,
         )
     return str(logged.model_uri)
+
+
+def as_json_brings(example: "pd.DataFrame") -> "pd.DataFrame":
+    """The example with lists of 64-bit floats: a signature of 32 bits would refuse whatever is sent as JSON."""
+    import numpy as np
+
+    from models.encoding import SEQUENCE
+
+    lists = [name for name in example.columns if name.startswith(SEQUENCE)]
+    return example.assign(**{name: example[name].map(lambda of: np.asarray(of, np.float64)) for name in lists})
 
 
 def load_model(settings: Settings, model_uri: str) -> "PurchasingPower":
