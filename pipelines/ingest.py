@@ -9,7 +9,7 @@ import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from features.schema import TABLES
-from pipelines import lake
+from pipelines import lake, same_rows
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
 from pipelines.settings import Settings
@@ -94,7 +94,7 @@ def _stage(settings: Settings, name: str, rows: DuckDBPyRelation, start: date, e
     undated_days = (lake.UNDATED, lake.UNDATED + A_DAY)
     for first, last in (*_portions(counts, start, end), undated_days):
         portion = rows.filter(f"day >= DATE '{first}' AND day < DATE '{last}'").order("day, source_file, source_line")
-        lake.replace_changed(settings, f"staging/{name}", portion.to_arrow_table(), first, last)
+        same_rows.replace_changed(settings, f"staging/{name}", portion.to_arrow_table(), first, last)
     return {"rows": sum(counts.values()) + undated, "days": len(counts)}
 
 

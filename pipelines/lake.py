@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 from ibis.backends.duckdb import Backend
@@ -136,41 +134,6 @@ def replace_days(
     """
     names = ", ".join(f"'{day.isoformat()}'" for day in sorted(days)) if days is not None else None
     _write(settings, table, rows, "day", names and f"day IN ({names})", metadata)
-
-
-def replace_changed(settings: Settings, table: str, rows: pa.Table, start: date, end: date) -> int:
-    """Replace the days with `start <= day < end` whose rows differ from those that are there, in one commit.
-
-    Days with the same rows keep their files, so that nothing that was computed from them is computed again.
-
-    Returns:
-        How many days differ.
-
-    Raises:
-        PurseError: the commit failed; the previous version stays in force.
-    """
-    connection, new = connect(), ibis.memtable(rows)
-    if not exists(settings, table):
-        replace(settings, table, rows, "day", start, end)
-        return len(rows["day"].unique())
-    delta = open_table(settings, table)
-    held = [day for day in lake_log.files(delta) if start <= day < end]
-    old = read_opened(connection, delta, held)
-    before, after = (_fingerprints(connection, one) for one in (old, new))
-    changed = {day for day in {*before, *after} if before.get(day) != after.get(day)}
-    if set(old.columns) != set(new.columns):
-        changed = {*before, *after}
-    if changed:
-        chosen = rows.filter(pc.is_in(rows["day"], pa.array(sorted(changed), pa.date32())))
-        replace_days(settings, table, chosen.to_reader, changed, {})
-    return len(changed)
-
-
-def _fingerprints(connection: Backend, rows: ir.Table) -> dict[date, tuple[int, Decimal]]:
-    """Of each day the number of its rows and the sum of their hashes, which their order does not change."""
-    row = ibis.struct({name: rows[name] for name in sorted(rows.columns) if name != "day"}).hash()
-    sums = rows.group_by("day").aggregate(rows=rows.count(), hashes=row.cast("decimal(38, 0)").sum())
-    return {of["day"]: (of["rows"], of["hashes"]) for of in connection.to_pyarrow(sums).to_pylist()}
 
 
 def version(settings: Settings, table: str) -> int:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from pipelines import lake, lake_log
+from pipelines import lake, lake_log, same_rows
 from pipelines.daily import refresh
 from pipelines.errors import PurseError
 from pipelines.ingest import ingest
@@ -302,8 +302,10 @@ def test_a_long_range_is_handed_over_in_portions(shop, monkeypatch):
     settings = shop(lines)
     monkeypatch.setattr("pipelines.ingest.ROWS_AT_ONCE", 12)
     handed = []
-    replaced = lake.replace_changed
-    monkeypatch.setattr(lake, "replace_changed", lambda *given: handed.append(given[2].num_rows) or replaced(*given))
+    replaced = same_rows.replace_changed
+    monkeypatch.setattr(
+        same_rows, "replace_changed", lambda *given: handed.append(given[2].num_rows) or replaced(*given)
+    )
     assert ingest(settings)["tables"]["order_lines"] == {"rows": 100, "days": 20}
     assert handed == [10] * 10 + [0]
     assert sorted(rows(settings).order_id) == sorted(str(n) for n in range(100))
