@@ -1,8 +1,28 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and files that one process holds."""
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from pipelines.errors import PurseError
+
+
+@contextmanager
+def held(file: Path, otherwise: str) -> Iterator[None]:
+    """Hold the lock of a file; that of a killed process is free again.
+
+    Raises:
+        PurseError: another process holds it; with the words of `otherwise`.
+    """
+    with file.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise PurseError(otherwise) from None
+        yield
 
 
 def write_atomically(path: Path, content: bytes) -> None:

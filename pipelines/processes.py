@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from pipelines.errors import PurseError
+from pipelines.files import held
 
 MARK = "PURSE_SERVICE"
 SAME_START_SECONDS = 1.0
@@ -120,17 +121,9 @@ def require_free_port(host: str, port: int, owner: str, setting: str) -> None:
 @contextmanager
 def only_one(home: Path) -> Iterator[None]:
     """Hold the stack's lock, so that two `purse up` or `purse down` never work on one home at a time."""
-    import fcntl
-
     file = home / "run" / "lock"
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise PurseError(
-                f"Another 'purse up' or 'purse down' is at work in {home}: wait for it to finish, then try again."
-            ) from None
+    with held(file, f"Another 'purse up' or 'purse down' is at work in {home}: wait for it to finish, then try again."):
         yield
 
 

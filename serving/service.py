@@ -13,11 +13,11 @@ import duckdb
 from features.schema import ORDER_LINES, TABLES
 from pipelines.api_keys import Keys
 from pipelines.errors import PurseError
+from pipelines.files import held
 from pipelines.settings import Settings
 from serving.answers import release_tiers
 from serving.clock import Clock, in_seconds
 from serving.engines import REAL, Engines
-from serving.locking import only_service
 from serving.metrics import Metrics
 from serving.release import Release
 from serving.rows import EXAMPLES, Judge, from_store, row_model
@@ -91,7 +91,12 @@ class Service:
         self.loop = asyncio.get_running_loop()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        self._lock.enter_context(only_service(self.folder))
+        self._lock.enter_context(
+            held(  # two would answer from one store with different engines
+                self.folder / "lock",
+                f"Another service runs in {self.folder}. Stop it with 'purse down', or where it was started by hand.",
+            )
+        )
         await self.store.open()
         await asyncio.to_thread(_warm_up, self.judge)
         state = self.store.in_force
