@@ -16,6 +16,11 @@ version of the registered model.
 - *snapshot_date*: the lake is empty or older than `ingest.max_staleness_days`. Run `ingest_daily`.
 - *sweep*, *sweep_networks*, *train*: clear the task; finished trials are kept and only the missing ones run.
 - *evaluate*, *register*, *promote*: usually MLflow is unreachable. Start it (`make up`) and clear the task.
+
+**When the champion can't be compared** (files missing or corrupt, a package or a feature gone, another horizon) it
+stays: the outcome of *promote* is `champion_unusable`, with the reason and the command that approves its replacement.
+Run that command and trigger `score_daily`. The form of `promotion.approval` counts as approval, and with
+`promotion.replace_unusable` nobody is asked. The challenger must be surely better than the best baseline in any case.
 """
 
 from datetime import timedelta
@@ -44,6 +49,9 @@ def ask_approval() -> ApprovalOperator:
         task_id="approve",
         subject="May this challenger become the champion, if it is measurably better?",
         body="Measures on the test window: {{ ti.xcom_pull('evaluate')['measures'] }}\n\n"
+        "{% set reason = ti.xcom_pull('evaluate').get('champion_unusable') %}{% if reason %}"
+        "**The champion cannot be compared: {{ reason }}.** Approve to replace it, provided that the challenger is "
+        "surely better than the best baseline.\n\n{% endif %}"
         "[Open in MLflow]({{ ti.xcom_pull('evaluate')['run_url'] }})",
         defaults=ApprovalOperator.REJECT,
         response_timeout=timedelta(hours=12),
@@ -82,9 +90,8 @@ def retrain_daily() -> None:
     )
     train = purse("train", **on_gpu)(snapshot_date=day)  # a finalist may be a network
     evaluate, register = (purse(verb)(snapshot_date=day) for verb in ("evaluate", "register"))
-    promotion = purse("promote")(snapshot_date=day)
-
     approval = [ask_approval()] if SETTINGS.promotion.approval else []
+    promotion = purse("promote", *(["--replace-unusable"] if approval else []))(snapshot_date=day)
     chain(features, split, workers, [tabular, networks], train, evaluate, register, *approval, promotion)
     announce_champion(promotion, day)
 

@@ -55,7 +55,12 @@ def comparison(facts: Facts) -> list[str]:
         ]
         for name, side in _rivals(facts).items()
     ]
-    return table(["against", "its nGini", "gain", "standard error", "better in"], rows)
+    unusable = facts.measured["champion_unusable"]
+    note = f"\nChampion version {facts.measured['champion_version']} could not be compared: {unusable}."
+    return [
+        *table(["against", "its nGini", "gain", "standard error", "better in"], rows),
+        *([note] if unusable else []),
+    ]
 
 
 def _rivals(facts: Facts) -> dict[str, dict]:

@@ -59,11 +59,18 @@ def register(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
     run_for("register", snapshot_date, step, as_json=as_json)
 
 
-def promote(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
+def promote(
+    snapshot_date: Snapshot = None,
+    replace_unusable: Annotated[
+        bool,
+        typer.Option("--replace-unusable", help="Approve that a champion that cannot be compared is replaced."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Make the challenger the champion if it is measurably better; say why or why not."""
     from pipelines.promote import promote as step
 
-    run_for("promote", snapshot_date, step, as_json=as_json)
+    run_for("promote", snapshot_date, lambda s, d: step(s, d, replace_unusable=replace_unusable), as_json=as_json)
 
 
 def score(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:

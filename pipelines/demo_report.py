@@ -66,13 +66,15 @@ def rows_table(validated: dict[str, Any]) -> Table:
 
 def model_table(trained: dict[str, Any], measured: dict[str, Any], decided: dict[str, Any]) -> Table:
     """The champion (and a challenger that did not make it) against the baselines, on the same test users."""
-    is_champion = decided["outcome"] in ("first_champion", "better", "already_champion")
+    is_champion = decided["promoted"] or decided["outcome"] == "already_champion"
     table = Table("model", *(Column(name, justify="right") for name in ("nGini", "bias", "decile WAPE")))
     low, high = measured["ngini_interval"]
     name = f"{'champion' if is_champion else 'challenger'}, version {decided['version']}"
     table.add_row(f"{name}\n{_recipe(trained)}", *_measures(measured["measures"], f" ({low:.3f} to {high:.3f})"))
     if measured["champion"] and not is_champion:
         table.add_row(f"champion, version {measured['champion_version']}", *_measures(measured["champion"]["measures"]))
+    if decided["outcome"] == "champion_unusable":
+        table.add_row(f"champion, version {measured['champion_version']}", "not compared", "-", "-")
     for baseline in SHOWN_BASELINES:
         table.add_row(f"baseline {baseline}", *_measures(measured["baselines"][baseline]["measures"]))
     return table

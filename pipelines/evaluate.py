@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from models.gini import bootstrap_interval, normalized_gini, paired_bootstrap
 from models.metrics import coverage, measure, relative_bias
+from models.promotion import Gain
 from pipelines import model_card, plots, tracking
 from pipelines.canary_set import CANARY_FILE, canary_set
 from pipelines.findings import Findings, find, profile_groups
-from pipelines.promote import Gain
 from pipelines.registry import CHAMPION, MODEL_CARD_FILE, version_of
 from pipelines.results import read_result
 from pipelines.rivals import Test, predict
@@ -33,7 +33,7 @@ def evaluate(settings: Settings, snapshot_date: date) -> dict[str, Any]:
     """Measure on the test snapshot; log measures, tables, plots and the model card to the retraining's run.
 
     Raises:
-        PurseError: `train` has not run, the test window has no truth yet, or the champion can't score its users.
+        PurseError: `train` has not run, the test window has no truth yet, or MLflow or its store does not answer.
     """
     trained = read_result(settings, snapshot_date, "train")
     client = tracking.connect(settings)
@@ -80,6 +80,7 @@ def _measured(settings: Settings, test: Test) -> dict[str, Any]:
         "measures": _measures(settings, test, test.challenger),
         "ngini_interval": [low, high],
         "champion": champion,
+        "champion_unusable": test.champion_unusable,
         "baselines": baselines,
         "slices": _sliced(settings, test),
         "tiers": _tier_shares(test),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines import tracking
-from pipelines.errors import PurseError
+from pipelines.errors import PurseError, UnusableModel
 from pipelines.settings import REPOSITORY, Settings
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def load_model(settings: Settings, model_uri: str) -> "PurchasingPower":
     """Load a logged or registered model, such as "models:/purchasing-power@champion".
 
     Raises:
-        PurseError: there is no such model, or it cannot be loaded.
+        UnusableModel: there is no such model, its files are missing or corrupt, or this code cannot unpickle it.
+        PurseError: MLflow or its artifact store does not answer, or this machine cannot read the files now.
     """
     os.environ.setdefault("KERAS_BACKEND", settings.training.backend)
     tracking.connect(settings)
@@ -75,10 +76,39 @@ def load_model(settings: Settings, model_uri: str) -> "PurchasingPower":
     import models  # noqa: F401
 
     try:
-        model: PurchasingPower = mlflow.pyfunc.load_model(model_uri).unwrap_python_model().purchasing_power
+        folder = mlflow.artifacts.download_artifacts(artifact_uri=model_uri)
+    except Exception as error:  # each kind of store has its own; unless it says "not there", nothing is known
+        raise (_unusable if _is_missing(error) else _unreadable)(settings, model_uri, error) from error
+    try:
+        model: PurchasingPower = mlflow.pyfunc.load_model(folder).unwrap_python_model().purchasing_power
         return replace(model)  # a pickle of older code that lacks a field is found out here
     except Exception as error:  # unpickling runs into whatever changed since the model was logged
-        raise PurseError(
-            f"The model {model_uri} at {settings.tracking_uri} cannot be loaded: {type(error).__name__}: {error}. "
-            "Make another version champion with 'purse rollback', or train and promote a new one."
-        ) from error
+        passing = isinstance(error, (OSError, MemoryError)) and not isinstance(error, FileNotFoundError)
+        raise (_unreadable if passing else _unusable)(settings, model_uri, error) from error
+
+
+def in_short(error: Exception) -> str:
+    """The kind of an error and the first line of its message."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:300].rstrip('.')}"
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether the store answered that the model or its folder is not there."""
+    missing = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+    return missing or isinstance(error, FileNotFoundError) or str(error).startswith("No such file or directory")
+
+
+def _unusable(settings: Settings, model_uri: str, error: Exception) -> UnusableModel:
+    return UnusableModel(
+        f"The model {model_uri} at {settings.tracking_uri} cannot be loaded: {type(error).__name__}: {error}. "
+        "Make another version champion with 'purse rollback', or train and promote a new one.",
+        f"it cannot be loaded: {in_short(error)}",
+    )
+
+
+def _unreadable(settings: Settings, model_uri: str, error: Exception) -> PurseError:
+    return PurseError(
+        f"The model {model_uri} at {settings.tracking_uri} cannot be read now: {in_short(error)}. "
+        "Check that MLflow and its artifact store answer, and run the step again."
+    )

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from models.catalog import BASELINES
 from models.protocol import LabelledUsers
 from models.purchasing_power import PurchasingPower
 from pipelines import logged_model, trials
-from pipelines.errors import PurseError
+from pipelines.errors import PurseError, UnusableModel
 from pipelines.level import forecast_level
-from pipelines.registry import CHAMPION
 from pipelines.results import read_result
 from pipelines.settings import Settings
 from pipelines.split import read_labelled
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class Test:
     """The users of the test snapshot with what each model says of them; row for row the same users.
 
-    `model` is the challenger itself.
+    `model` is the challenger itself. `champion_unusable` says why there are no predictions of a champion that is there.
     """
 
     user_id: pd.Series
@@ -34,13 +34,14 @@ class Test:
     champion: pd.DataFrame | None
     baselines: Mapping[str, pd.DataFrame]
     model: PurchasingPower
+    champion_unusable: str | None = None
 
 
 def predict(settings: Settings, snapshot_date: date, model_uri: str, champion_version: str | None) -> Test:
     """Read the users of the test snapshot and ask every model about them.
 
     Raises:
-        PurseError: the test window has no truth yet, or the champion can't be loaded or can't score these users.
+        PurseError: the test window has no truth yet, or MLflow or its artifact store does not answer.
     """
     split = read_result(settings, snapshot_date, "split")
     user_id, users = read_labelled(settings, snapshot_date, [date.fromisoformat(split["test"])])
@@ -51,36 +52,37 @@ def predict(settings: Settings, snapshot_date: date, model_uri: str, champion_ve
         )
     users = LabelledUsers(users.features, users.future_spend, users.purchased.astype(bool))
     total = forecast_level(settings, date.fromisoformat(split["test"])).expected
-    champion = None
+    champion, unusable = None, None
     if champion_version is not None:
-        champion = _champion_predictions(settings, champion_version, users.features, total)
+        try:
+            champion = _champion_predictions(settings, champion_version, users.features, total)
+        except UnusableModel as error:
+            unusable = error.reason
+            log.warning("Champion version %s is not compared: %s.", champion_version, unusable)
     model = logged_model.load_model(settings, model_uri)
     challenger, baselines = model.predict_spend(users.features), _baselines(settings, snapshot_date, users.features)
-    return Test(user_id, users, challenger, champion, baselines, model)
+    return Test(user_id, users, challenger, champion, baselines, model, unusable)
 
 
-def _champion_predictions(
-    settings: Settings, version: str, features: pd.DataFrame, total: float
-) -> pd.DataFrame | None:
+def _champion_predictions(settings: Settings, version: str, features: pd.DataFrame, total: float) -> pd.DataFrame:
     """What the champion says, at the same level as the challenger.
 
-    None where it predicts another horizon, or where this code cannot load it any more: were that an error, no
-    challenger could ever replace it.
+    Raises:
+        UnusableModel: this code cannot load it, it predicts another horizon, or it cannot score these users.
+        PurseError: MLflow or its artifact store does not answer.
     """
-    try:
-        model = logged_model.load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
-    except PurseError as error:
-        log.warning("The challenger is measured without the champion. %s", error)
-        return None
+    model = logged_model.load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
     if model.horizon_days != settings.horizon_days:
-        return None
+        raise UnusableModel(f"it predicts {model.horizon_days} days, and horizon_days is {settings.horizon_days}")
     try:
-        return model.levelled(features, total).predict_spend(features)
-    except ValueError as error:
-        raise PurseError(
-            f"Champion version {version} can't score the test users: {error} The source has changed since it was "
-            f"trained: bring the columns back, or remove the alias '{CHAMPION}' in the MLflow UI to start anew."
-        ) from error
+        said = model.levelled(features, total).predict_spend(features)
+    except (OSError, MemoryError):  # of this machine, not of the model
+        raise
+    except Exception as error:  # a feature that is gone, or a library that changed since it was trained
+        raise UnusableModel(f"it cannot score the test users: {logged_model.in_short(error)}") from error
+    if unknown := int((~np.isfinite(said["expected_spend"])).sum()):
+        raise UnusableModel(f"it expects no finite spend of {unknown:,} of {len(said):,} test users")
+    return said
 
 
 def _baselines(settings: Settings, snapshot_date: date, features: pd.DataFrame) -> dict[str, pd.DataFrame]:

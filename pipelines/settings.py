@@ -88,6 +88,7 @@ class Promotion(Section):
     min_slice_users: Count
     bootstrap_samples: Count
     approval: bool
+    replace_unusable: bool
 
 
 class Scoring(Section):

@@ -23,7 +23,7 @@ class Version:
         number: of the version.
         role: "champion", "challenger" or "".
         family: what it is a blend of.
-        outcome: of the decision, see `pipelines.promote`; "" before one.
+        outcome: of the decision, see `models.promotion`; "" before one.
         decision: the sentence that explains it with its numbers.
         tags: all tags, the decision's numbers among them.
         run_id: of its retraining; "" if it was registered by hand.

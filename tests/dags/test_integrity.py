@@ -55,6 +55,31 @@ def test_a_person_approves_only_when_the_setting_says_so(parse: Any) -> None:
     assert approve.response_timeout < dag.dagrun_timeout
 
 
+@pytest.mark.parametrize(
+    ("approval", "flags"),
+    [("true", ["--replace-unusable"]), ("false", [])],
+    ids=["a person approves", "nobody is asked"],
+)
+def test_only_a_person_who_approves_may_replace_an_unusable_champion(
+    parse: Any, approval: str, flags: list[str]
+) -> None:
+    promote = parse(PURSE_PROMOTION__APPROVAL=approval).dags["retrain_daily"].get_task("promote")
+    assert promote.python_callable(snapshot_date="2001-02-01") == [
+        "promote", *flags, "--snapshot-date", "2001-02-01"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", [None, "it predicts 14 days"])
+def test_the_form_says_why_a_champion_cannot_be_compared(parse: Any, reason: str | None) -> None:
+    approve = parse(PURSE_PROMOTION__APPROVAL="true").dags["retrain_daily"].get_task("approve")
+    measured = {"measures": {"ngini": 0.5}, "champion_unusable": reason, "run_url": "http://mlflow/#/runs/1"}
+    body = approve.render_template(approve.body, {"ti": SimpleNamespace(xcom_pull={"evaluate": measured}.get)})
+    assert body.startswith("Measures on the test window: {'ngini': 0.5}")
+    assert body.endswith("[Open in MLflow](http://mlflow/#/runs/1)")
+    assert ("**The champion cannot be compared: it predicts 14 days.**" in body) == (reason is not None)
+    assert ("better than the best baseline" in body) == (reason is not None)
+
+
 def test_schedules_and_queues_are_settings(parse: Any) -> None:
     variables = {"INGEST_SCHEDULE": "5 1 * * *", "QUEUE": "cpu", "GPU_QUEUE": "gpu-machine", "RETRIES": "5"}
     dags = parse(**{f"PURSE_AIRFLOW__{name}": value for name, value in variables.items()}).dags

@@ -2,15 +2,22 @@ import math
 
 import pytest
 
-from pipelines.promote import Gain, Gate, Metrics, decide
+from models.promotion import Gain, Gate, Metrics, Unusable, decide
 
 GATE = Gate(min_ngini=0.05, max_abs_bias=1.0, confidence=0.9, max_slice_loss=0.05)
 CHAMPION = Metrics(ngini=0.50, bias=0.0)
 BETTER = Gain(estimate=0.02, standard_error=0.005, better_share=0.99)
+APPROVE = "purse promote --snapshot-date 2020-03-29 --replace-unusable"
+UNSURE = [Gain(0.02, 0.02, 0.89), Gain(0.0, 0.01, 0.95), Gain(-0.02, 0.01, 0.02), Gain(math.nan, math.nan, math.nan)]
+UNSURE_IDS = ["too unsure", "no difference", "worse", "not a number"]
 
 
-def outcome(challenger: Metrics, champion: Metrics | None = CHAMPION) -> str:
+def outcome(challenger: Metrics, champion: Metrics | Unusable | None = CHAMPION) -> str:
     return decide(challenger, champion, GATE).outcome
+
+
+def unusable(gain: Gain) -> Unusable:
+    return Unusable("7", "it predicts 14 days", "linear_rfm", gain, APPROVE)
 
 
 def test_the_first_model_becomes_champion():
@@ -24,11 +31,7 @@ def test_a_sure_gain_is_promoted_and_says_its_numbers():
     assert all(number in decision.description for number in ("0.5200", "0.5000", "+0.0200", "0.0050", "99%"))
 
 
-@pytest.mark.parametrize(
-    "gain",
-    [Gain(0.02, 0.02, 0.89), Gain(0.0, 0.01, 0.95), Gain(-0.02, 0.01, 0.02)],
-    ids=["too unsure", "no difference", "worse"],
-)
+@pytest.mark.parametrize("gain", UNSURE, ids=UNSURE_IDS)
 def test_without_a_sure_gain_the_champion_stays(gain):
     assert outcome(Metrics(0.52, 0.0, gain)) == "no_gain"
 
@@ -37,10 +40,11 @@ def test_the_confidence_itself_is_enough():
     assert outcome(Metrics(0.52, 0.0, Gain(0.02, 0.01, 0.9))) == "better"
 
 
-@pytest.mark.parametrize("champion", [None, CHAMPION])
+@pytest.mark.parametrize("champion", [None, CHAMPION, unusable(BETTER)])
 @pytest.mark.parametrize(("ngini", "bias"), [(0.04, 0.0), (0.6, 1.1), (0.6, -1.1), (math.nan, 0.0), (0.6, math.inf)])
 def test_below_the_floor_nothing_is_promoted(champion, ngini, bias):
-    assert outcome(Metrics(ngini, bias, BETTER), champion) == "below_floor"
+    decision = decide(Metrics(ngini, bias, BETTER), champion, GATE, approved=True)
+    assert (decision.outcome, decision.promoted) == ("below_floor", False)
 
 
 def test_a_slice_that_loses_beyond_its_noise_stops_the_promotion():
@@ -58,3 +62,29 @@ def test_a_slice_that_loses_little_or_unsurely_does_not(part):
 def test_a_champion_needs_a_comparison():
     with pytest.raises(ValueError, match="purse evaluate"):
         decide(Metrics(0.52, 0.0), CHAMPION, GATE)
+
+
+def test_an_unusable_champion_stays_until_a_person_approves():
+    decision = decide(Metrics(0.52, 0.1), unusable(BETTER), GATE)
+    assert (decision.outcome, decision.promoted) == ("champion_unusable", False)
+    said = ("champion version 7", "it predicts 14 days", "linear_rfm", "+0.0200", "99%", f"'{APPROVE}'")
+    assert all(part in decision.description for part in said)
+
+
+def test_an_approved_challenger_replaces_an_unusable_champion_under_a_name_of_its_own():
+    decision = decide(Metrics(0.52, 0.1), unusable(BETTER), GATE, approved=True)
+    assert (decision.outcome, decision.promoted) == ("champion_replaced", True)
+    assert all(part in decision.description for part in ("champion version 7", "it predicts 14 days", "approved"))
+
+
+@pytest.mark.parametrize("approved", [False, True])
+@pytest.mark.parametrize("gain", UNSURE, ids=UNSURE_IDS)
+def test_no_approval_replaces_a_sure_gain_over_the_baselines(gain, approved):
+    decision = decide(Metrics(0.52, 0.1), unusable(gain), GATE, approved=approved)
+    assert (decision.outcome, decision.promoted) == ("champion_unusable", False)
+    assert APPROVE not in decision.description
+
+
+def test_approval_is_only_about_unusable_champions():
+    assert decide(Metrics(0.52, 0.0, UNSURE[0]), CHAMPION, GATE, approved=True).outcome == "no_gain"
+    assert decide(Metrics(0.52, 0.0), None, GATE, approved=True).outcome == "first_champion"

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from models.promotion import Decision
 from pipelines.demo_report import Span, model_table, spans, time_line, time_split
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -54,6 +55,11 @@ def test_the_shares_of_the_line_add_up():
             "no_gain",
             ["challenger, version 3", "champion, version 2", "baseline previous_window", "baseline linear_rfm"],
         ),
+        (
+            "champion_unusable",
+            ["challenger, version 3", "champion, version 2", "baseline previous_window", "baseline linear_rfm"],
+        ),
+        ("champion_replaced", ["champion, version 3", "baseline previous_window", "baseline linear_rfm"]),
     ],
 )
 def test_a_challenger_that_lost_is_shown_beside_the_champion(outcome, names):
@@ -61,10 +67,11 @@ def test_a_challenger_that_lost_is_shown_beside_the_champion(outcome, names):
     measured = {
         "measures": measures,
         "ngini_interval": [0.4, 0.6],
-        "champion": {"measures": measures},
+        "champion": None if "champion" in outcome else {"measures": measures},
         "champion_version": "2",
         "baselines": {name: {"measures": measures} for name in ("mean", "previous_window", "linear_rfm")},
     }
     trained = {"members": [{"weight": 1.0, "family": "ridge_rfm", "params": {"alpha": 0.25}}]}
-    table = model_table(trained, measured, {"outcome": outcome, "version": "3"})
+    decided = {"outcome": outcome, "promoted": Decision(outcome, "").promoted, "version": "3"}
+    table = model_table(trained, measured, decided)
     assert [str(cell).splitlines()[0] for cell in table.columns[0].cells] == names

@@ -1,7 +1,6 @@
 """evaluate, register, promote and rollback on real models in a real registry."""
 
 import math
-import pickle
 from datetime import UTC, datetime
 
 import mlflow
@@ -131,18 +130,6 @@ def test_a_champion_that_changed_since_the_evaluation_stops_the_promotion(shop, 
     tracking.connect(shop).delete_registered_model_alias("purchasing-power", CHAMPION)
     with pytest.raises(PurseError, match=r"compared with champion version 1, but .* is now version None"):
         promote.promote(shop, snapshot_date)
-
-
-def test_a_champion_that_this_code_cannot_load_does_not_stand_in_the_way(shop, snapshot_date):
-    retrain(shop, snapshot_date)
-    (path,) = shop.home_path.rglob("purchasing_power.pkl")
-    model = pickle.loads(path.read_bytes())  # noqa: S301  (made two lines above)
-    vars(model).pop("windows")  # as in a pickle from before there was this field
-    path.write_bytes(pickle.dumps(model))
-    with pytest.raises(PurseError, match=r"cannot be loaded: AttributeError.*windows"):
-        load_model(shop, f"models:/purchasing-power@{CHAMPION}")
-    after = retrain(shop, snapshot_date, training_id="2020-03-29-00000002")
-    assert (after["outcome"], after["version"]) == ("first_champion", "2")
 
 
 def test_there_is_nothing_to_roll_back_at_first(shop):

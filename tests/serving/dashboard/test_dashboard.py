@@ -183,6 +183,20 @@ def test_model_shows_versions_with_decisions_importances_slices_and_links(client
     assert client.get("/model?version=99").status_code == 404
 
 
+def test_model_says_that_a_person_must_decide_about_an_unusable_champion(scored, tmp_path, make_client, client):
+    import shutil
+
+    assert "until a person decides" not in text_of(client.get("/model"))
+    shop = scored.with_changes(home=str(tmp_path / "unusable"))
+    shutil.copytree(scored.home_path, shop.home_path)
+    registry, why = tracking.connect(shop), "Not promoted: it predicts 14 days. Run 'purse promote --replace-unusable'."
+    registry.set_model_version_tag("purchasing-power", "2", "outcome", "champion_unusable")
+    registry.update_model_version("purchasing-power", "2", why)
+    said = text_of(make_client(shop).get("/model"))
+    assert f"could not be compared with version 2, so it stays until a person decides. {why}" in said
+    assert f"champion unusable {why}" in said
+
+
 def test_the_card_is_shown_without_its_html(client):
     body = client.get("/card").text
     assert "<h1>Model card</h1>" in body
