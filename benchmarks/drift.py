@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.build import build, labels
+from features.daily.orders import categorised_lines, category_prices, product_versions, user_category_day, user_day
 from features.definitions import available
-from features.user_day import categorised_lines, category_prices, product_versions, user_category_day, user_day
 from marketplace.plan import Plan
 from marketplace.shop import Shop
 from models import catalog

@@ -92,6 +92,7 @@ def by_hand(contender: Callable[[feature_peers.Files], "pd.DataFrame"]) -> Calla
 def purse(first_day: bool = False) -> "pd.DataFrame":
     """The same features out of the daily tables; on the first day these are computed from the raw files before."""
     from features.build import build
+    from features.daily.tables import DAILY
     from features.definitions import FEATURES
     from pipelines import daily, lake
     from pipelines.settings import load_settings
@@ -100,10 +101,10 @@ def purse(first_day: bool = False) -> "pd.DataFrame":
     lake.bound(connection, settings)
     connection.raw_sql("SET threads = 2")
     if first_day:
-        for table in daily.DAILY:
+        for table in DAILY:
             shutil.rmtree(f"{settings.lake}/{table.name}", ignore_errors=True)
         daily.refresh(settings, connection)
-    tables = {table.name: lake.read(connection, settings, table.name) for table in daily.DAILY}
+    tables = {table.name: lake.read(connection, settings, table.name) for table in DAILY}
     rows = build(tables, SNAPSHOT, [feature for feature in FEATURES if feature.name in NAMES])
     return lake.stream(connection, rows).read_all().to_pandas()
 

@@ -9,8 +9,8 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from features import sequences
+from features.daily.orders import periods
 from features.feature import Days, Feature
-from features.user_day import periods
 from features.visits import user_visits
 
 SATURDAY = 5

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from features.assortment import BREADTH, PRICE_LEVEL
-from features.behaviour import BEHAVIOUR
+from features.families.assortment import BREADTH, PRICE_LEVEL
+from features.families.behaviour import BEHAVIOUR
+from features.families.habits import CALENDAR, RHYTHM, TREND
+from features.families.profile import PROFILE
+from features.families.rfm import RFM
+from features.families.windows import WINDOWS
 from features.feature import Feature
-from features.habits import CALENDAR, RHYTHM, TREND
-from features.profile import PROFILE
-from features.rfm import RFM
-from features.windows import WINDOWS
 
 FEATURES: tuple[Feature, ...] = (
     *RFM,

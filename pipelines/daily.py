@@ -7,8 +7,7 @@ A raw table that was deleted and written anew has another id, and its version nu
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -17,7 +16,9 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from ibis.backends.duckdb import Backend
 
-from features import event_day, user_day
+from features.daily import events as event_day
+from features.daily import orders as user_day
+from features.daily.tables import DAILY, Daily
 from pipelines import lake, lake_log
 from pipelines.reopened import Raw, reopened
 from pipelines.settings import Settings
@@ -26,31 +27,6 @@ ROWS_AT_ONCE = 5_000_000
 """Days are computed in portions of about so many rows, so that memory does not grow with the history."""
 
 A_DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Daily:
-    """A daily table.
-
-    Attributes:
-        name: of the table.
-        log: the raw table whose days it has.
-        priced: whether a row reads the prices of the 28 days before as well.
-        reduce: takes the log's rows with what is known of their products and, if `priced`, `category_prices`.
-    """
-
-    name: str
-    log: str
-    priced: bool
-    reduce: Callable[..., ir.Table]
-
-
-DAILY = (
-    Daily("user_day", "order_lines", priced=True, reduce=user_day.user_day),
-    Daily("user_category_day", "order_lines", priced=False, reduce=user_day.user_category_day),
-    Daily("user_event_day", "events", priced=True, reduce=event_day.user_event_day),
-    Daily("user_event_category_day", "events", priced=False, reduce=event_day.user_event_category_day),
-)
 
 
 def refresh(settings: Settings, connection: Backend) -> dict[str, int]:

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from ibis.backends.duckdb import Backend
 
-from features import user_day
+from features.daily.orders import PRICE_REFERENCE_DAYS, product_versions
 from pipelines import lake, lake_log
 from pipelines.settings import Settings
 
@@ -84,7 +84,7 @@ def reopened(raw: Raw, log: str, *, priced: bool, before: Mapping[str, int]) -> 
         days = _changed_days(raw, log, before) | _days_with(raw, log, products)
         if priced:
             purchases = _changed_days(raw, "order_lines", before) | _days_with(raw, "order_lines", products)
-            days |= {day + A_DAY * (n + 1) for day in purchases for n in range(user_day.PRICE_REFERENCE_DAYS)}
+            days |= {day + A_DAY * (n + 1) for day in purchases for n in range(PRICE_REFERENCE_DAYS)}
     except (DeltaError, duckdb.Error, FileNotFoundError):  # a version is gone, by a clean-up of the lake
         return None
     return days
@@ -131,4 +131,4 @@ def _log(raw: Raw, name: str, version: int) -> DeltaTable:
 
 
 def _products(connection: Backend, log: DeltaTable) -> ir.Table:
-    return lake.hold(connection, user_day.product_versions(lake.read_opened(connection, log)))
+    return lake.hold(connection, product_versions(lake.read_opened(connection, log)))

@@ -13,9 +13,9 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from features.build import CATEGORY_WINDOWS_DAYS
-from features.user_day import categorised_lines, category_prices, product_versions
+from features.daily.orders import categorised_lines, category_prices, product_versions
+from features.daily.tables import DAILY
 from pipelines import lake
-from pipelines.daily import DAILY
 from pipelines.settings import Settings
 
 ROWS_TOGETHER = 8_192

@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 
 from features import sequences
 from features.build import build
+from features.daily.events import catalogued_events
+from features.daily.orders import PRICE_REFERENCE_DAYS, categorised_lines, category_prices
+from features.daily.tables import DAILY
 from features.definitions import available, of_attributes
-from features.event_day import catalogued_events
 from features.schema import TABLES
-from features.user_day import PRICE_REFERENCE_DAYS, categorised_lines, category_prices
-from pipelines.daily import DAILY
 
 TYPES = {"VARCHAR": pa.string(), "TIMESTAMP": pa.timestamp("us"), "DOUBLE": pa.float64(), "BIGINT": pa.int64()}
 LIVE = ("order_lines", "events", "users")

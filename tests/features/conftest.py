@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.event_day import catalogued_events, user_event_category_day, user_event_day
-from features.user_day import categorised_lines, category_prices, product_versions, user_category_day, user_day
+from features.daily.events import catalogued_events, user_event_category_day, user_event_day
+from features.daily.orders import categorised_lines, category_prices, product_versions, user_category_day, user_day
 
 EVENT_COLUMNS = ("user_id", "occurred_at", "event_type", "product_id", "session_id", "dwell_seconds")
 COLUMNS = ("user_id", "ordered_at", "product_id", "quantity", "amount")

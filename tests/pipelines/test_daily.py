@@ -9,10 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from features.daily.tables import DAILY
 from pipelines import build_features as step
 from pipelines import daily, lake, lake_log, without_orders
 from pipelines.build_features import build_features
-from pipelines.daily import DAILY, refresh
+from pipelines.daily import refresh
 
 FIRST, A_DAY = date(2024, 1, 1), timedelta(days=1)
 DAYS = 40

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from features.daily.tables import DAILY
 from features.definitions import FEATURES
 from marketplace.plan import Plan
 from models import calibration, catalog
@@ -26,7 +27,7 @@ from models.purchasing_power import Member, build
 from models.segment_mean import SegmentMean
 from pipelines import engine, lake, tracking
 from pipelines.build_features import build_features
-from pipelines.daily import DAILY, refresh
+from pipelines.daily import refresh
 from pipelines.errors import PurseError
 from pipelines.ingest import ingest
 from pipelines.logged_model import log_model

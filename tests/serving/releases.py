@@ -12,10 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from features.build import build
+from features.daily.events import catalogued_events, user_event_category_day, user_event_day
+from features.daily.orders import categorised_lines, category_prices, product_versions, user_category_day, user_day
 from features.definitions import FEATURES, available, of_attributes
-from features.event_day import catalogued_events, user_event_category_day, user_event_day
 from features.schema import TABLES
-from features.user_day import categorised_lines, category_prices, product_versions, user_category_day, user_day
 from models import calibration, catalog
 from models.cold_start import ColdStart
 from models.intervals import Intervals

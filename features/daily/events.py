@@ -7,7 +7,7 @@ as well. A session that lasts over midnight counts on both days.
 import ibis
 import ibis.expr.types as ir
 
-from features.user_day import price_levels, with_products
+from features.daily.orders import price_levels, with_products
 
 MEASURES = {"views": "view", "clicks": "click", "searches": "search", "carts": "cart", "favourites": "favourite"}
 """Columns that count events, and the type that each counts."""

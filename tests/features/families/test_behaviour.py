@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from features import sequences
-from features.behaviour import BEHAVIOUR
 from features.build import build
+from features.daily.events import catalogued_events, user_event_day
+from features.daily.orders import categorised_lines, category_prices
 from features.definitions import FEATURES, available
-from features.event_day import catalogued_events, user_event_day
+from features.families.behaviour import BEHAVIOUR
 from features.schema import TABLES
-from features.user_day import categorised_lines, category_prices
 
 SNAPSHOT = date(2024, 3, 1)
 PRODUCTS = {

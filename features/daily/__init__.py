@@ -1,0 +1,1 @@
+"""The first stage: logs reduced to one row per user and day."""
