@@ -7,16 +7,14 @@ they are written: only the rows of one portion are ever held.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
-import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
-from expectations import events, order_lines, products, users
 from expectations.rules import Rule
 from expectations.runner import validate
 from expectations.staged import Known
+from expectations.suites import SUITES, broken_rules
 from features.schema import Table
 from pipelines import lake, lake_log
 from pipelines.added_columns import with_copies, with_strangers
@@ -26,13 +24,6 @@ from pipelines.judged import Judged, Portion
 from pipelines.same_rows import fingerprints
 from pipelines.settings import Settings
 from pipelines.unjudged import Days, rows_before
-
-SUITES: dict[str, Callable[[tuple[str, ...], Known], tuple[Rule, ...]]] = {
-    "order_lines": order_lines.suite,
-    "users": users.suite,
-    "products": products.suite,
-    "events": events.suite,
-}
 
 ROWS_AT_ONCE = 2_000_000
 """A portion has about so many rows: 2 GB in pandas, which Great Expectations reads."""
@@ -105,13 +96,3 @@ def _known(settings: Settings, table: Table, near: tuple[date, date] | None, end
         return Known()
     since = end - timedelta(days=settings.ingest.max_staleness_days or 1)
     return Known(*(datetime.combine(day, time()) for day in (near[0], near[1] + A_DAY, since)))
-
-
-def broken_rules(rows: ir.Table, rules: tuple[Rule, ...]) -> ir.StringValue:
-    """The names of the critical rules that a row breaks, joined by ", "; null if it breaks none."""
-    names = [
-        ibis.ifelse(rule.holds(rows), ibis.null("string"), rule.name)
-        for rule in rules
-        if rule.severity == "critical" and rule.holds
-    ]
-    return ibis.literal(", ").join(names).nullif("")

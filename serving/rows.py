@@ -18,8 +18,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from expectations.rules import Rule
 from expectations.staged import COPY, Known
+from expectations.suites import SUITES, broken_rules
 from features.schema import TABLES, Column, Table
-from pipelines.judge import SUITES, broken_rules
 from pipelines.own_rules import OwnRules
 from pipelines.settings import Settings
 from pipelines.sources import load_source

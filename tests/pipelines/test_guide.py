@@ -111,7 +111,7 @@ def test_the_settings_fit_and_their_policies_find_features(tmp_path, monkeypatch
 
 
 def test_every_rule_that_the_guide_names_is_one():
-    from pipelines.judge import SUITES
+    from expectations.suites import SUITES
 
     names = {rule.name for rule in SUITES["order_lines"](("amount", "quantity"))}
     assert {"readable", "first_of_its_key", "amount_not_negative_when_bought"} <= names
