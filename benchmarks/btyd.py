@@ -17,7 +17,7 @@ from importlib.metadata import distribution
 import numpy as np
 import pandas as pd
 
-from models.purchase_history import PurchaseHistory
+from models.btyd.purchase_history import PurchaseHistory
 
 CUTOFF = pd.Timestamp("1997-10-01")
 SAMPLES = {"all": "23,570 customers, days", "tenth": "2,357 customers, weeks"}
@@ -40,8 +40,8 @@ def _histories(sample: str) -> PurchaseHistory:
 def _purse(process: str, history: PurchaseHistory) -> list[float]:
     from dataclasses import astuple
 
-    from models.btyd import PROCESSES as PURSE
-    from models.maximum_likelihood import fit_process
+    from models.btyd.maximum_likelihood import fit_process
+    from models.btyd.model import PROCESSES as PURSE
 
     return list(astuple(fit_process(PURSE[process], history, np.zeros(len(history.T), dtype=bool), 0.0, penalty=0.0)))
 
@@ -57,7 +57,7 @@ def run(contender: str, process: str, sample: str) -> None:
     """Fit once; print seconds, CPU seconds, the mean log-likelihood and the parameters."""
     import lifetimes  # noqa: F401 - imported before the clock starts
 
-    from models.btyd import PROCESSES as PURSE
+    from models.btyd.model import PROCESSES as PURSE
 
     history = _histories(sample)
     fit = {"purse": _purse, "lifetimes": _lifetimes}[contender]

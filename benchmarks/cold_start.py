@@ -13,9 +13,9 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from models.cold_start import ColdStart
-from models.cold_start_learning import MIN_USERS, Cohort, boosted
-from models.comparison import MEASURES, compare
+from models.cold_start.learning import MIN_USERS, Cohort, boosted
+from models.cold_start.model import ColdStart
+from models.measures.comparison import MEASURES, compare
 from models.protocol import LabelledUsers
 from pipelines import lake
 from pipelines.backtest import own_settings

@@ -21,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pandas as pd
 
-from models.gini import normalized_gini, paired_bootstrap
+from models.measures.gini import normalized_gini, paired_bootstrap
 from models.protocol import LabelledUsers
 from pipelines.backtest import own_settings
 from pipelines.results import read_result

@@ -26,10 +26,10 @@ from features.definitions import available
 from marketplace.plan import Plan
 from marketplace.shop import Shop
 from models import catalog
-from models.drift import Summary, check, persistent
-from models.percentiles import quantile_grid
+from models.measures.drift import Summary, check, persistent
 from models.protocol import LabelledUsers
 from models.purchasing_power import percentile_score, tiers
+from models.score.percentiles import quantile_grid
 from pipelines import lake
 from pipelines.monitor_days import summarise_days
 from pipelines.monitor_reference import (

@@ -19,8 +19,9 @@ import keras
 import numpy as np
 
 from models.networks.architectures import Design, build
+from models.networks.data import Data, Epoch
 from models.networks.heads import HEADS
-from models.networks.training import Data, Epoch, Schedule, compile_for, on_gpu, train
+from models.networks.training import Schedule, compile_for, on_gpu, train
 
 DESIGN = Design(reader="cnn_lstm", filters=64, memory=50, units=50, layers=1, dropout=0.0)
 NUMBERS = 1

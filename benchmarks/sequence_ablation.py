@@ -28,7 +28,7 @@ from rich.console import Console
 from marketplace.plan import Plan
 from marketplace.shop import Shop
 from models import catalog
-from models.comparison import compare
+from models.measures.comparison import compare
 from models.protocol import LabelledUsers
 from pipelines import build_features
 from pipelines.backtest import own_settings

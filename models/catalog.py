@@ -41,27 +41,34 @@ def _sequence_network(title: str, reader: str) -> Family:
 
 
 FAMILIES = {
-    "mean": Family("mean of the training set", "models.baselines:Mean"),
-    "previous_window": Family("the previous window again", "models.baselines:PreviousWindow", ("horizon_days",)),
-    "history_rate": Family("rate of the history so far", "models.baselines:HistoryRate", ("horizon_days",)),
-    "linear_rfm": Family("least squares on RFM", "models.linear:linear_rfm"),
-    "ridge_rfm": Family("ridge regression on RFM windows", "models.linear:ridge_rfm"),
-    "logistic": Family("logistic regression times ridge regression of log spend", "models.logistic:Logistic"),
-    "svm": Family("support vector machines, approximated RBF kernel", "models.svm:SupportVectors", ("seed",)),
-    "bagging": Family("bagged trees", "models.bagging:Bagging", ("seed", "threads")),
-    "random_forest": Family("random forest", "models.forest:Forest", ("seed", "threads")),
+    "mean": Family("mean of the training set", "models.families.baselines:Mean"),
+    "previous_window": Family(
+        "the previous window again", "models.families.baselines:PreviousWindow", ("horizon_days",)
+    ),
+    "history_rate": Family("rate of the history so far", "models.families.baselines:HistoryRate", ("horizon_days",)),
+    "linear_rfm": Family("least squares on RFM", "models.families.linear:linear_rfm"),
+    "ridge_rfm": Family("ridge regression on RFM windows", "models.families.linear:ridge_rfm"),
+    "logistic": Family("logistic regression times ridge regression of log spend", "models.families.logistic:Logistic"),
+    "svm": Family("support vector machines, approximated RBF kernel", "models.families.svm:SupportVectors", ("seed",)),
+    "bagging": Family("bagged trees", "models.families.bagging:Bagging", ("seed", "threads")),
+    "random_forest": Family("random forest", "models.families.forest:Forest", ("seed", "threads")),
     "gradient_boosting": Family(
-        "gradient boosting of scikit-learn", "models.gradient_boosting:GradientBoosting", ("seed", "threads")
+        "gradient boosting of scikit-learn", "models.families.gradient_boosting:GradientBoosting", ("seed", "threads")
     ),
     "lightgbm_tweedie": Family(
-        "LightGBM, Tweedie", "models.lightgbm_models:BoostedSpend", ("seed", "threads"), {"hurdle": False}
+        "LightGBM, Tweedie", "models.families.lightgbm:BoostedSpend", ("seed", "threads"), {"hurdle": False}
     ),
     "lightgbm_hurdle": Family(
-        "LightGBM, purchase times amount", "models.lightgbm_models:BoostedSpend", ("seed", "threads"), {"hurdle": True}
+        "LightGBM, purchase times amount",
+        "models.families.lightgbm:BoostedSpend",
+        ("seed", "threads"),
+        {"hurdle": True},
     ),
-    "bg_nbd": Family("BG/NBD, Gamma-Gamma", "models.btyd:BuyTillYouDie", ("horizon_days",), {"process": "bg_nbd"}),
+    "bg_nbd": Family(
+        "BG/NBD, Gamma-Gamma", "models.btyd.model:BuyTillYouDie", ("horizon_days",), {"process": "bg_nbd"}
+    ),
     "pareto_nbd": Family(
-        "Pareto/NBD, Gamma-Gamma", "models.btyd:BuyTillYouDie", ("horizon_days",), {"process": "pareto_nbd"}
+        "Pareto/NBD, Gamma-Gamma", "models.btyd.model:BuyTillYouDie", ("horizon_days",), {"process": "pareto_nbd"}
     ),
     "mlp": _dense_network("multilayer perceptron, purchase times amount", "two_part"),
     "ziln": _dense_network("multilayer perceptron, zero-inflated lognormal", "ziln"),
@@ -113,7 +120,7 @@ def build(family: str, params: dict[str, Any], *, seed: int, threads: int, horiz
         raise ValueError(f"Model family '{family}' can't be built with {params}: {error}.") from error
     if columns == "none":
         return model
-    from models.btyd_features import WithBtydFeatures
+    from models.btyd.features import WithBtydFeatures
 
     return WithBtydFeatures(model, horizon_days, columns)
 

@@ -123,3 +123,11 @@ def select(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
             f"'{missing[0]}'. Build the features with the definitions that the model was trained with, or retrain."
         )
     return features[list(columns)].copy()
+
+
+_WINDOW = re.compile(r"(_decayed_\d+d|_per_day|_total|_\d+d)$")
+
+
+def measure_of(name: str) -> str:
+    """The measure that a feature is one window of: "spend" of `spend_28d`, `spend_decayed_28d` and `spend_total`."""
+    return _WINDOW.sub("", name)

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.calibration import Calibration
-from models.cold_start import ColdStart
+from models.cold_start.model import ColdStart
 from models.encoding import select
-from models.intervals import Intervals
-from models.percentiles import quantile_grid, shares
 from models.preprocessing import Preprocessing
 from models.protocol import SpendModel
-from models.reasons import Reasons
+from models.score.calibration import Calibration
+from models.score.intervals import Intervals
+from models.score.percentiles import quantile_grid, shares
+from models.score.reasons import Reasons
 from models.targets import as_predictions
 
 

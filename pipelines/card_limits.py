@@ -3,7 +3,7 @@
 from datetime import date
 
 from features.definitions import FEATURES
-from models.judged import JUDGED
+from models.measures.names import JUDGED
 from pipelines.card_facts import Facts
 from pipelines.findings import PROFILE
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from models.fairness import FALSE_DISCOVERIES
-from models.intervals import COVERAGE
-from models.judged import JUDGED
+from models.measures.fairness import FALSE_DISCOVERIES
+from models.measures.names import JUDGED
+from models.score.intervals import COVERAGE
 from pipelines.card_facts import Facts, Section, number, records, table
 
 SHOWN = {

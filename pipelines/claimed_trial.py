@@ -55,8 +55,8 @@ def run_claimed(sweep: study.Sweep, trial: "FrozenTrial", folds: list[trials.Fol
 
 def _judge(sweep: study.Sweep, trial: "FrozenTrial", epochs: int) -> Callable[[int, float], bool]:
     """What keeps the nGini of an epoch with the trial and says whether Hyperband stops it; never a family's default."""
-    from models.draws import hyperband
-    from models.search_space import family_space
+    from models.search.draws import hyperband
+    from models.search.space import family_space
 
     family, draw = study.key(trial)
     name = f"{sweep.settings.sweep.seed}:{family}"

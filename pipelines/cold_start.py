@@ -8,8 +8,8 @@ from typing import TypeAlias
 import pandas as pd
 
 from features.definitions import FEATURES, of_attributes
-from models.cold_start import ColdStart, LearnedFrom
-from models.cold_start_learning import Cohort, fit, in_customers
+from models.cold_start.learning import Cohort, fit, in_customers
+from models.cold_start.model import ColdStart, LearnedFrom
 from models.protocol import LabelledUsers
 from pipelines import lake
 from pipelines.results import read_result

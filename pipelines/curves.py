@@ -17,7 +17,7 @@ from pipelines.settings import Settings
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from models.networks.training import Epoch
+    from models.networks.data import Epoch
 
 CURVES = ("loss", "validation_loss", "validation_ngini")
 

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.gini import bootstrap_interval, normalized_gini, paired_bootstrap
-from models.metrics import coverage, measure, relative_bias
+from models.canary import CANARY_FILE, canary_set
+from models.measures.gini import bootstrap_interval, normalized_gini, paired_bootstrap
+from models.measures.metrics import coverage, measure, relative_bias
 from models.promotion import Gain
 from pipelines import model_card, plots, tracking
-from pipelines.canary_set import CANARY_FILE, canary_set
 from pipelines.findings import Findings, find, profile_groups
 from pipelines.registry import CHAMPION, MODEL_CARD_FILE, version_of
 from pipelines.results import read_result

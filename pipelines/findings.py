@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models import fairness
 from models.encoding import select
-from models.metrics import measure
-from models.permutation import columns_by_measure, permutation_importance
+from models.measures import fairness
+from models.measures.metrics import measure
+from models.measures.permutation import columns_by_measure, permutation_importance
 from models.protocol import LabelledUsers
 from pipelines.level import backtest_level
 from pipelines.results import read_result

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from features.definitions import FEATURES
-from models import calibration, intervals
-from models.blend import scales
+from models.btyd.horizon import windows_in_horizon
 from models.catalog import is_network
-from models.horizon import windows_in_horizon
-from models.level import Level
+from models.level.forecast import Level
 from models.protocol import LabelledUsers, SpendModel
 from models.purchasing_power import Member, PurchasingPower, blended, build
+from models.score import calibration, intervals
+from models.score.blend import scales
 from pipelines import curves, trials
 from pipelines.cold_start import learn
 from pipelines.results import read_result

@@ -6,21 +6,21 @@ import holidays
 import pandas as pd
 
 from features.cohorts import cohort_spend
-from models import level
-from models.cohort_spend import CohortSpend
+from models.level.cohort_spend import CohortSpend
+from models.level.forecast import Level, backtest, forecast
 from pipelines import lake
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 
 
-def forecast_level(settings: Settings, snapshot_date: date) -> level.Level:
+def forecast_level(settings: Settings, snapshot_date: date) -> Level:
     """Forecast the total from the days before `snapshot_date`.
 
     Raises:
         PurseError: `build_features` has not written the daily tables, or nothing is known of the country's holidays.
     """
     spend = _spend(settings, snapshot_date)
-    return level.forecast(spend, settings.horizon_days, _holidays(settings, snapshot_date))
+    return forecast(spend, settings.horizon_days, _holidays(settings, snapshot_date))
 
 
 def backtest_level(settings: Settings, snapshot_date: date) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def backtest_level(settings: Settings, snapshot_date: date) -> pd.DataFrame:
     """
     spend = _spend(settings, snapshot_date)
     days = min(settings.horizon_days, max(spend.days // 3, 1))
-    return level.backtest(spend, days, _holidays(settings, snapshot_date))
+    return backtest(spend, days, _holidays(settings, snapshot_date))
 
 
 def _spend(settings: Settings, snapshot_date: date) -> CohortSpend:

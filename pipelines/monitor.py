@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from models.drift import Summary, check, persistent
+from models.measures.drift import Summary, check, persistent
 from pipelines import lake, monitor_report, tracking
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically

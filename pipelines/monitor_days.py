@@ -12,7 +12,7 @@ import numpy as np
 from ibis.backends.duckdb import Backend
 
 from features.feature import ratio
-from models.drift import POINTS, Summary, summarise_counts
+from models.measures.drift import POINTS, Summary, summarise_counts
 from pipelines import lake
 from pipelines.settings import Settings
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from features.build import labels
-from models.drift import MIN_ROWS
-from models.gini import standard_error
-from models.metrics import measure
+from models.measures.drift import MIN_ROWS
+from models.measures.gini import standard_error
+from models.measures.metrics import measure
 from pipelines import lake, tracking
 from pipelines.matured import PROMISED, newest_matured
 from pipelines.monitor_reference import rows_of

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from models.drift import FEW, MIN_ROWS, Column, Summary, learn, pool, summarise
 from models.encoding import SEQUENCE
+from models.measures.drift import FEW, MIN_ROWS, Column, Summary, learn, pool, summarise
 from pipelines import lake, tracking
 from pipelines.monitor_days import summarise_days
 from pipelines.results import read_result

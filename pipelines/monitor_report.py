@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from models.drift import Summary
+from models.measures.drift import Summary
 from pipelines.monitor_realised import Realised
 from pipelines.monitor_reference import Reference
 

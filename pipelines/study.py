@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, TrialState
 
-    from models.search_space import Slot
+    from models.search.space import Slot
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def claim(
     """
     from optuna.trial import TrialState
 
-    from models.draws import draw_parameters, draw_seed
-    from models.search_space import family_space
+    from models.search.draws import draw_parameters, draw_seed
+    from models.search.space import family_space
 
     # SQLite would let two processes read that it waits; and TPE avoids what runs only when it sees its parameters
     with exclusive(sweep.settings, "optuna-claim"):
@@ -92,7 +92,7 @@ def claim(
 
 def set_params(sweep: Sweep, trial: "FrozenTrial", params: Mapping[str, Any]) -> None:
     """Write hyperparameters, named `family.name`, where Optuna's plots and samplers look for them."""
-    from models.search_space import family_space
+    from models.search.space import family_space
 
     space = family_space(key(trial)[0])
     for name, value in params.items():

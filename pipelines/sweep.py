@@ -107,7 +107,7 @@ def finish(settings: Settings, snapshot_date: date, run_id: str) -> study.Sweep:
 
 def _plan(sweep: study.Sweep) -> int:
     from models.catalog import FAMILIES
-    from models.search_space import plan_slots
+    from models.search.space import plan_slots
 
     wanted = sweep.settings.sweep
     if unknown := sorted(set(wanted.families) - set(FAMILIES)):

@@ -6,7 +6,7 @@ import shutil
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from models.blend import blend
+from models.score.blend import blend
 from pipelines import lake, logged_model, monitor_reference, study, sweep, tracking, trials
 from pipelines.fit import checkpoints, fit
 from pipelines.level import backtest_level, forecast_level
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from optuna.trial import FrozenTrial
 
-    from models.cold_start import ColdStart
-    from models.level import Level
+    from models.cold_start.model import ColdStart
+    from models.level.forecast import Level
     from models.purchasing_power import PurchasingPower
 
 RESULT = "purse.trained"

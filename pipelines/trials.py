@@ -89,7 +89,7 @@ def unfitted_preprocessing(settings: Settings) -> "Preprocessing":
 
 def all_params(model: "SpendModel", family: str) -> dict[str, Any]:
     """The values of the hyperparameters in a family's search space that an unfitted model has."""
-    from models.search_space import SPACE
+    from models.search.space import SPACE
 
     # `btyd_features` is an attribute only of models that have some
     return {name: getattr(model, name, "none") for name in SPACE[family]}
@@ -109,7 +109,7 @@ def run_trial(
     told about the epochs of a `SpendNetwork`, and what it raises ends the trial. `fit_seconds` and `predict_seconds`
     are sums over the folds; `trial_seconds` has the measuring too.
     """
-    from models.metrics import measure
+    from models.measures.metrics import measure
     from models.networks.spend_network import SpendNetwork
 
     def unfitted() -> "SpendModel":

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 import pyarrow as pa
 
+from models.canary import CANARY_FILE
 from models.catalog import is_network
-from pipelines.canary_set import CANARY_FILE
 from pipelines.errors import PurseError
 from serving.canary import Canary, compare
 from serving.live_features import LiveFeatures

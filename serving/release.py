@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.canary import CANARY_FILE
 from pipelines import lake, tracking
-from pipelines.canary_set import CANARY_FILE
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import keras
 
+    from models.networks.data import Data
     from models.networks.heads import Loss
-    from models.networks.training import Data
 
 State = tuple[list[Any], list[Any], list[Any]]
 """Values of the trainable, the other, and the optimizer's variables."""

@@ -14,9 +14,10 @@ from typing_extensions import override
 
 from models.networks.architectures import Design, build
 from models.networks.compression import Variant, Weight, compressed, restored
+from models.networks.data import Data, Epoch
 from models.networks.encoding import Arrays, NetworkEncoder, SequenceEncoder
 from models.networks.heads import HEADS, Floats, Head, answers
-from models.networks.training import Data, Epoch, Schedule, on_gpu, train
+from models.networks.training import Schedule, on_gpu, train
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, require_users, winsorised_spend
 

@@ -4,30 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.gini import normalized_gini
+from models.measures.gini import normalized_gini
 from models.networks.checkpoints import Checkpoint, fingerprint
-from models.networks.encoding import Arrays
+from models.networks.data import Data, Epoch, Loop
 from models.networks.heads import Head, Loss, answers
 
 if TYPE_CHECKING:
     import keras
 
-Epoch = dict[str, float]
-"""`loss` (mean over the epoch, dropout on), `validation_loss` and `validation_ngini` (at its end, dropout off, on the
-held-out users; the normalized Gini of expected spend, which compares between heads) and `seconds` (of training,
-without the validation)."""
-
-Data = tuple[Arrays, NDArray[np.float32]]
-"""Inputs and targets, users first."""
-
-Loop = Literal["auto", "fit", "device"]
-"""How an epoch runs: "fit" is Keras's loop, "device" keeps the data on the device and runs an epoch as one program
-(JAX), "auto" is "device" on a GPU with JAX."""
 
 EVALUATION_BATCH = 8_192
 LARGEST_GRADIENT = 1.0

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from features.definitions import FEATURES
-from models.judged import JUDGED
+from models.measures.names import JUDGED
 from pipelines import links
 from pipelines.errors import PurseError
 from pipelines.matured import PROMISED

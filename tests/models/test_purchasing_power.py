@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models import calibration
-from models.cold_start import ColdStart
-from models.intervals import Intervals
+from models.cold_start.model import ColdStart
+from models.cold_start.segment_mean import SegmentMean
 from models.preprocessing import Preprocessing
 from models.protocol import LabelledUsers
 from models.purchasing_power import Member, PurchasingPower, build
-from models.segment_mean import SegmentMean
+from models.score import calibration
+from models.score.intervals import Intervals
 
 SHARES = {"high": 0.2, "mid": 0.3}
 PHRASES = {"spend_28d": "spent {value:,.0f} in the last 28 days", "spend_7d": "spent {value:,.0f} last week"}

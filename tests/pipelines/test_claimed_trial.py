@@ -6,7 +6,8 @@ import pytest
 from optuna import TrialPruned
 from optuna.trial import TrialState
 
-from models import catalog, draws
+from models import catalog
+from models.search import draws
 from pipelines import study, sweep, tracking, trials
 from pipelines.epochs import Epochs
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.comparison import compare
+from models.measures.comparison import compare
 from pipelines import lake, logged_model, register, tracking, train
 from pipelines.build_features import build_features
 from pipelines.cold_start import read_cohorts

@@ -7,8 +7,8 @@ import mlflow
 import pandas as pd
 import pytest
 
+from models.canary import CANARY_FILE, SAID
 from pipelines import evaluate, promote, register, rollback, tracking, train
-from pipelines.canary_set import CANARY_FILE, SAID
 from pipelines.errors import PurseError
 from pipelines.logged_model import load_model
 from pipelines.registry import CHALLENGER, CHAMPION, version_of

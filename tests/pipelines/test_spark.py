@@ -19,12 +19,13 @@ from rich.console import Console
 from features.daily.tables import DAILY
 from features.definitions import FEATURES
 from marketplace.plan import Plan
-from models import calibration, catalog
-from models.cold_start import ColdStart
-from models.intervals import Intervals
+from models import catalog
+from models.cold_start.model import ColdStart
+from models.cold_start.segment_mean import SegmentMean
 from models.protocol import LabelledUsers
 from models.purchasing_power import Member, build
-from models.segment_mean import SegmentMean
+from models.score import calibration
+from models.score.intervals import Intervals
 from pipelines import engine, lake, tracking
 from pipelines.build_features import build_features
 from pipelines.daily import refresh

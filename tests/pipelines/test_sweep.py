@@ -1,7 +1,7 @@
 import pytest
 from optuna.trial import TrialState
 
-from models.search_space import SPACE
+from models.search.space import SPACE
 from pipelines import budget, study, sweep, tracking
 from pipelines.errors import PurseError
 from pipelines.settings import Settings

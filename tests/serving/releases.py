@@ -16,13 +16,14 @@ from features.daily.events import catalogued_events, user_event_category_day, us
 from features.daily.orders import categorised_lines, category_prices, product_versions, user_category_day, user_day
 from features.definitions import FEATURES, available, of_attributes
 from features.schema import TABLES
-from models import calibration, catalog
-from models.cold_start import ColdStart
-from models.intervals import Intervals
+from models import catalog
+from models.cold_start.model import ColdStart
+from models.cold_start.segment_mean import SegmentMean
 from models.protocol import LabelledUsers
 from models.purchasing_power import Member, PurchasingPower
 from models.purchasing_power import build as blend
-from models.segment_mean import SegmentMean
+from models.score import calibration
+from models.score.intervals import Intervals
 from serving import history
 from serving.release import ABOUT, HISTORY, MODEL, REGISTERED, SCORES
 

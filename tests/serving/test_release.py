@@ -12,15 +12,16 @@ import pandas as pd
 import pytest
 
 from features.definitions import FEATURES
-from models import calibration, catalog
-from models.cold_start import ColdStart
+from models import catalog
+from models.canary import CANARY_FILE, canary_set
+from models.cold_start.model import ColdStart
+from models.cold_start.segment_mean import SegmentMean
 from models.protocol import LabelledUsers
 from models.purchasing_power import Member
 from models.purchasing_power import build as blend
-from models.segment_mean import SegmentMean
+from models.score import calibration
 from pipelines import lake, tracking
 from pipelines.build_features import build_features
-from pipelines.canary_set import CANARY_FILE, canary_set
 from pipelines.errors import NothingToDo, PurseError
 from pipelines.logged_model import log_model
 from pipelines.registry import CHAMPION

@@ -1,0 +1,1 @@
+"""Predictions for users without orders."""

@@ -1,0 +1,1 @@
+"""Families of spend models, a file each."""

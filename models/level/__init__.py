@@ -1,0 +1,1 @@
+"""Forecast of the total spend of all known users."""

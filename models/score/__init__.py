@@ -1,0 +1,1 @@
+"""From a blend of predictions to spend, score, tier and reasons."""

@@ -1,0 +1,1 @@
+"""Hyperparameter spaces and how trials are drawn from them."""
