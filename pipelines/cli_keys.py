@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from pipelines.api_keys import Key, Keys, scopes_of
-from pipelines.audit import record
 from pipelines.cli_stack import AsJson, show
 from pipelines.settings import load_settings
+from serving.audit import record
 
 app = typer.Typer(no_args_is_help=True, help="API keys of the live service: create, list, rotate, revoke.")
 KeyId = Annotated[str, typer.Argument(help="The id of a key, as 'purse keys list' shows it.")]

@@ -14,14 +14,15 @@ from fastapi import Depends, FastAPI
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
-from serving import dashboard, deploy, rescoring
-from serving.answers import with_age
+from serving import dashboard
 from serving.api import admin, events, health, scores
-from serving.engines import REAL, Engines
-from serving.errors import add_handlers
-from serving.middleware import LimitedBody, Observed
-from serving.security import add_guard, requires
-from serving.service import Service
+from serving.api.errors import add_handlers
+from serving.api.middleware import LimitedBody, Observed
+from serving.api.security import add_guard, requires
+from serving.engine.engines import REAL, Engines
+from serving.service import deploy, rescoring
+from serving.service.state import Service
+from serving.stored_scores import with_age
 
 KILOBYTE = 1024
 DESCRIPTION = """What each user of the shop will spend, how likely they are to buy, a score, a tier and the reasons:

@@ -23,7 +23,7 @@ from features.schema import TABLES, Column, Table
 from pipelines.own_rules import OwnRules
 from pipelines.settings import Settings
 from pipelines.sources import load_source
-from serving.store import LiveRow
+from serving.stores.protocol import LiveRow
 
 LONGEST_TEXT = 200
 LARGEST_NUMBER = 1e15

@@ -7,14 +7,14 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.audit import record
 from pipelines.errors import PurseError
-from serving import deploy
+from serving.api.errors import documented
+from serving.api.security import requires
+from serving.audit import record
 from serving.clock import wall
-from serving.errors import documented
 from serving.rows import UserId
-from serving.security import requires
-from serving.service import Service
+from serving.service import deploy
+from serving.service.state import Service
 
 api = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depends(requires("admin"))])
 

@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from features.schema import EVENTS, ORDER_LINES, Table
 from pipelines.settings import Settings
-from serving.answers import Accepted
-from serving.errors import documented
+from serving.api.errors import documented
+from serving.api.intake import checked, keep
+from serving.api.schemas import Accepted
+from serving.api.security import requires
 from serving.rows import EXAMPLES, row_model
-from serving.security import requires
-from serving.sent import checked, keep
-from serving.service import Service
+from serving.service.state import Service
 
 
 def router(settings: Settings) -> APIRouter:

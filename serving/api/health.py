@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from pipelines.errors import PurseError
-from serving.errors import documented
-from serving.security import requires
-from serving.service import Service
+from serving.api.errors import documented
+from serving.api.security import requires
+from serving.service.state import Service
 
 MLFLOW_SECONDS = 1.0
 api = APIRouter(tags=["health"])

@@ -12,14 +12,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from features.schema import EVENTS, ORDER_LINES, TABLES, USERS
 from pipelines.settings import Settings
-from serving.answers import Explanation, Score, Scores, Tiers, live_scores, many, with_age
+from serving.api.errors import RefusedError, documented
+from serving.api.intake import checked
+from serving.api.schemas import Explanation, Score, Scores, Tiers
+from serving.api.security import requires
 from serving.clock import wall
-from serving.errors import RefusedError, documented
 from serving.rows import LONGEST_TEXT, UserId, as_arrow, row_model, storable
-from serving.security import requires
-from serving.sent import checked
-from serving.service import Service
-from serving.store import StoredScore
+from serving.service.state import Service
+from serving.stored_scores import live_scores, many, with_age
+from serving.stores.protocol import StoredScore
 
 JSON = "application/json"
 InPath = Annotated[

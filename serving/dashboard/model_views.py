@@ -10,11 +10,12 @@ from pipelines.matured import PROMISED
 from pipelines.registry import CHAMPION
 from serving.dashboard import charts
 from serving.dashboard import trust as lake_trust
+from serving.dashboard.context import champion_of
 from serving.dashboard.problems import Unavailable, UnknownVersion
 from serving.dashboard.versions import Findings, Version
 
 if TYPE_CHECKING:
-    from serving.dashboard.routes import Dashboard
+    from serving.dashboard.context import Dashboard
 
 IMPORTANCES = 25
 """Features in the table of importances."""
@@ -132,17 +133,6 @@ def _promises(dashboard: "Dashboard", monitored: dict[str, Any] | None) -> list[
         )
         rows.append({"title": title, "promised": promised, "came": came, "limit": limit, "kept": not row["violated"]})
     return rows
-
-
-def champion_of(dashboard: "Dashboard") -> tuple[Version | None, Findings, str | None]:
-    """The champion, what was found out about it, and why this is not fresh; None and empty without one.
-
-    Raises:
-        PurseError: MLflow does not answer.
-    """
-    versions, problem = dashboard.registry.versions()
-    champion = next((one for one in versions if one.role == CHAMPION), None)
-    return champion, dashboard.registry.findings(champion) if champion else Findings(), problem
 
 
 def _chosen(dashboard: "Dashboard", number: str | None) -> tuple[tuple[Version, ...], Version, str | None]:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from threading import Thread
-from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
@@ -13,49 +12,11 @@ from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from serving.clock import wall
 from serving.dashboard import model_views, people, user_views
-from serving.dashboard.newest_population import Populations
-from serving.dashboard.pages import Pages
-from serving.dashboard.problems import Unavailable, UnknownChoice, UnknownUser, UnknownVersion
-from serving.dashboard.registry_view import RegistryView
+from serving.dashboard.context import Dashboard, NewestScore
+from serving.dashboard.problems import UnknownChoice
 
 FILE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Headers of the file of users: nothing between reader and service keeps it."""
-
-NewestScore = Callable[[str], dict[str, Any] | None]
-
-
-class Dashboard:
-    """What the pages share: settings, the population and the registry as last read, and the clock."""
-
-    def __init__(self, settings: Settings, newest_score: NewestScore | None, now: Callable[[], datetime]) -> None:
-        self.settings, self.newest_score, self.now = settings, newest_score, now
-        self.pages = Pages(settings)
-        self.populations, self.registry = Populations(settings), RegistryView(settings)
-
-    def warm(self) -> None:
-        """Read ahead what the first page asks for."""
-        self.registry.warm()
-        try:
-            self.populations.newest().largest({})
-        except PurseError:
-            return  # the page says so
-
-    def page(self, template: str, title: str, build: Callable[[], dict[str, Any]]) -> Response:
-        """Render a page, or say what to do."""
-        common: dict[str, Any] = {"page": template.removesuffix(".html"), "now": self.now()}
-        self.registry.warm()
-        try:
-            return self.pages.render(template, **common, **build())
-        except UnknownChoice as error:
-            return self.pages.render("message.html", 422, **common, title="There are no such users", text=str(error))
-        except UnknownVersion as error:
-            return self.pages.render("message.html", 404, **common, title="There is no such version", text=str(error))
-        except UnknownUser as error:
-            return self.pages.render("users.html", 404, **common, user=None, user_id=error.user_id, problem=str(error))
-        except Unavailable as error:
-            return self.pages.render("message.html", 503, **common, title=title, text=str(error))
-        except PurseError as error:
-            return self.pages.render("message.html", **common, title=title, text=str(error))
 
 
 def router(

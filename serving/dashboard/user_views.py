@@ -7,13 +7,13 @@ from pipelines.errors import PurseError
 from pipelines.results import read_result
 from pipelines.settings import Settings
 from serving.dashboard import charts, people
-from serving.dashboard.model_views import champion_of
+from serving.dashboard.context import champion_of
 from serving.dashboard.picture import TIERS
 from serving.dashboard.population import Choice, Population
 from serving.dashboard.problems import UnknownUser
 
 if TYPE_CHECKING:
-    from serving.dashboard.routes import Dashboard
+    from serving.dashboard.context import Dashboard
 
 
 def today(dashboard: "Dashboard", choice: Choice) -> dict[str, Any]:

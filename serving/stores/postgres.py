@@ -13,7 +13,7 @@ from datetime import date
 
 import psycopg
 
-from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
+from serving.stores.protocol import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
 
 CONNECT_SECONDS = 5
 TABLES = """

@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from pipelines.errors import PurseError
-from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
+from serving.stores.protocol import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
 
 STATE, KEYS, DAYS, WAITING = "purse:state", "purse:keys", "purse:days", "purse:waiting"
 TICKET, GENERATION = "purse:ticket", "purse:generation"

@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from serving.store import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
+from serving.stores.protocol import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
 
 T = TypeVar("T")
 

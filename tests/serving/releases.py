@@ -24,8 +24,8 @@ from models.purchasing_power import Member, PurchasingPower
 from models.purchasing_power import build as blend
 from models.score import calibration
 from models.score.intervals import Intervals
-from serving import history
-from serving.release import ABOUT, HISTORY, MODEL, REGISTERED, SCORES
+from serving.release import history
+from serving.release.release import ABOUT, HISTORY, MODEL, REGISTERED, SCORES
 
 SNAPSHOT = date(2024, 3, 1)
 COLUMNS = tuple(f"{table.name}.{column.name}" for table in TABLES.values() for column in table.columns)

@@ -21,8 +21,8 @@ import uvicorn
 from pipelines.errors import NothingToDo
 from pipelines.settings import Settings, load_settings
 from serving.app import create_app
-from serving.engines import Engines
-from serving.release import Release
+from serving.engine.engines import Engines
+from serving.release.release import Release
 
 USERS = {"ann": 300.0, "bob": 100.0, "cat": 20.0, "dan": 0.0}
 

@@ -1,9 +1,9 @@
 from datetime import UTC, date, datetime, timedelta
 
 from serving.clock import Clock, in_seconds
-from serving.store import Waiting
+from serving.stores.protocol import Waiting
+from tests.serving.api.test_scores import order
 from tests.serving.servers import wait_until
-from tests.serving.test_scores import order
 
 DAY = date(2001, 3, 1)
 

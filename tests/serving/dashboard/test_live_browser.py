@@ -13,8 +13,8 @@ from pipelines import lake
 from pipelines.score import predict
 from pipelines.settings import Settings, load_settings
 from serving.app import create_app
-from serving.engines import Engines
-from serving.worker import EngineProcess
+from serving.engine.engines import Engines
+from serving.engine.process import EngineProcess
 from tests.serving.dashboard.test_dashboard_browser import (  # noqa: F401 - a fixture, a mark
     PATIENCE,
     browser,

@@ -10,10 +10,10 @@ import pytest
 
 from pipelines.deploy import deploy
 from pipelines.errors import NothingToDo, PurseError
-from serving.service import Service
+from serving.service.state import Service
 from tests.serving import stand_in
+from tests.serving.api.test_scores import order, spend
 from tests.serving.servers import wait_until
-from tests.serving.test_scores import order, spend
 
 DAY, NEXT = date(2001, 3, 1), date(2001, 3, 2)
 NOW = datetime(2001, 3, 2, tzinfo=UTC)

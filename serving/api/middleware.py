@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelines.files import write_atomically
-from serving.service import Service
+from serving.service.state import Service
 
 HEADERS = {
     "x-content-type-options": "nosniff",

@@ -19,9 +19,9 @@ from features.definitions import available
 from models.purchasing_power import PurchasingPower
 from pipelines.errors import PurseError
 from pipelines.score import predict
-from serving.engine import Engine
-from serving.live_features import LiveFeatures
-from serving.release import HISTORY, MODEL
+from serving.engine.engine import Engine
+from serving.engine.features import LiveFeatures
+from serving.release.release import HISTORY, MODEL
 from tests.serving.releases import (
     COLUMNS,
     SNAPSHOT,

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from pipelines.errors import PurseError
-from serving.deploy import ConflictError
 from serving.rows import Fault
+from serving.service.deploy import ConflictError
 
 SHOWN_FAULTS = 100
 

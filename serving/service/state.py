@@ -15,14 +15,15 @@ from pipelines.api_keys import Keys
 from pipelines.errors import PurseError
 from pipelines.files import held
 from pipelines.settings import Settings
-from serving.answers import release_tiers
 from serving.clock import Clock, in_seconds
-from serving.engines import REAL, Engines
+from serving.engine.engines import REAL, Engines
+from serving.engine.process import EngineProcess, EngineStoppedError
 from serving.metrics import Metrics
-from serving.release import Release
+from serving.release.release import Release
 from serving.rows import EXAMPLES, Judge, from_store, row_model
-from serving.store import InForce, open_store
-from serving.worker import EngineProcess, EngineStoppedError
+from serving.stored_scores import release_tiers
+from serving.stores.open import open_store
+from serving.stores.protocol import InForce
 
 if TYPE_CHECKING:
     import pandas as pd

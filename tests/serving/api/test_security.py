@@ -9,9 +9,9 @@ import pytest
 from pipelines.api_keys import Keys, scopes_of
 from pipelines.deploy import deploy
 from pipelines.errors import PurseError
+from serving.api.security import is_loopback, presented
 from serving.app import create_app
-from serving.security import is_loopback, presented
-from serving.store import StoreUnavailableError
+from serving.stores.protocol import StoreUnavailableError
 from tests.serving.servers import wait_until
 
 NOW = datetime.now(UTC)

@@ -15,9 +15,9 @@ import pyarrow as pa
 from models.canary import CANARY_FILE
 from models.catalog import is_network
 from pipelines.errors import PurseError
-from serving.canary import Canary, compare
-from serving.live_features import LiveFeatures
-from serving.release import HISTORY, MODEL, REGISTERED, SCORES, Release
+from serving.engine.features import LiveFeatures
+from serving.release.canary import Canary, compare
+from serving.release.release import HISTORY, MODEL, REGISTERED, SCORES, Release
 
 if TYPE_CHECKING:
     from models.purchasing_power import PurchasingPower

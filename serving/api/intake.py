@@ -7,9 +7,9 @@ from http import HTTPStatus
 from typing import Any
 
 from features.schema import ORDER_LINES, Table
-from serving.errors import RefusedError
+from serving.api.errors import RefusedError
 from serving.rows import to_store, untimely
-from serving.service import Service
+from serving.service.state import Service
 
 
 async def checked(

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import PurseError
-from serving.engine import Engine
-from serving.worker import EngineProcess, EngineStoppedError
+from serving.engine.engine import Engine
+from serving.engine.process import EngineProcess, EngineStoppedError
 from tests.serving.releases import SNAPSHOT, day, make_release, random_shop, small_model
 from tests.serving.servers import wait_until
 
@@ -71,7 +71,7 @@ def test_a_release_that_cannot_be_read_is_an_error_of_the_caller(tmp_path):
 def test_the_process_ends_with_a_service_that_is_killed(folder, tmp_path: Path, program: str):
     script = tmp_path / "service.py"
     script.write_text(program)
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     with subprocess.Popen(
         [sys.executable, str(script), str(folder)],
         stdout=subprocess.PIPE,

@@ -5,11 +5,11 @@ import logging
 from datetime import date
 
 from pipelines.errors import PurseError
-from serving.answers import live_scores
 from serving.clock import wall
 from serving.rows import from_store
-from serving.service import Current, Service
-from serving.store import Waiting
+from serving.service.state import Current, Service
+from serving.stored_scores import live_scores
+from serving.stores.protocol import Waiting
 
 POLL_SECONDS = 1.0
 """How often to look without being told: for a new day, and for what a failure left behind."""

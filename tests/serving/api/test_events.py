@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.worker import EngineStoppedError
+from serving.engine.process import EngineStoppedError
 from tests.serving import stand_in
+from tests.serving.api.test_scores import order, spend
 from tests.serving.servers import wait_until
-from tests.serving.test_scores import order, spend
 
 DAY = date(2001, 3, 1)
 

@@ -7,8 +7,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from pipelines.settings import Settings
-from serving.release import prepare
-from serving.worker import EngineProcess, live_with_parent
+from serving.engine.process import EngineProcess, live_with_parent
+from serving.release.release import prepare
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from pipelines.logged_model import log_model
 from pipelines.registry import CHAMPION
 from pipelines.score import predict, score
 from pipelines.settings import load_settings
-from serving.canary import Canary, compare
-from serving.engine import Engine
-from serving.release import ABOUT, MODEL, Release, newest, prepare, remove_others
+from serving.engine.engine import Engine
+from serving.release.canary import Canary, compare
+from serving.release.release import ABOUT, MODEL, Release, newest, prepare, remove_others
 from tests.serving.releases import INTERVALS, SNAPSHOT, canonical, day, event, line, random_shop
 
 FAMILIES = {"ridge_rfm": {}, "lightgbm_hurdle": {}, "cnn": {"epochs": 1, "members": 1}}

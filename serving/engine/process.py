@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import pyarrow as pa
 
 from pipelines.errors import PurseError
-from serving.canary import Canary
-from serving.release import Release
+from serving.release.canary import Canary
+from serving.release.release import Release
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from serving.engine import Engine
+    from serving.engine.engine import Engine
 
 Result = TypeVar("Result")
 
@@ -121,7 +121,7 @@ def live_with_parent() -> None:
 
 def _open(folder: Path) -> Release:
     global _engine  # noqa: PLW0603 - the process has one engine, which calls find here
-    from serving.engine import Engine
+    from serving.engine.engine import Engine
 
     _engine = Engine.open(folder)
     return _engine.release

@@ -9,7 +9,7 @@ import pytest
 from pipelines import lake
 from pipelines.daily import refresh
 from pipelines.errors import PurseError
-from serving import history
+from serving.release import history
 from tests.serving.releases import SNAPSHOT, canonical, catalogue, day, event, line, random_shop
 
 

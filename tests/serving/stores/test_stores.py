@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from pipelines.errors import PurseError
-from serving.store import InForce, LiveRow, Store, StoredScore, StoreUnavailableError, open_store
+from serving.stores.open import open_store
+from serving.stores.protocol import InForce, LiveRow, Store, StoredScore, StoreUnavailableError
 from tests.serving.servers import postgres_server, redis_server
 
 DAY, NEXT = date(2001, 3, 1), date(2001, 3, 2)

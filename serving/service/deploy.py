@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import PurseError
-from serving.answers import release_scores
-from serving.canary import Canary
-from serving.release import Release, remove_others
-from serving.service import Current, Service
-from serving.store import InForce
-from serving.worker import EngineProcess
+from serving.engine.process import EngineProcess
+from serving.release.canary import Canary
+from serving.release.release import Release, remove_others
+from serving.service.state import Current, Service
+from serving.stored_scores import release_scores
+from serving.stores.protocol import InForce
 
 log = logging.getLogger(__name__)
 

@@ -100,7 +100,7 @@ def remove_others(root: Path, *kept: Path) -> None:
 
 
 def _write(settings: Settings, version: str, folder: Path) -> Release:
-    from serving import history
+    from serving.release import history
 
     snapshot_date, created_at = _write_scores(settings, version, folder / SCORES)
     model = _write_model(settings, version, snapshot_date, folder)

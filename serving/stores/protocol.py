@@ -8,7 +8,6 @@ to be scored again. One service uses a store at a time.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from pipelines.errors import PurseError
@@ -120,37 +119,3 @@ class Store(Protocol):
 
     async def wait_since(self, since: date) -> None:
         """Let every user with rows from a day on wait."""
-
-
-def open_store(url: str | None, folder: Path) -> Store:
-    """The store that the setting `serving.store` names; not connected yet.
-
-    Args:
-        url: `redis://...` or `postgresql://...`; None: SQLite in the folder.
-        folder: of the service.
-
-    Raises:
-        PurseError: the address is of another kind, or its driver is not installed.
-    """
-    kind = url.split("://")[0] if url else "sqlite"
-    try:
-        if url is None:
-            from serving.stores.sqlite import SqliteStore
-
-            return SqliteStore(folder / "store.db")
-        if kind in ("redis", "rediss", "unix"):
-            from serving.stores.redis import RedisStore
-
-            return RedisStore(url)
-        if kind in ("postgresql", "postgres"):
-            from serving.stores.postgres import PostgresStore
-
-            return PostgresStore(url)
-    except ImportError as error:
-        raise PurseError(
-            f"serving.store is a {kind} address, but its driver is missing ({error}). "
-            f"Install Purse with the extra '{'redis' if kind.startswith('redis') else 'postgres'}'."
-        ) from error
-    raise PurseError(
-        f"serving.store is an address of the kind '{kind}'; known are redis://..., postgresql://... and null (SQLite)."
-    )

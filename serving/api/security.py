@@ -17,8 +17,8 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from pipelines.api_keys import Scope
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
+from serving.api.errors import RefusedError
 from serving.clock import wall
-from serving.errors import RefusedError
 
 BEARER = HTTPBearer(auto_error=False, description="A key from 'purse keys create'. On loopback none is needed.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]

@@ -1,0 +1,1 @@
+"""Scores computed anew, in a process of its own."""

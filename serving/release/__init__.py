@@ -1,0 +1,1 @@
+"""Releases: what the service answers with, on disk."""

@@ -1,0 +1,1 @@
+"""The running service: its state, deploys and rescoring."""
