@@ -11,8 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from pipelines import study
-from pipelines.backtest import MEASURES, backtest, own_settings
+from cli.backtest import MEASURES, backtest, own_settings
+from pipelines.retraining.study import study
 from pipelines.settings import Settings, load_settings
 
 RUNS = (("tafeng", date(2001, 2, 1), 28), ("cdnow", date(1997, 10, 1), 273))

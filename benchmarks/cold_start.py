@@ -13,26 +13,27 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
+from cli.backtest import own_settings
+from cli.runner import run_step
 from models.cold_start.learning import MIN_USERS, Cohort, boosted
 from models.cold_start.model import ColdStart
 from models.measures.comparison import MEASURES, compare
 from models.protocol import LabelledUsers
-from pipelines import lake
-from pipelines.backtest import own_settings
-from pipelines.build_features import build_features
-from pipelines.cold_start import AGE, learn, read_cohorts
-from pipelines.ingest import ingest
-from pipelines.level import forecast_level
+from pipelines.build_features.step import build_features
+from pipelines.ingest.step import ingest
+from pipelines.lake import tables
 from pipelines.results import read_result
-from pipelines.runner import run_step
+from pipelines.retraining.level import forecast_level
+from pipelines.retraining.training_set import TRAINING_WITHOUT_ORDERS, attribute_names, read_labelled
 from pipelines.settings import Settings, load_settings
-from pipelines.split import TRAINING_WITHOUT_ORDERS, attribute_names, read_labelled, split
-from pipelines.validate import validate
+from pipelines.split import split
+from pipelines.train.cold_start import AGE, learn, read_cohorts
+from pipelines.validate.step import validate
 
 
 def prepare(settings: Settings, end: date) -> None:
     """The steps from the source's files to the labelled users."""
-    first = lake.UNDATED + timedelta(days=1)
+    first = tables.UNDATED + timedelta(days=1)
     run_step(settings, end, "ingest", lambda: ingest(settings, first, end))
     run_step(settings, end, "validate", lambda: validate(settings, first, end))
     run_step(settings, end, "build_features", lambda: build_features(settings, end, "training"))
@@ -46,7 +47,7 @@ def populations(settings: Settings, end: date, cutoff: date) -> dict[str, Labell
     new = customers.features[AGE] <= settings.horizon_days
     everyone = pd.Series(data=True, index=new.index)
     found = {"all customers": (customers, everyone), "customers of the last horizon": (customers, new)}
-    if lake.exists(settings, TRAINING_WITHOUT_ORDERS):
+    if tables.exists(settings, TRAINING_WITHOUT_ORDERS):
         _, strangers = read_labelled(settings, end, [cutoff], names, TRAINING_WITHOUT_ORDERS)
         found["users without orders"] = (strangers, pd.Series(data=True, index=strangers.features.index))
     return {

@@ -21,13 +21,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pandas as pd
 
+from cli.backtest import own_settings
 from models.measures.gini import normalized_gini, paired_bootstrap
 from models.protocol import LabelledUsers
-from pipelines.backtest import own_settings
 from pipelines.results import read_result
+from pipelines.retraining.fitting import build_model
+from pipelines.retraining.training_set import read_labelled
 from pipelines.settings import load_settings
-from pipelines.split import read_labelled
-from pipelines.trials import build_model
 
 VARIANTS = (("float32", 0.0), ("int8", 0.0), ("pruned", 0.2), ("pruned", 0.5), ("pruned", 0.8))
 MANY = 10_000

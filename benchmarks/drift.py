@@ -30,17 +30,17 @@ from models.measures.drift import Summary, check, persistent
 from models.protocol import LabelledUsers
 from models.purchasing_power import percentile_score, tiers
 from models.score.percentiles import quantile_grid
-from pipelines import lake
-from pipelines.monitor_days import summarise_days
-from pipelines.monitor_reference import (
+from pipelines.lake import tables as lake
+from pipelines.retraining.reference.days import summarise_days
+from pipelines.retraining.reference.learned import (
     Reference,
     learn_days,
     learn_populations,
     summarise_features,
     summarise_predictions,
 )
+from pipelines.retraining.snapshots import plan_snapshots
 from pipelines.settings import Settings, load_settings
-from pipelines.snapshots import plan_snapshots
 
 START, TRAINED, WATCHED = date(2024, 1, 1), date(2024, 5, 1), 60
 DRIFT_AFTER = 14

@@ -60,7 +60,8 @@ def prepare(millions: int) -> int:
     import duckdb
     from deltalake import Field, Schema, convert_to_deltalake
 
-    from pipelines import lake, lake_log
+    from pipelines.lake import commit_log
+    from pipelines.lake import tables as lake
     from pipelines.settings import load_settings
 
     settings = load_settings()
@@ -74,14 +75,14 @@ def prepare(millions: int) -> int:
             connection.execute(f"COPY ({rows}) TO '{folder}' (FORMAT parquet, PARTITION_BY (day), OVERWRITE)")
             by_day = Schema([Field("day", "date")])  # type: ignore[arg-type]
             convert_to_deltalake(folder, partition_by=by_day, partition_strategy="hive")
-    return sum(lake_log.row_counts(lake.open_table(settings, "raw/events")).values())
+    return sum(commit_log.row_counts(lake.open_table(settings, "raw/events")).values())
 
 
 def by_hand(contender: Callable[[feature_peers.Files], "pd.DataFrame"]) -> Callable[[], "pd.DataFrame"]:
     """A contender of `feature_peers` on the raw files of the lake."""
 
     def read() -> "pd.DataFrame":
-        from pipelines import lake
+        from pipelines.lake import tables as lake
         from pipelines.settings import load_settings
 
         return contender({name: lake.open_table(load_settings(), f"raw/{name}").file_uris() for name in SHOP})
@@ -94,7 +95,8 @@ def purse(first_day: bool = False) -> "pd.DataFrame":
     from features.build import build
     from features.daily.tables import DAILY
     from features.definitions import FEATURES
-    from pipelines import daily, lake
+    from pipelines.build_features.daily_tables import refresh
+    from pipelines.lake import tables as lake
     from pipelines.settings import load_settings
 
     settings, connection = load_settings(), lake.connect()
@@ -103,7 +105,7 @@ def purse(first_day: bool = False) -> "pd.DataFrame":
     if first_day:
         for table in DAILY:
             shutil.rmtree(f"{settings.lake}/{table.name}", ignore_errors=True)
-        daily.refresh(settings, connection)
+        refresh(settings, connection)
     tables = {table.name: lake.read(connection, settings, table.name) for table in DAILY}
     rows = build(tables, SNAPSHOT, [feature for feature in FEATURES if feature.name in NAMES])
     return lake.stream(connection, rows).read_all().to_pandas()
@@ -111,7 +113,7 @@ def purse(first_day: bool = False) -> "pd.DataFrame":
 
 def everything() -> None:
     """All of Purse's features and sequences out of the daily tables, committed to the lake."""
-    from pipelines import build_features
+    from pipelines.build_features import step as build_features
     from pipelines.settings import load_settings
 
     build_features.check = lambda *_: {}  # type: ignore[assignment]
@@ -136,7 +138,7 @@ def measure(name: str, output: str) -> None:
     import pyarrow.dataset  # noqa: F401
 
     import features.definitions  # noqa: F401
-    import pipelines.build_features  # noqa: F401
+    import pipelines.build_features.step  # noqa: F401
 
     began, used = time.perf_counter(), time.process_time()
     found = CONTENDERS[name]()

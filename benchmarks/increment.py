@@ -46,7 +46,7 @@ def write(table: str, query: str, first: date, days: int, users: int) -> None:
     """Replace days of a raw table with the rows of a query over `days`."""
     import duckdb
 
-    from pipelines import lake
+    from pipelines.lake import tables
     from pipelines.settings import load_settings
 
     with duckdb.connect() as connection:
@@ -54,7 +54,7 @@ def write(table: str, query: str, first: date, days: int, users: int) -> None:
             "CREATE TABLE days AS SELECT (?::DATE + n::INTEGER)::DATE AS day FROM range(?) t(n)", [first, days]
         )
         chosen = None if first == FIRST else [first + timedelta(days=n) for n in range(days)]
-        lake.replace_days(
+        tables.replace_days(
             load_settings(),
             f"raw/{table}",
             lambda: connection.sql(query.format(users=users)).to_arrow_reader(100_000),
@@ -78,14 +78,16 @@ def change(kind: str, users: int, days: int) -> None:
 
 def measure(kind: str, days: int) -> None:
     """Bring all up to date and print, as JSON, what it took."""
-    from pipelines import build_features, daily, lake
+    from pipelines.build_features import step as build_features
+    from pipelines.build_features.daily_tables import refresh
+    from pipelines.lake import tables
     from pipelines.settings import load_settings
 
     settings = load_settings()
     snapshot = FIRST + timedelta(days=days + (kind != "everything"))
     build_features.check = lambda *_: {}  # type: ignore[assignment]
     began = time.process_time()
-    computed = daily.refresh(settings, lake.connect())
+    computed = refresh(settings, tables.connect())
     reduced = time.process_time()
     rows = build_features.build_features(settings, snapshot)["rows"]
     ended = time.process_time()

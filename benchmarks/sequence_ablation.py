@@ -25,20 +25,21 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 
+from cli.backtest import own_settings
 from marketplace.plan import Plan
 from marketplace.shop import Shop
 from models import catalog
 from models.measures.comparison import compare
 from models.protocol import LabelledUsers
-from pipelines import build_features
-from pipelines.backtest import own_settings
-from pipelines.ingest import ingest
-from pipelines.lake import UNDATED
+from pipelines.build_features import step as build_features
+from pipelines.ingest.step import ingest
+from pipelines.lake.tables import UNDATED
 from pipelines.results import read_result, write_result
+from pipelines.retraining.training_set import read_labelled
 from pipelines.settings import Settings, load_settings
 from pipelines.simulate import simulate
-from pipelines.split import read_labelled, split
-from pipelines.validate import validate
+from pipelines.split import split
+from pipelines.validate.step import validate
 
 FIRST, HORIZON = date(2024, 1, 1), 28
 PLAN = ("planning", "plan_days", "plan_days_left")

@@ -20,8 +20,8 @@ import pandas as pd
 from features import sequences
 from features.build import part
 from models.networks.encoding import padded
-from pipelines import lake
-from pipelines.build_features import DAYS_AT_ONCE
+from pipelines.build_features.step import DAYS_AT_ONCE
+from pipelines.lake import tables as lake
 from pipelines.settings import load_settings
 
 FIRST, DAYS, STEPS = date(2024, 1, 1), 100, 64

@@ -31,10 +31,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines import lake
-from pipelines.logged_model import load_model
-from pipelines.score import champion_version, score
+from pipelines.lake import tables
+from pipelines.score import score
 from pipelines.settings import load_settings
+from pipelines.tracking.logged_model import load_model
+from pipelines.tracking.registry import champion_version
 
 DAY = timedelta(days=1)
 LOADS = (("scores", 0, ""), ("5 % of them events", 0.05, ""), ("scores, and a page of the dashboard a second", 0, "/"))
@@ -143,15 +144,15 @@ def batch(users: int) -> None:
     """Score a snapshot of so many users, copies of the real ones, beside the model alone; prints seconds and GB."""
     settings = load_settings()
     model = load_model(settings, f"models:/{settings.mlflow.model_name}/{champion_version(settings)}")
-    day = lake.days(settings, "features", "snapshot_date")[-1]
-    table = lake.read(lake.connect(), settings, "features")
+    day = tables.days(settings, "features", "snapshot_date")[-1]
+    table = tables.read(tables.connect(), settings, "features")
     real = table.filter(table.snapshot_date == day).to_pyarrow()
     place = real.schema.get_field_index("user_id")
     copies = [
         real.set_column(place, "user_id", pc.binary_join_element_wise(real["user_id"], str(copy), "-"))
         for copy in range(-(-users // len(real)))
     ]
-    lake.replace(settings, "features", pa.concat_tables(copies).slice(0, users), "snapshot_date", day, day + DAY)
+    tables.replace(settings, "features", pa.concat_tables(copies).slice(0, users), "snapshot_date", day, day + DAY)
     part = real.to_pandas()
     model.predict(part)  # what is loaded and compiled once
     started = time.perf_counter(), time.process_time()
@@ -174,8 +175,8 @@ def serving(port: int, seconds: int, folder: Path) -> None:
     url, log, users = f"http://127.0.0.1:{port}/readyz", folder / "log", folder / "users"
     env = {"PURSE_SERVING__PORT": str(port), "PURSE_SERVING__RATE_LIMIT": "1000000/second"}
     command = [sys.executable, "-m", "serving"]
-    table = lake.read(lake.connect(), settings, "features")
-    day = lake.days(settings, "features", "snapshot_date")[-1]
+    table = tables.read(tables.connect(), settings, "features")
+    day = tables.days(settings, "features", "snapshot_date")[-1]
     rows = table.filter(table.snapshot_date == day).order_by("user_id").limit(USERS).to_pyarrow().to_pandas()
     users.write_text("\n".join(rows["user_id"]))
     starts = []

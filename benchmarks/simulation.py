@@ -24,7 +24,7 @@ def run(users: int, days: int) -> str:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         options = ["--users", str(users), "--days", str(days), "--output", str(Path(folder) / "shop"), "--json"]
-        command = [sys.executable, "-m", "pipelines.cli", "simulate", *options]
+        command = [sys.executable, "-m", "cli.main", "simulate", *options]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         seconds = time.perf_counter() - began
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())

@@ -6,8 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.errors import PurseError
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    pass
 
 
 @contextmanager
@@ -38,3 +43,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def exclusive(settings: Settings, name: str) -> Iterator[None]:
+    """Let one process of this machine at a time into what follows; the lock of a killed process is free again."""
+    settings.home_path.mkdir(parents=True, exist_ok=True)
+    with (settings.home_path / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

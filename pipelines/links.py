@@ -2,10 +2,19 @@
 
 from urllib.parse import quote, urlsplit
 
-from pipelines import airflow_home
 from pipelines.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def airflow_address(settings: Settings) -> str:
+    """Where programs on this machine reach Airflow's API."""
+    return f"http://{settings.services.host}:{settings.services.airflow_port}"
+
+
+def mlflow_address(settings: Settings) -> str:
+    """Where programs reach MLflow: the embedded server, or the one that mlflow.tracking_uri names."""
+    return settings.mlflow.tracking_uri or f"http://{settings.services.host}:{settings.services.mlflow_port}"
 
 
 def dashboard_url(settings: Settings) -> str:
@@ -15,7 +24,7 @@ def dashboard_url(settings: Settings) -> str:
 
 def airflow_url(settings: Settings) -> str:
     """The Airflow UI."""
-    return (settings.airflow.public_url or airflow_home.airflow_url(settings)).rstrip("/")
+    return (settings.airflow.public_url or airflow_address(settings)).rstrip("/")
 
 
 def mlflow_url(settings: Settings) -> str:

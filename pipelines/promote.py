@@ -10,11 +10,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from models.promotion import PROMOTED, Decision, Gain, Gate, Metrics, Unusable, decide
-from pipelines import tracking
 from pipelines.errors import PurseError
-from pipelines.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO, version_of
 from pipelines.results import read_result
 from pipelines.settings import Settings
+from pipelines.tracking.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO, version_of
+from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,7 +39,7 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
             f"Run 'purse evaluate' and 'purse register' with --snapshot-date {snapshot_date} again."
         )
     version = str(registered["version"])
-    name, client = settings.mlflow.model_name, tracking.connect(settings)
+    name, client = settings.mlflow.model_name, connect(settings)
     challenger, rival = _sides(measured, snapshot_date)
     numbers = _numbers(challenger, rival)
     champion = version_of(client, name, CHAMPION)

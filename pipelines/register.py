@@ -3,10 +3,12 @@
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pipelines import links, tracking
-from pipelines.registry import CHALLENGER, MODEL_CARD, MODEL_CARD_FILE
+from pipelines import links
+from pipelines.files import exclusive
 from pipelines.results import read_result
 from pipelines.settings import Settings
+from pipelines.tracking.registry import CHALLENGER, MODEL_CARD, MODEL_CARD_FILE
+from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,8 +21,8 @@ def register(settings: Settings, snapshot_date: date) -> dict[str, Any]:
         PurseError: `train` has not run, or MLflow does not answer.
     """
     trained = read_result(settings, snapshot_date, "train")
-    name, client = settings.mlflow.model_name, tracking.connect(settings)
-    with tracking.exclusive(settings, "mlflow-registry"):
+    name, client = settings.mlflow.model_name, connect(settings)
+    with exclusive(settings, "mlflow-registry"):
         version = _find(client, name, trained) or _register(name, trained)
         if not client.get_registered_model(name).description:  # a person's words stay
             client.update_registered_model(name, _where(settings))

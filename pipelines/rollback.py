@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from pipelines import tracking
-from pipelines.deploy import ask
 from pipelines.errors import NothingToDo, PurseError
-from pipelines.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO, version_of
+from pipelines.live.client import ask
 from pipelines.settings import Settings
+from pipelines.tracking.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO, version_of
+from pipelines.tracking.runs import connect
 
 
 def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
     """
     from mlflow.exceptions import MlflowException
 
-    name, client = settings.mlflow.model_name, tracking.connect(settings)
+    name, client = settings.mlflow.model_name, connect(settings)
     current = version_of(client, name, CHAMPION)
     if current is None:
         raise PurseError(f"'{name}' has no champion to roll back. Train and promote one with 'purse promote'.")

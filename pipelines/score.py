@@ -9,15 +9,16 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.sql import SQLBackend
 
-from pipelines import engine, lake, lake_log, tracking
-from pipelines.errors import NothingToDo, PurseError
+from pipelines.compute import backend
+from pipelines.errors import PurseError
 from pipelines.files import write_atomically
-from pipelines.level import forecast_level
-from pipelines.logged_model import load_model
-from pipelines.registry import CHAMPION, version_of
+from pipelines.lake import commit_log, tables
+from pipelines.lake.checks import check
+from pipelines.lake.names import WITHOUT_ORDERS
+from pipelines.retraining.level import forecast_level
 from pipelines.settings import Settings
-from pipelines.validate import check
-from pipelines.without_orders import WITHOUT_ORDERS
+from pipelines.tracking.logged_model import load_model
+from pipelines.tracking.registry import champion_version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,10 +65,10 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
             f"{settings.horizon_days}. Run retrain_daily for a champion of this horizon, or set horizon_days back."
         )
     _require_features(settings, snapshot_date, model)
-    connection = engine.connect(settings)
+    connection = backend.connect(settings)
     known = _rows(connection, settings, "features", snapshot_date).select("user_id", *model.feature_names)
     level = forecast_level(settings, snapshot_date)
-    said = engine.answers(connection, known, model.blend_and_reasons, ANSWERS)
+    said = backend.answers(connection, known, model.blend_and_reasons, ANSWERS)
     model = model.at_level(said["blend"].to_numpy(), level.expected)
     scores = model.finished(said.drop(columns="user_id"))
     scores.insert(0, "user_id", said["user_id"])
@@ -79,7 +80,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         model_version=version,
         scored_at=scored_at.astimezone(UTC).replace(tzinfo=None, microsecond=0),
     )
-    lake.replace(
+    tables.replace(
         settings,
         "predictions",
         pa.Table.from_pandas(rows, preserve_index=False),
@@ -102,20 +103,6 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         **report,
         "warnings": warnings + report["warnings"],
     }
-
-
-def champion_version(settings: Settings) -> str:
-    """The version of the registered model that scores.
-
-    Raises:
-        NothingToDo: there is none yet.
-        PurseError: MLflow does not answer.
-    """
-    name = settings.mlflow.model_name
-    version = version_of(tracking.connect(settings), name, CHAMPION)
-    if version is None:
-        raise NothingToDo(f"'{name}' has no champion yet. Run retrain_daily, or 'purse train' to 'purse promote'.")
-    return version
 
 
 def predict(model: "PurchasingPower", features: "pd.DataFrame") -> "pd.DataFrame":
@@ -162,7 +149,7 @@ def _with_cold_start(
         )
         return scores, [unscored]
     attributes = _rows(connection, settings, WITHOUT_ORDERS, snapshot_date)
-    cold = engine.answers(connection, attributes, model.predict_without_orders, COLD_ANSWERS)
+    cold = backend.answers(connection, attributes, model.predict_without_orders, COLD_ANSWERS)
     return pd.concat([scores, cold]).sort_values("user_id", ignore_index=True), []
 
 
@@ -172,7 +159,7 @@ def _require_features(settings: Settings, snapshot_date: date, model: "Purchasin
             f"There are no features of {snapshot_date}. "
             f"Run 'purse build-features --snapshot-date {snapshot_date}' first."
         )
-    _require(model, lake.open_table(settings, "features").schema().to_arrow().names)
+    _require(model, tables.open_table(settings, "features").schema().to_arrow().names)
 
 
 def _require(model: "PurchasingPower", columns: Container[str]) -> None:
@@ -186,12 +173,12 @@ def _require(model: "PurchasingPower", columns: Container[str]) -> None:
 
 def _count(settings: Settings, name: str, snapshot_date: date) -> int:
     """How many users of one snapshot a table has, by its log."""
-    if not lake.exists(settings, name):
+    if not tables.exists(settings, name):
         return 0
-    return lake_log.row_counts(lake.open_table(settings, name)).get(snapshot_date, 0)
+    return commit_log.row_counts(tables.open_table(settings, name)).get(snapshot_date, 0)
 
 
 def _rows(connection: SQLBackend, settings: Settings, name: str, snapshot_date: date) -> ir.Table:
     """The users of one snapshot."""
-    table = lake.read(connection, settings, name)
+    table = tables.read(connection, settings, name)
     return table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date")

@@ -6,7 +6,7 @@ import sys
 
 import uvicorn
 
-from pipelines.cli import QUIET
+from pipelines.environment import QUIET
 from pipelines.errors import PurseError
 from pipelines.settings import load_settings
 from serving.app import create_app

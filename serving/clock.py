@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from pipelines.settings import Settings
-from pipelines.sources import load_source
+from pipelines.source.definition import load_source
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # shop's own time
 

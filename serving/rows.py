@@ -20,9 +20,9 @@ from expectations.rules import Rule
 from expectations.staged import COPY, Known
 from expectations.suites import SUITES, broken_rules
 from features.schema import TABLES, Column, Table
-from pipelines.own_rules import OwnRules
 from pipelines.settings import Settings
-from pipelines.sources import load_source
+from pipelines.source.definition import load_source
+from pipelines.source.rules import OwnRules
 from serving.stores.protocol import LiveRow
 
 LONGEST_TEXT = 200

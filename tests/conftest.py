@@ -9,6 +9,8 @@ import ibis
 import pandas as pd
 import pytest
 
+pytest_plugins = ["tests.shops"]
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")

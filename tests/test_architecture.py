@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("dags", "pipelines", "features", "models", "expectations", "marketplace", "serving")
 NOW = re.compile(r"\b(?:datetime\.now|date\.today|utcnow|time\.time)\(|\bibis\.now\(|Timestamp\.now\(")
 MAY_ASK_FOR_NOW = {
-    "pipelines/cli_keys.py",
-    "pipelines/cli_model.py",
-    "pipelines/cli_steps.py",
-    "pipelines/runner.py",
+    "cli/keys.py",
+    "cli/model.py",
+    "cli/steps.py",
+    "cli/runner.py",
     "serving/clock.py",
 }
 

@@ -14,8 +14,8 @@ from limits import parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from pipelines.api_keys import Scope
 from pipelines.errors import PurseError
+from pipelines.live.keys import Scope
 from pipelines.settings import Settings
 from serving.api.errors import RefusedError
 from serving.clock import wall

@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import Response
 
 from pipelines.errors import PurseError
-from pipelines.registry import CHAMPION
 from pipelines.settings import Settings
+from pipelines.tracking.registry import CHAMPION
 from serving.dashboard.newest_population import Populations
 from serving.dashboard.pages import Pages
 from serving.dashboard.problems import Unavailable, UnknownChoice, UnknownUser, UnknownVersion

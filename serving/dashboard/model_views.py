@@ -6,8 +6,8 @@ from features.definitions import FEATURES
 from models.measures.names import JUDGED
 from pipelines import links
 from pipelines.errors import PurseError
-from pipelines.matured import PROMISED
-from pipelines.registry import CHAMPION
+from pipelines.retraining.matured import PROMISED
+from pipelines.tracking.registry import CHAMPION
 from serving.dashboard import charts
 from serving.dashboard import trust as lake_trust
 from serving.dashboard.context import champion_of

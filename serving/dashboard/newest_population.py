@@ -4,8 +4,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from threading import Lock
 
-from pipelines import lake
 from pipelines.errors import PurseError
+from pipelines.lake import tables
 from pipelines.settings import Settings
 from serving.dashboard.population import Population
 
@@ -41,12 +41,12 @@ class Populations:
 
     def _begin(self) -> "Future[Population]":
         settings = self._settings
-        if not lake.exists(settings, "predictions"):
+        if not tables.exists(settings, "predictions"):
             raise _no_predictions(settings)
-        predictions = lake.open_table(settings, "predictions")
+        predictions = tables.open_table(settings, "predictions")
         if not predictions.file_uris():
             raise _no_predictions(settings)
-        users = lake.open_table(settings, "raw/users") if lake.exists(settings, "raw/users") else None
+        users = tables.open_table(settings, "raw/users") if tables.exists(settings, "raw/users") else None
         versions = (predictions.version(), users.version() if users else None)
         with self._lock:
             counting = self._counting
@@ -56,7 +56,7 @@ class Populations:
 
 
 def _no_predictions(settings: Settings) -> PurseError:
-    if not lake.exists(settings, "raw/order_lines"):
+    if not tables.exists(settings, "raw/order_lines"):
         return PurseError(
             f"The lake at {settings.lake} holds no orders yet. Run 'make demo' for the data that comes with Purse, or "
             "'purse ingest' and 'purse validate' for your own."

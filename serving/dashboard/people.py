@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from features.definitions import FEATURES
-from pipelines import lake, lake_log
+from pipelines.lake import commit_log, tables
 from pipelines.settings import Settings
 from serving.dashboard.population import Choice, Population
 
@@ -41,10 +41,10 @@ def as_csv(population: Population, choice: Choice) -> Iterator[bytes]:
     Raises:
         UnknownChoice: nobody can be chosen by this.
     """
-    connection = lake.connect()
+    connection = tables.connect()
     rows = population.chosen(connection, choice)
     names = [name for name in (*EXPORTED, *population.attributes) if name in rows.columns]
-    reader = lake.stream(connection, _safe(rows.select(names)))
+    reader = tables.stream(connection, _safe(rows.select(names)))
 
     def pieces() -> Iterator[bytes]:
         first = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
@@ -57,9 +57,9 @@ def as_csv(population: Population, choice: Choice) -> Iterator[bytes]:
 
 def history(population: Population, user_id: str) -> list[dict[str, Any]]:
     """What the newest SNAPSHOTS snapshots say of a user, oldest first; those without a score of them are left out."""
-    connection = lake.connect()
-    days = sorted(lake_log.files(population.predictions))[-SNAPSHOTS:]
-    rows = lake.read_opened(connection, population.predictions, days)
+    connection = tables.connect()
+    days = sorted(commit_log.files(population.predictions))[-SNAPSHOTS:]
+    rows = tables.read_opened(connection, population.predictions, days)
     return list(rows.filter(rows.user_id == user_id).order_by("snapshot_date").to_pyarrow().to_pylist())
 
 
@@ -89,10 +89,10 @@ def changes(
         feature, text, unit, before, now, standing_before, standing_now (0 to 1); none without features of both.
         What moved by less than NOTABLE is left out.
     """
-    if not lake.exists(settings, "features"):
+    if not tables.exists(settings, "features"):
         return []
-    connection, table = lake.connect(), lake.open_table(settings, "features")
-    rows = lake.read_opened(connection, table, [before, now])
+    connection, table = tables.connect(), tables.open_table(settings, "features")
+    rows = tables.read_opened(connection, table, [before, now])
     known = {feature.name: feature for feature in FEATURES if feature.kind == "number"}
     effects = {one["feature"]: one["effect"] for one in importances if one["feature"] in known}
     names = [name for name in effects if name in rows.columns]

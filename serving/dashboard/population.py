@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from deltalake import DeltaTable
 from ibis.backends.duckdb import Backend
 
-from pipelines import lake, lake_log
+from pipelines.lake import commit_log, tables
 from serving.dashboard.picture import BUCKETS, TIERS, Picture, picture_of
 from serving.dashboard.problems import UnknownChoice
 
@@ -43,15 +43,15 @@ class Population:
 
     def __init__(self, predictions: DeltaTable, users: DeltaTable | None) -> None:
         self.predictions, self.users = predictions, users
-        snapshots = sorted(lake_log.files(predictions))
+        snapshots = sorted(commit_log.files(predictions))
         self.snapshot: date = snapshots[-1]
         self.before: date | None = snapshots[-2] if len(snapshots) > 1 else None
         self._lock = Lock()
         self._pictures: dict[tuple, Picture] = {}
         self._largest: dict[tuple, list[dict[str, Any]]] = {}
-        scratch = lake.connect()  # holds a row for each user until they are counted
-        rows = lake.hold(scratch, self._compared(scratch))
-        self._connection = lake.connect()
+        scratch = tables.connect()  # holds a row for each user until they are counted
+        rows = tables.hold(scratch, self._compared(scratch))
+        self._connection = tables.connect()
         self._counts = self._keep(self._counted(rows))
         self._leaders = self._keep(self._led(rows))
         facts = self._rows(scratch).select("model_version", "scored_at", "horizon_days").limit(1)
@@ -116,12 +116,12 @@ class Population:
         return _fitting(self._joined(connection), choice)
 
     def _rows(self, connection: Backend, snapshot: date | None = None) -> ir.Table:
-        return lake.read_opened(connection, self.predictions, [snapshot or self.snapshot])
+        return tables.read_opened(connection, self.predictions, [snapshot or self.snapshot])
 
     def _joined(self, connection: Backend) -> ir.Table:
         if self.users is None or not self.attributes:
             return self._rows(connection)
-        users = lake.read_opened(connection, self.users)
+        users = tables.read_opened(connection, self.users)
         since = users.valid_from.fill_null(ibis.timestamp("1970-01-01"))
         newest = users.group_by("user_id").aggregate(**{name: users[name].argmax(since) for name in self.attributes})
         joined = self._rows(connection).left_join(newest, "user_id").drop("user_id_right")
@@ -158,7 +158,7 @@ class Population:
     def _find_largest(self, choice: Choice) -> list[dict[str, Any]]:
         leaders = _fitting(self._leaders, choice).order_by([ibis.desc("expected_spend"), "user_id"]).limit(LISTED)
         names = leaders.user_id.to_pyarrow().to_pylist()
-        rows = self._rows(lake.connect())
+        rows = self._rows(tables.connect())
         columns = ["user_id", "score", "tier", "expected_spend", "purchase_probability", "reasons"]
         found = rows.filter(rows.user_id.isin(names)).select(columns).to_pyarrow().to_pylist() if names else []
         return sorted(found, key=lambda row: names.index(row["user_id"]))

@@ -9,9 +9,9 @@ from threading import Lock
 from time import monotonic
 from typing import TypeVar
 
-from pipelines import tracking
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
+from pipelines.tracking.runs import connect
 from serving.dashboard.versions import Findings, Version, read_findings, read_versions
 
 FRESH_SECONDS = 15.0
@@ -106,7 +106,7 @@ class RegistryView:
         if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
             return ()  # nothing was ever logged, and a page makes no databases
         try:
-            found = read_versions(tracking.connect(self._settings), self._settings.mlflow.model_name)
+            found = read_versions(connect(self._settings), self._settings.mlflow.model_name)
         except PurseError as error:
             self._failed = (monotonic(), error)
             raise
@@ -114,7 +114,7 @@ class RegistryView:
         return found
 
     def _read_findings(self, version: Version) -> Findings:
-        client = tracking.connect(self._settings)
+        client = connect(self._settings)
         found = read_findings(client, version)
         self._findings[version.run_id, version.updated] = found
         while len(self._findings) > KEPT:

@@ -5,12 +5,12 @@ from datetime import date
 from typing import Any
 
 from features.schema import TABLES
-from pipelines import lake, lake_log
-from pipelines.matured import newest_matured
+from pipelines.lake import commit_log, tables
+from pipelines.retraining.matured import newest_matured
 from pipelines.settings import Settings
 
 ALARM, REALISED = "alarm", "realised"
-"""Names of rows of the table `monitoring` that are no drift, see pipelines/monitor.py."""
+"""Names of rows of the table `monitoring` that are no drift, see pipelines/monitor/step.py."""
 
 DAYS = 60
 """Newest monitored snapshots in the history."""
@@ -27,11 +27,11 @@ def monitored(settings: Settings) -> dict[str, Any] | None:
         threshold; violated first, then by ratio), realised (value and threshold by kind; empty while no scores have
         matured), alarm and history (snapshot_date, checks, violated, alarm; oldest first).
     """
-    days = lake.days(settings, "monitoring", "snapshot_date")
+    days = tables.days(settings, "monitoring", "snapshot_date")
     if not days:
         return None
-    table = lake.open_table(settings, "monitoring")
-    rows = lake.read_opened(lake.connect(), table, days[-DAYS:]).to_pyarrow().to_pylist()
+    table = tables.open_table(settings, "monitoring")
+    rows = tables.read_opened(tables.connect(), table, days[-DAYS:]).to_pyarrow().to_pylist()
     today = [row for row in rows if row["snapshot_date"] == days[-1]]
     drift = [
         {**row, "ratio": row["value"] / max(row["threshold"], 1e-12)}
@@ -54,8 +54,8 @@ def matured_version(settings: Settings, snapshot_date: date) -> str | None:
     matured = newest_matured(settings, snapshot_date)
     if matured is None:
         return None
-    table = lake.open_table(settings, "predictions")
-    rows = lake.read_opened(lake.connect(), table, [matured]).select("model_version").limit(1).to_pyarrow()
+    table = tables.open_table(settings, "predictions")
+    rows = tables.read_opened(tables.connect(), table, [matured]).select("model_version").limit(1).to_pyarrow()
     return str(rows["model_version"][0])
 
 
@@ -68,11 +68,11 @@ def quality(settings: Settings) -> list[dict[str, Any]]:
     """
     found = []
     for name in TABLES:
-        if not lake.exists(settings, f"raw/{name}"):
+        if not tables.exists(settings, f"raw/{name}"):
             continue
-        kept = lake_log.row_counts(lake.open_table(settings, f"raw/{name}"))
+        kept = commit_log.row_counts(tables.open_table(settings, f"raw/{name}"))
         refused = _refused_days(settings, name)
-        newest = sorted({*kept, *refused} - {lake.UNDATED}, reverse=True)[:NEWEST]
+        newest = sorted({*kept, *refused} - {tables.UNDATED}, reverse=True)[:NEWEST]
         found.append(
             {
                 "table": name,
@@ -97,11 +97,11 @@ def _day(day: date, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _refused_days(settings: Settings, name: str) -> dict[date, int]:
     table = f"quarantine/{name}"
-    return lake_log.row_counts(lake.open_table(settings, table)) if lake.exists(settings, table) else {}
+    return commit_log.row_counts(tables.open_table(settings, table)) if tables.exists(settings, table) else {}
 
 
 def _reasons(settings: Settings, name: str) -> list[tuple[str, int]]:
-    rows = lake.read(lake.connect(), settings, f"quarantine/{name}")
+    rows = tables.read(tables.connect(), settings, f"quarantine/{name}")
     counted: Counter[str] = Counter()
     for group in rows.group_by("reason").aggregate(rows=lambda some: some.count()).to_pyarrow().to_pylist():
         counted.update(dict.fromkeys(str(group["reason"]).split(", "), group["rows"]))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import PurseError
-from pipelines.registry import CHALLENGER, CHAMPION, MODEL_CARD, ROLLED_BACK_TO
+from pipelines.tracking.registry import CHALLENGER, CHAMPION, MODEL_CARD, ROLLED_BACK_TO
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

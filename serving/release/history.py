@@ -15,7 +15,7 @@ from ibis.backends.duckdb import Backend
 from features.build import CATEGORY_WINDOWS_DAYS
 from features.daily.orders import categorised_lines, category_prices, product_versions
 from features.daily.tables import DAILY
-from pipelines import lake
+from pipelines.lake import tables as lake
 from pipelines.settings import Settings
 
 ROWS_TOGETHER = 8_192

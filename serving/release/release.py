@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.canary import CANARY_FILE
-from pipelines import lake, tracking
 from pipelines.errors import PurseError
+from pipelines.files import exclusive
+from pipelines.lake import tables as lake
 from pipelines.settings import Settings
+from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
     from models.purchasing_power import PurchasingPower
@@ -70,11 +72,11 @@ def prepare(settings: Settings, root: Path) -> Path:
         NothingToDo: there is no champion.
         PurseError: the champion has scored nothing yet, or cannot be loaded.
     """
-    from pipelines.score import champion_version
+    from pipelines.tracking.registry import champion_version
 
     root.mkdir(parents=True, exist_ok=True)
     version = champion_version(settings)
-    with tracking.exclusive(settings, "serving-release"):
+    with exclusive(settings, "serving-release"):
         for left in root.glob(".*"):  # of a process that was killed
             shutil.rmtree(left)
         folder = Path(tempfile.mkdtemp(dir=root, prefix="."))
@@ -139,8 +141,8 @@ def _write_scores(settings: Settings, version: str, path: Path) -> tuple[date, d
 
 def _write_model(settings: Settings, version: str, snapshot_date: date, folder: Path) -> "PurchasingPower":
     """The model at the level that the snapshot's scores have, and what the level replaced."""
-    from pipelines.level import forecast_level
-    from pipelines.logged_model import load_model
+    from pipelines.retraining.level import forecast_level
+    from pipelines.tracking.logged_model import load_model
 
     model = load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
     table = lake.read(lake.connect(), settings, "features")
@@ -153,7 +155,7 @@ def _write_model(settings: Settings, version: str, snapshot_date: date, folder: 
 
 def _write_canary(settings: Settings, version: str, folder: Path) -> None:
     """The canary set that `evaluate` kept with the version's run; none for a champion from before it kept one."""
-    client = tracking.connect(settings)
+    client = connect(settings)
     from mlflow.exceptions import MlflowException
 
     try:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from features.schema import ORDER_LINES, TABLES
-from pipelines.api_keys import Keys
 from pipelines.errors import PurseError
 from pipelines.files import held
+from pipelines.live.keys import Keys
 from pipelines.settings import Settings
 from serving.clock import Clock, in_seconds
 from serving.engine.engines import REAL, Engines

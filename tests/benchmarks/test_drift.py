@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.monitor_reference import Reference, learn_days
+from pipelines.retraining.reference.learned import Reference, learn_days
 
 SPEC = importlib.util.spec_from_file_location("drift", Path(__file__).resolve().parents[2] / "benchmarks" / "drift.py")
 drift = importlib.util.module_from_spec(SPEC)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import processes, services
 from pipelines.settings import REPOSITORY, Settings, load_settings
+from stack import processes, services
 
 EVERY = 20  # one user in so many
 SMALL = {

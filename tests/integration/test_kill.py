@@ -11,8 +11,9 @@ import optuna
 import pandas as pd
 import pytest
 
-from pipelines import lake, tracking
+from pipelines.lake import tables
 from pipelines.settings import load_settings
+from pipelines.tracking.runs import connect, experiment_id
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
 
@@ -75,7 +76,7 @@ def kill(step, environment, seconds):
 
 
 def table(name, home):
-    rows = lake.read(lake.connect(), load_settings().with_changes(home=home), name).to_pandas()
+    rows = tables.read(tables.connect(), load_settings().with_changes(home=home), name).to_pandas()
     ignored = [column for column in ("scored_at", "source_file") if column in rows]
     return rows.drop(columns=ignored).sort_values(TABLES[name], ignore_index=True)
 
@@ -94,8 +95,8 @@ def test_killed_steps_end_as_undisturbed_ones(homes, tmp_path):
     tried = []
     for home in homes:
         settings = load_settings().with_changes(home=tmp_path / home)
-        client = tracking.connect(settings)
-        runs = client.search_runs([tracking.experiment_id(client, settings)])
+        client = connect(settings)
+        runs = client.search_runs([experiment_id(client, settings)])
         assert {run.info.status for run in runs} == {"FINISHED"}
         assert len(runs) == 1 + 6
         assert [str(version.version) for version in client.search_model_versions()] == ["1"]

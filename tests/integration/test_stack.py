@@ -5,7 +5,10 @@ import pandas as pd
 import psutil
 import pytest
 
-from pipelines import airflow_api, demo, lake, processes, registry, services, tracking
+from pipelines.lake import tables
+from pipelines.tracking import registry
+from pipelines.tracking.runs import connect, experiment_id
+from stack import airflow_api, demo, processes, services
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
 
@@ -26,11 +29,11 @@ def airflow(scored):
 
 
 def predictions(settings) -> pd.DataFrame:
-    return lake.read(lake.connect(), settings, "predictions").to_pandas()
+    return tables.read(tables.connect(), settings, "predictions").to_pandas()
 
 
 def test_every_shopper_of_the_cut_is_scored_once(scored):
-    users = lake.read(lake.connect(), scored, "raw/order_lines").user_id.nunique().to_pandas()
+    users = tables.read(tables.connect(), scored, "raw/order_lines").user_id.nunique().to_pandas()
     rows = predictions(scored)
     assert len(rows) == rows["user_id"].nunique() == users > 1000
     assert rows["score"].between(0, 100).all()
@@ -48,14 +51,14 @@ def test_the_export_holds_the_same_rows(scored):
 
 def test_the_champion_in_the_registry_made_the_predictions(scored):
     server = scored.with_changes(mlflow__tracking_uri=services.status(scored)["mlflow_url"])
-    version = registry.version_of(tracking.connect(server), scored.mlflow.model_name, registry.CHAMPION)
+    version = registry.version_of(connect(server), scored.mlflow.model_name, registry.CHAMPION)
     assert version is not None
     assert set(predictions(scored)["model_version"].astype(str)) == {version}
 
 
 def test_no_run_is_left_running_in_mlflow(scored):
-    client = tracking.connect(scored)
-    runs = client.search_runs([tracking.experiment_id(client, scored)])
+    client = connect(scored)
+    runs = client.search_runs([experiment_id(client, scored)])
     assert len(runs) >= 5  # a parent and its four trials
     assert {run.info.status for run in runs} == {"FINISHED"}
 

@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from cli.backtest import own_settings
 from marketplace.plan import Plan
-from pipelines import lake
-from pipelines.backtest import own_settings
 from pipelines.errors import PurseError
-from pipelines.ingest import ingest
+from pipelines.ingest.step import ingest
+from pipelines.lake import tables
 from pipelines.simulate import parse_dirt, parse_drift, simulate
-from pipelines.sources import load_source
-from pipelines.validate import validate
+from pipelines.source.definition import load_source
+from pipelines.validate.step import validate
 
 START = date(2024, 1, 1)
 BUSY = 600
@@ -84,10 +84,10 @@ def test_purse_loads_it_whole(settings):
     checked = validate(shop)
     assert checked["warnings"] == []
     assert sum(table["rows_quarantined"] for table in checked["tables"].values()) == 0
-    assert lake.days(shop, "raw/order_lines")[0] == START
-    users = lake.read(lake.connect(), shop, "raw/users").to_pandas()
+    assert tables.days(shop, "raw/order_lines")[0] == START
+    users = tables.read(tables.connect(), shop, "raw/users").to_pandas()
     assert set(users.age_band) == {"18-24", "25-34", "35-44", "45-54", "55-64", "65+"}
-    known_before = users.valid_from.dt.date == lake.UNDATED
+    known_before = users.valid_from.dt.date == tables.UNDATED
     assert (known_before == (users.registered_at.dt.date < START)).all()
     assert (users.valid_from == users.registered_at)[~known_before].all()
 

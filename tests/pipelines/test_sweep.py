@@ -2,9 +2,11 @@ import pytest
 from optuna.trial import TrialState
 
 from models.search.space import SPACE
-from pipelines import budget, study, sweep, tracking
+from pipelines import sweep
 from pipelines.errors import PurseError
+from pipelines.retraining.study import budget, study
 from pipelines.settings import Settings
+from pipelines.tracking.runs import connect, find_runs
 
 PLANNED = {
     ("linear_rfm", 0),
@@ -26,7 +28,7 @@ def outcome(shop):
 
 
 def runs(shop, kind):
-    return tracking.find_runs(tracking.connect(shop), shop, kind, "2020-03-29-00000001")
+    return find_runs(connect(shop), shop, kind, "2020-03-29-00000001")
 
 
 def test_planning_twice_adds_nothing(shop, snapshot_date):

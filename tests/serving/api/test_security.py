@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipelines.api_keys import Keys, scopes_of
 from pipelines.deploy import deploy
 from pipelines.errors import PurseError
+from pipelines.live.keys import Keys, scopes_of
 from serving.api.security import is_loopback, presented
 from serving.app import create_app
 from serving.stores.protocol import StoreUnavailableError

@@ -11,10 +11,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from pipelines import lake, tracking
-from pipelines.registry import CHALLENGER, CHAMPION, MODEL_CARD
+from pipelines.lake import tables
 from pipelines.results import write_result
 from pipelines.settings import Settings, load_settings
+from pipelines.tracking.registry import CHALLENGER, CHAMPION, MODEL_CARD
+from pipelines.tracking.runs import connect, experiment_id
 from serving.dashboard import router
 
 BEFORE, SNAPSHOT = date(2020, 3, 22), date(2020, 3, 29)
@@ -57,7 +58,7 @@ def predictions(snapshot: date, users: int, shift: float) -> pd.DataFrame:
 
 def replace(settings: Settings, table: str, rows: pd.DataFrame, column: str, day: date) -> None:
     stored = pa.Table.from_pandas(rows.assign(**{column: day}), preserve_index=False)
-    lake.replace(settings, table, stored, column, day, day + A_DAY)
+    tables.replace(settings, table, stored, column, day, day + A_DAY)
 
 
 def write_lake(settings: Settings) -> None:
@@ -96,8 +97,8 @@ def write_monitoring(settings: Settings, snapshot: date, drifted: bool, *, reali
 
 def write_registry(settings: Settings) -> None:
     """Version 1 is champion with everything that `evaluate` leaves; version 2 was not better."""
-    client = tracking.connect(settings)
-    name, experiment = settings.mlflow.model_name, tracking.experiment_id(client, settings)
+    client = connect(settings)
+    name, experiment = settings.mlflow.model_name, experiment_id(client, settings)
     client.create_registered_model(name)
     for number, (outcome, decision) in enumerate(
         [

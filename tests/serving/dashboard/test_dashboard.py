@@ -11,7 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines import lake, links, tracking
+from pipelines import links
+from pipelines.lake import tables
+from pipelines.tracking import runs as tracking
 from serving.dashboard import registry_view
 from serving.dashboard.pages import ago, markdown, number, share
 
@@ -162,7 +164,7 @@ def test_what_was_promised_stands_beside_what_came(scored, tmp_path, make_client
     shutil.copytree(scored.home_path, shop.home_path)
     later = date(2020, 4, 20)
     rows = pa.table({"order_id": ["later"], "amount": [1.0], "day": [later - timedelta(days=1)]})
-    lake.replace(shop, "raw/order_lines", rows, "day", later - timedelta(days=1), later)
+    tables.replace(shop, "raw/order_lines", rows, "day", later - timedelta(days=1), later)
     monitored(shop, later, drifted=False, realised=True)
     said = text_of(make_client(shop).get("/trust"))
     assert "nGini 0.610 0.410 0.510 broken" in said
@@ -248,7 +250,7 @@ def test_a_new_snapshot_is_shown_at_the_next_look(score_once, make_client, score
     assert "snapshot" in text_of(client.get("/")).lower()
     later = date(2020, 4, 5)
     rows = pa.Table.from_pandas(scores["now"].assign(snapshot_date=later), preserve_index=False)
-    lake.replace(score_once, "predictions", rows, "snapshot_date", later, later + timedelta(days=1))
+    tables.replace(score_once, "predictions", rows, "snapshot_date", later, later + timedelta(days=1))
     assert "Snapshot 2020-04-05" in text_of(client.get("/"))
 
 
@@ -269,7 +271,7 @@ def test_an_empty_lake_and_one_without_scores_say_what_to_do(settings, make_clie
         assert "make demo" in text_of(client.get(page))
     assert client.get("/users.csv").status_code == 503
     rows = pd.DataFrame({"order_id": ["a"], "day": [date(2020, 1, 1)]})
-    lake.replace(settings, "raw/order_lines", pa.Table.from_pandas(rows), "day", date(2020, 1, 1), date(2020, 1, 2))
+    tables.replace(settings, "raw/order_lines", pa.Table.from_pandas(rows), "day", date(2020, 1, 1), date(2020, 1, 2))
     assert "Trigger retrain_daily" in text_of(client.get("/"))
     said = text_of(client.get("/trust"))
     assert "There is no champion yet" in said

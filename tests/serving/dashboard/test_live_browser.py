@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines import lake
+from pipelines.lake import tables
 from pipelines.score import predict
 from pipelines.settings import Settings, load_settings
 from serving.app import create_app
@@ -36,7 +36,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         basis="orders", horizon_days=28, model_version="7", scored_at=pd.Timestamp(SNAPSHOT), snapshot_date=SNAPSHOT
     )
     stored = pa.Table.from_pandas(scores, preserve_index=False)
-    lake.replace(settings, "predictions", stored, "snapshot_date", SNAPSHOT, day(1))
+    tables.replace(settings, "predictions", stored, "snapshot_date", SNAPSHOT, day(1))
 
     def prepare(_: Settings, root: Path) -> Path:
         return make_release(root / f"7-{SNAPSHOT}", rows, model, scores)

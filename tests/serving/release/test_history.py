@@ -6,9 +6,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipelines import lake
-from pipelines.daily import refresh
+from pipelines.build_features.daily_tables import refresh
 from pipelines.errors import PurseError
+from pipelines.lake import tables as lake
 from serving.release import history
 from tests.serving.releases import SNAPSHOT, canonical, catalogue, day, event, line, random_shop
 

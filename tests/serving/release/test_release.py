@@ -20,13 +20,14 @@ from models.protocol import LabelledUsers
 from models.purchasing_power import Member
 from models.purchasing_power import build as blend
 from models.score import calibration
-from pipelines import lake, tracking
-from pipelines.build_features import build_features
+from pipelines.build_features.step import build_features
 from pipelines.errors import NothingToDo, PurseError
-from pipelines.logged_model import log_model
-from pipelines.registry import CHAMPION
+from pipelines.lake import tables
 from pipelines.score import predict, score
 from pipelines.settings import load_settings
+from pipelines.tracking.logged_model import log_model
+from pipelines.tracking.registry import CHAMPION
+from pipelines.tracking.runs import connect
 from serving.engine.engine import Engine
 from serving.release.canary import Canary, compare
 from serving.release.release import ABOUT, MODEL, Release, newest, prepare, remove_others
@@ -39,11 +40,11 @@ PHRASES = {feature.name: feature.phrase for feature in FEATURES}
 
 def load(settings, rows, start: date, end: date) -> None:
     for name, table in rows.items():
-        lake.replace(settings, f"raw/{name}", table, "day", start, end)
+        tables.replace(settings, f"raw/{name}", table, "day", start, end)
 
 
 def read(settings, name: str, snapshot: date) -> pd.DataFrame:
-    table = lake.read(lake.connect(), settings, name)
+    table = tables.read(tables.connect(), settings, name)
     rows = table.filter(table.snapshot_date == snapshot).drop("snapshot_date").to_pyarrow().to_pandas()
     return rows.sort_values("user_id", ignore_index=True)
 
@@ -73,7 +74,7 @@ def register(settings) -> str:
         top_reasons=3,
         cold_start=ColdStart(segments, None, None, 0.5, 0.5, INTERVALS, "without_orders", None, PHRASES),
     )
-    client = tracking.connect(settings)
+    client = connect(settings)
     experiment = client.get_experiment_by_name(settings.mlflow.experiment).experiment_id
     with mlflow.start_run(experiment_id=experiment) as run:
         uri = log_model(model, users.features.head(2), list(FAMILIES))
@@ -91,7 +92,7 @@ def settings(tmp_path_factory):
     """A lake with sixty days and a champion that has scored them."""
     home = tmp_path_factory.mktemp("home")
     settings = load_settings().with_changes(home=str(home), sweep__families=list(FAMILIES))
-    load(settings, random_shop(), lake.UNDATED, SNAPSHOT)
+    load(settings, random_shop(), tables.UNDATED, SNAPSHOT)
     build_features(settings, SNAPSHOT)
     register(settings)
     score(settings, SNAPSHOT, SCORED_AT)

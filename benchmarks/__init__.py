@@ -1,0 +1,1 @@
+"""Scripts that measure Purse, each beside a peer."""

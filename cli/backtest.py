@@ -1,0 +1,188 @@
+"""The whole modelling path on one source, without Airflow, in a home of its own."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cli.runner import Result, run_step
+from pipelines.build_features.step import build_features
+from pipelines.errors import PurseError
+from pipelines.evaluate.step import evaluate
+from pipelines.files import write_atomically
+from pipelines.ingest.step import ingest
+from pipelines.lake import tables
+from pipelines.retraining.snapshots import is_matured
+from pipelines.score import predict
+from pipelines.settings import Settings
+from pipelines.split import split
+from pipelines.sweep import plan, work
+from pipelines.tracking.logged_model import load_model
+from pipelines.train.step import train
+from pipelines.validate.step import validate
+
+COLUMNS = ["user_id", "expected_spend", "purchase_probability", "score", "tier"]
+MEASURES = {
+    "ngini": ("nGini", "{:.3f}"),
+    "ngini_capped": ("nGinic", "{:.3f}"),
+    "bias": ("bias", "{:+.2f}"),
+    "decile_wape": ("dec.\nWAPE", "{:.2f}"),
+    "mae": ("MAE", "{:,.1f}"),
+    "auc": ("AUC", "{:.3f}"),
+    "spearman": ("Spear-\nman", "{:.3f}"),
+    "top10_capture": ("top\n10 %", "{:.3f}"),
+}
+"""What the table shows: the measure's title and format."""
+
+
+def backtest(
+    settings: Settings,
+    source: str,
+    cutoff: date,
+    horizon_days: int,
+    output: Path | None,
+    families: list[str] | None,
+    trials: int | None,
+    console: Console,
+) -> dict[str, Any]:
+    """Learn from data before `cutoff` only and predict every user with a purchase before it.
+
+    Args:
+        settings: the settings; lake, sweep and MLflow runs go to <home>/backtests/<source>-<cutoff>-<horizon>d.
+        source: name or path of the source.
+        cutoff: exclusive end of what is learned from; later rows are used to measure only.
+        horizon_days: predicted and measured window from the cutoff on.
+        output: Parquet file for user_id, expected_spend, purchase_probability, score and tier; None: not written.
+        families: of the sweep; None: those of the settings.
+        trials: of the sweep; None: as many as the settings say.
+        console: where progress is shown.
+
+    Returns:
+        The number of users, the output and, where the orders reach the end of the horizon, `evaluate`'s result.
+
+    Raises:
+        PurseError: as the steps do, or a family that does not exist.
+    """
+    own = own_settings(settings, source, cutoff, horizon_days, families, trials)
+    end = cutoff + timedelta(days=horizon_days)
+    first = tables.UNDATED + timedelta(days=1)
+    steps: dict[str, Callable[[], Result]] = {
+        "ingest": lambda: ingest(own, first, end),
+        "validate": lambda: validate(own, first, end),
+        "build_features": lambda: build_features(own, end, "training"),
+        "split": lambda: split(own, end),
+        "plan_sweep": lambda: plan(own, end),
+        "sweep": lambda: work(own, end, "worker-1"),
+        "train": lambda: train(own, end),
+    }
+    with _progress(console) as progress:
+        task = progress.add_task("", total=len(steps) + 1)
+        results = {}
+        for name, step in steps.items():
+            progress.update(task, description=name)
+            results[name] = run_step(own, end, name, step)
+            progress.advance(task)
+        progress.update(task, description="evaluate")
+        measured = is_matured(tables.days(own, "raw/order_lines")[-1], cutoff, horizon_days)
+        evaluated = run_step(own, end, "evaluate", lambda: evaluate(own, end)) if measured else None
+        users = _predictions(own, cutoff, results["train"]["model_uri"], output)
+        progress.advance(task)
+    return {
+        "source": source,
+        "cutoff": cutoff.isoformat(),
+        "horizon_days": horizon_days,
+        "label_days": results["split"]["label_days"],
+        "users": users,
+        "training_id": results["split"]["training_id"],
+        "family": results["train"]["family"],
+        "output": str(output) if output else None,
+        "evaluate": evaluated,
+    }
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The measures of the model and the baselines, side by side."""
+    title = f"{result['source']}, cutoff {result['cutoff']}, {result['horizon_days']} days, {result['users']:,} users"
+    shown = Table(title=title, caption=_caption(result), caption_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    shown.add_column("", no_wrap=True)
+    for header, _ in MEASURES.values():
+        shown.add_column(header, justify="right", no_wrap=True)
+    if result["evaluate"]:
+        rows = {"model": result["evaluate"]["measures"]}
+        rows |= {name: baseline["measures"] for name, baseline in result["evaluate"]["baselines"].items()}
+        for name, measures in rows.items():
+            shown.add_row(name, *(form.format(measures[measure]) for measure, (_, form) in MEASURES.items()))
+    return shown
+
+
+def _caption(result: dict[str, Any]) -> str:
+    lines = [f"model: {result['family']}"]
+    if result["evaluate"]:
+        low, high = result["evaluate"]["ngini_interval"]
+        lines.append(f"95 % interval of nGini: {low:.3f} to {high:.3f}")
+        for name, baseline in result["evaluate"]["baselines"].items():
+            gain = baseline["gain"]
+            lines.append(
+                f"nGini against {name}: {gain['estimate']:+.3f} ± {gain['standard_error']:.3f} (standard error)"
+            )
+    else:
+        lines.append("The source's orders end before the horizon does: nothing can be measured.")
+    if result["label_days"] < result["horizon_days"]:
+        label, horizon = result["label_days"], result["horizon_days"]
+        lines.append(f"The history is short: trained on labels of {label} days, scaled to {horizon}.")
+    if result["output"]:
+        lines.append(f"Predictions: {result['output']}")
+    return "\n".join(lines)
+
+
+def own_settings(
+    settings: Settings, source: str, cutoff: date, horizon_days: int, families: list[str] | None, trials: int | None
+) -> Settings:
+    """The settings with a home of the backtest's own, so that it never meets the shop's runs and models."""
+    from models.catalog import FAMILIES
+
+    for family in families or []:
+        if family not in FAMILIES:
+            raise PurseError(f"--families: '{family}' is unknown. There are {', '.join(FAMILIES)}.")
+    return settings.with_changes(
+        source=source,
+        home=settings.home_path / "backtests" / f"{_label(source)}-{cutoff}-{horizon_days}d",
+        lake_root=None,
+        source_root=settings.source_root_path,
+        horizon_days=horizon_days,
+        mlflow__tracking_uri=None,
+        **({"sweep__families": families} if families else {}),
+        **({"sweep__trials": trials} if trials else {}),
+    )
+
+
+def _label(source: str) -> str:
+    """A folder's name for a source: its own, or of a file its stem and a hash of where it is."""
+    path = Path(source)
+    if not path.suffix:
+        return source
+    return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+
+
+def _predictions(settings: Settings, cutoff: date, model_uri: str, output: Path | None) -> int:
+    features = tables.read(tables.connect(), settings, "features")
+    rows = features.filter(features.snapshot_date == cutoff).drop("snapshot_date").to_pyarrow().to_pandas()
+    scores = predict(load_model(settings, model_uri), rows)[COLUMNS]
+    if output:
+        content = io.BytesIO()
+        scores.to_parquet(content, index=False)
+        write_atomically(output, content.getvalue())
+    return len(scores)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:15}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+    )

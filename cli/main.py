@@ -1,0 +1,56 @@
+"""The command line: one subcommand per step, the backtest, and the embedded stack."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+import typer
+
+from cli.data import build_features, ingest, snapshot_date, validate
+from cli.expectations import app as expectations
+from cli.keys import app as keys
+from cli.model import backtest, card, deploy, evaluate, monitor, promote, register, rollback, score, split, sweep, train
+from cli.simulate import simulate
+from cli.stack import demo, down, logs, serve, status, up
+from cli.steps import console
+from pipelines.environment import QUIET
+from pipelines.errors import PurseError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Purse tells how much purchasing power each user of a shop has. The steps run in the order shown; each can be "
+    "run again and replaces what it wrote. Settings: conf/purse.yaml, a file named by PURSE_CONFIG, PURSE_* variables.",
+)
+DATA, MODEL, STACK = "Data", "Model and scores", "Embedded stack"
+
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    DATA: (ingest, validate, snapshot_date, build_features, simulate),
+    MODEL: (split, sweep, train, evaluate, register, promote, score, deploy, monitor, rollback, card, backtest),
+    STACK: (up, down, status, logs, serve, demo),
+}
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(expectations, name="expectations", rich_help_panel=DATA)
+app.add_typer(keys, name="keys", rich_help_panel=STACK)
+
+
+def main() -> None:
+    """Run the command; what a person can mend ends in a message on stderr and its exit code."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for name in ("alembic", "great_expectations", "mlflow", "optuna", "absl"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        app()
+    except PurseError as error:
+        console.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

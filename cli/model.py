@@ -1,0 +1,134 @@
+"""The commands of the model and its scores: from the training set to what is in force, and the backtest."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.output import AsJson, show
+from cli.steps import Snapshot, console, run_for, working
+from pipelines.settings import load_settings
+
+
+def split(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
+    """Join features with labels into a training set: which snapshots train, validate and test."""
+    from pipelines.split import split as step
+
+    run_for("split", snapshot_date, step, as_json=as_json)
+
+
+def sweep(
+    snapshot_date: Snapshot = None,
+    plan_only: Annotated[bool, typer.Option("--plan-only", help="Only plan the trials, for workers to share.")] = False,
+    worker: Annotated[str | None, typer.Option(help="Only work on a planned sweep, under this name.")] = None,
+    tabular: Annotated[bool, typer.Option("--tabular", help="Only families that are not networks.")] = False,
+    networks: Annotated[bool, typer.Option("--networks", help="Only networks.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try families and hyperparameters: plan the trials and run them, or be one of several workers."""
+    from pipelines import sweep as steps
+
+    kind: steps.Kind = "tabular" if tabular else "networks" if networks else "all"
+    if worker is None:
+        run_for("plan_sweep", snapshot_date, steps.plan, as_json=as_json)
+    if not plan_only:
+        name = worker or "command-line"  # a planned worker's name would take its trials for dead
+        run_for(f"sweep_{name}", snapshot_date, lambda s, d: steps.work(s, d, name, kind), as_json=as_json)
+
+
+def train(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
+    """Refit the best families of the sweep, blend them where that helps, and log the model to MLflow."""
+    from pipelines.train.step import train as step
+
+    run_for("train", snapshot_date, step, as_json=as_json)
+
+
+def evaluate(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
+    """Measure the trained model, the champion and the baselines on the test window."""
+    from pipelines.evaluate.step import evaluate as step
+
+    run_for("evaluate", snapshot_date, step, as_json=as_json)
+
+
+def register(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
+    """Register the trained model as the challenger."""
+    from pipelines.register import register as step
+
+    run_for("register", snapshot_date, step, as_json=as_json)
+
+
+def promote(
+    snapshot_date: Snapshot = None,
+    replace_unusable: Annotated[
+        bool,
+        typer.Option("--replace-unusable", help="Approve that a champion that cannot be compared is replaced."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the challenger the champion if it is measurably better; say why or why not."""
+    from pipelines.promote import promote as step
+
+    run_for("promote", snapshot_date, lambda s, d: step(s, d, replace_unusable=replace_unusable), as_json=as_json)
+
+
+def score(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
+    """Score every user with the champion. Exit code 99: there is no champion yet."""
+    from pipelines.score import score as step
+
+    run_for("score", snapshot_date, lambda s, d: step(s, d, datetime.now(UTC)), as_json=as_json)
+
+
+def deploy(as_json: AsJson = False) -> None:
+    """Let the live service put the champion's newest scores into force. Exit code 99: no service runs."""
+    from pipelines.deploy import deploy as step
+
+    with working("deploy"):
+        result = step(load_settings(), datetime.now(UTC))
+    show(result, as_json=as_json)
+
+
+def monitor(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
+    """Compare features, scores and matured scores with the champion's training. Exit code 99: there is no champion."""
+    from pipelines.monitor.step import monitor as step
+
+    run_for("monitor", snapshot_date, step, as_json=as_json)
+
+
+def rollback(as_json: AsJson = False) -> None:
+    """Make the previous champion the champion again, in the live service too."""
+    from pipelines.rollback import rollback as step
+
+    show(step(load_settings(), datetime.now(UTC)), as_json=as_json)
+
+
+def card(
+    version: Annotated[str | None, typer.Option(help="Of the registered model. Default: the alias.")] = None,
+    alias: Annotated[str, typer.Option(help="champion or challenger.")] = "champion",
+) -> None:
+    """Print the model card of a version: data, measures, slices, fairness, limits, as Markdown."""
+    from pipelines.tracking.registry import read_card
+
+    typer.echo(read_card(load_settings(), version, alias))
+
+
+def backtest(
+    source: Annotated[str, typer.Argument(help="A name in conf/sources, or the path of a source file.")],
+    cutoff: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Only data before this day is learned from.")],
+    horizon_days: Annotated[int, typer.Option(help="How far ahead spend is predicted.", min=1)],
+    output: Annotated[Path | None, typer.Option(help="Parquet file for the predictions.", dir_okay=False)] = None,
+    families: Annotated[str | None, typer.Option(help="Families to try, with commas between.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials of the sweep over all families.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train on data before a cutoff, predict every user with a purchase before it, and measure against baselines."""
+    from cli.backtest import backtest as run
+    from cli.backtest import table
+
+    chosen = [name.strip() for name in families.split(",")] if families else None
+    result = run(load_settings(), source, cutoff.date(), horizon_days, output, chosen, trials, console)
+    if as_json:
+        show(result, as_json=True)
+    else:
+        Console().print(table(result))

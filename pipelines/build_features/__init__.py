@@ -1,0 +1,1 @@
+"""Step `build_features`: daily tables, and features of snapshots."""

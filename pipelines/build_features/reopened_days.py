@@ -1,0 +1,134 @@
+"""Which days of the daily tables a change of the raw tables reopens.
+
+Raw tables are compared with the version that was read last: by the files of each day, which never change once they are
+written, and for products by what is said of each product.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, TypeVar
+
+import duckdb
+import ibis.expr.types as ir
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+from ibis.backends.duckdb import Backend
+
+from features.daily.orders import PRICE_REFERENCE_DAYS, product_versions
+from pipelines.lake import commit_log, tables
+from pipelines.settings import Settings
+
+A_DAY = timedelta(days=1)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The raw tables at the versions that one refresh reads.
+
+    Attributes:
+        settings: name the lake.
+        connection: of `lake.connect`.
+        logs: what the first stage reads, by name, as opened.
+        products: `product_versions`; None where the source has no products.
+        compared: the logs that were opened to compare with and the changes of products found, each once.
+        opened: what `read` gave and what was computed of it, by name and days.
+    """
+
+    settings: Settings
+    connection: Backend
+    logs: Mapping[str, DeltaTable]
+    products: ir.Table | None
+    compared: dict[tuple[str, int], Any] = field(default_factory=dict)
+    opened: dict[tuple[str, frozenset[date]], ir.Table] = field(default_factory=dict)
+
+    @classmethod
+    def newest(cls, settings: Settings, connection: Backend) -> "Raw":
+        """What the raw tables are now."""
+        names = [name for name in ("order_lines", "products", "events") if tables.exists(settings, f"raw/{name}")]
+        logs = {name: tables.open_table(settings, f"raw/{name}") for name in names}
+        return cls(settings, connection, logs, _products(connection, logs["products"]) if "products" in logs else None)
+
+    def read(self, name: str, days: Collection[date]) -> ir.Table:
+        """The rows of some days of a table; files that were opened once are not opened again."""
+        chosen = frozenset(days)
+        if (name, chosen) not in self.opened:
+            self.opened[name, chosen] = tables.read_opened(self.connection, self.logs[name], chosen)
+        return self.opened[name, chosen]
+
+    def once(self, name: str, version: int, find: Callable[[], Result]) -> Result:
+        """What `find` gives for a table and version, found the first time."""
+        if (name, version) not in self.compared:
+            self.compared[name, version] = find()
+        found: Result = self.compared[name, version]
+        return found
+
+
+def reopened(raw: Raw, log: str, *, priced: bool, before: Mapping[str, int]) -> set[date] | None:
+    """The days whose rows in a daily table the changes of its sources can have touched.
+
+    Args:
+        raw: the raw tables.
+        log: whose days the table has.
+        priced: whether a row reads the prices of the 28 days before as well: then a late line reopens the 28 days
+            after it too.
+        before: the versions of the table's sources that its rows were computed from.
+
+    Returns:
+        The days; None: all, because a version is no longer there.
+    """
+    try:
+        products = _changed_products(raw, before["products"]) if "products" in before else None
+        days = _changed_days(raw, log, before) | _days_with(raw, log, products)
+        if priced:
+            purchases = _changed_days(raw, "order_lines", before) | _days_with(raw, "order_lines", products)
+            days |= {day + A_DAY * (n + 1) for day in purchases for n in range(PRICE_REFERENCE_DAYS)}
+    except (DeltaError, duckdb.Error, FileNotFoundError):  # a version is gone, by a clean-up of the lake
+        return None
+    return days
+
+
+def _changed_days(raw: Raw, name: str, before: Mapping[str, int]) -> set[date]:
+    def compare() -> set[date]:
+        old, new = commit_log.files(_log(raw, name, before[name])), commit_log.files(raw.logs[name])
+        return {day for day in {*old, *new} if sorted(old.get(day, [])) != sorted(new.get(day, []))}
+
+    return raw.once(name, before[name], compare) if raw.logs[name].version() != before[name] else set()
+
+
+def _changed_products(raw: Raw, before: int) -> ir.Table | None:
+    """Products that are described otherwise than in a version, and from which moment on (`since`); None: none."""
+    now = raw.products
+    if now is None or before == raw.logs["products"].version():
+        return None
+
+    def compare() -> ir.Table:
+        old, new = _products(raw.connection, _log(raw, "products", before)).drop("valid_until"), now.drop("valid_until")
+        differing = old.difference(new).union(new.difference(old))
+        changed = differing.group_by("product_id").aggregate(since=differing.valid_from.min())
+        return tables.hold(raw.connection, changed)
+
+    return raw.once("products", before, compare)
+
+
+def _days_with(raw: Raw, name: str, changed: ir.Table | None) -> set[date]:
+    """The days of a log on which a changed product occurs."""
+    first = None if changed is None else changed.since.min().to_pyarrow().as_py()
+    if changed is None or first is None:
+        return set()
+    rows = raw.read(name, [day for day in commit_log.files(raw.logs[name]) if day >= first.date()])
+    if "product_id" not in rows.columns:
+        return set()
+    time = "occurred_at" if name == "events" else "ordered_at"
+    touched = rows.semi_join(changed, [rows.product_id == changed.product_id, rows[time] >= changed.since])
+    return set(touched.select("day").distinct().to_pyarrow()["day"].to_pylist())
+
+
+def _log(raw: Raw, name: str, version: int) -> DeltaTable:
+    return tables.open_table(raw.settings, f"raw/{name}", version)
+
+
+def _products(connection: Backend, log: DeltaTable) -> ir.Table:
+    return tables.hold(connection, product_versions(tables.read_opened(connection, log)))

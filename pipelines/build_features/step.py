@@ -1,0 +1,153 @@
+"""Step `build_features`: bring the daily tables up to date, then compute the features of each snapshot."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import ibis
+import ibis.expr.types as ir
+from deltalake import DeltaTable
+from ibis.backends.duckdb import Backend
+
+import features
+from features import sequences
+from features.build import build, part
+from features.definitions import FEATURES, available
+from features.feature import Feature
+from models.catalog import reads_sequences
+from pipelines.build_features.daily_tables import refresh
+from pipelines.build_features.without_orders import write_features
+from pipelines.compute import backend
+from pipelines.lake import commit_log, tables
+from pipelines.lake.checks import check
+from pipelines.retraining.snapshots import plan_snapshots
+from pipelines.settings import Settings
+
+Purpose = Literal["training", "scoring"]
+
+DAYS_AT_ONCE = 5_000_000
+"""Users are computed in parts of about so many rows of the daily tables, so that memory does not grow with the shop."""
+
+
+def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "scoring") -> dict[str, Any]:
+    """Write the features of the snapshots that a run at `snapshot_date` (exclusive) needs.
+
+    The newest snapshot is always replaced, an older one where anything that it was computed from has changed.
+
+    Args:
+        settings: the settings.
+        snapshot_date: end of the data, exclusive.
+        purpose: "scoring" for the snapshot itself, "training" for the rolling snapshots of a retraining.
+
+    Returns:
+        The snapshots, their rows of users with orders and without, the days computed of each daily table, the features,
+        those left out for want of a source column, and the report.
+
+    Raises:
+        PurseError: too little history, or features of the newest snapshot that break their suite, which alone is
+            checked: it is as it was before, the older ones have been replaced.
+    """
+    connection = backend.connect(settings)
+    raw = {name: tables.read(connection, settings, f"raw/{name}") for name in _tables(settings)}
+    tables.bound(connection, settings)
+    given = {f"{name}.{column}" for name, table in raw.items() for column in table.columns}
+    wanted = available(given)
+    wants_sequences = any(reads_sequences(family) for family in settings.sweep.families)
+    channels = sequences.available(given) if wants_sequences else ()
+    lists = [channel.name for channel in channels]
+    computed = refresh(settings, connection)
+    logs = {name: tables.open_table(settings, name) for name in computed}
+    logs |= {"users": tables.open_table(settings, "raw/users")} if "users" in raw else {}
+    snapshots = [snapshot_date]
+    if purpose == "training":
+        first_day = tables.days(settings, "raw/order_lines")[0]
+        snapshots = list(plan_snapshots(first_day, snapshot_date, settings.horizon_days, settings.snapshots).all)
+    names = [feature.name for feature in wanted] + lists
+    daily = {name: tables.read_opened(connection, log) for name, log in logs.items()}
+    contents = {name: _users(daily[name]) if name == "users" else _files(log) for name, log in logs.items()}
+    inputs, report = _inputs(contents, names, snapshots), {}
+    built = commit_log.snapshots(tables.open_table(settings, "features")) if tables.exists(settings, "features") else {}
+    stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
+    parts = _parts(logs) if connection.name == "duckdb" else 1  # Spark parts them itself
+    if len(snapshots) > 1:  # hundreds of files are opened once and not for each snapshot
+        daily = {name: tables.hold(connection, table) for name, table in daily.items()}
+    for snapshot in stale:
+        rows = _held(connection, daily, snapshot, wanted, channels, parts)
+        if snapshot == snapshots[-1]:
+            numbers = (
+                rows.drop(lists).to_pyarrow().to_pandas(split_blocks=True, self_destruct=True)
+            )  # one copy, not three
+            report = check(settings, numbers, "features", snapshot)
+        built[snapshot.isoformat()] = inputs[snapshot]
+        kept, opened = {"snapshots": json.dumps(built)}, partial(tables.stream, connection, rows)
+        tables.replace(settings, "features", opened, "snapshot_date", snapshot, snapshot + timedelta(days=1), kept)
+        tables.release(connection, rows)
+    counts = commit_log.row_counts(tables.open_table(settings, "features"))
+    return {
+        "snapshot_date": snapshot_date.isoformat(),
+        "snapshots": [snapshot.isoformat() for snapshot in snapshots],
+        "days_computed": computed,
+        "rows": sum(counts[snapshot] for snapshot in snapshots if snapshot in counts),
+        "rows_without_orders": write_features(settings, daily, inputs, wanted, undated=purpose == "scoring"),
+        "features": names,
+        "left_out": [feature.name for feature in FEATURES if feature.name not in names],
+        **report,
+    }
+
+
+def _held(
+    connection: Backend,
+    daily: Mapping[str, ir.Table],
+    snapshot: date,
+    wanted: Sequence[Feature],
+    channels: Sequence[sequences.Channel],
+    parts: int,
+) -> ir.Table:
+    """The rows of a snapshot, computed once, a part of the users after the other."""
+    portions = [build(part(daily, number, parts), snapshot, wanted, channels) for number in range(parts)]
+    return tables.hold(connection, *(portion.mutate(snapshot_date=ibis.literal(snapshot)) for portion in portions))
+
+
+def _parts(logs: Mapping[str, DeltaTable]) -> int:
+    return 1 + max(sum(commit_log.row_counts(log).values()) for log in logs.values()) // DAYS_AT_ONCE
+
+
+def _tables(settings: Settings) -> list[str]:
+    optional = [name for name in ("users", "products", "events") if tables.exists(settings, f"raw/{name}")]
+    return ["order_lines", *optional]
+
+
+def _inputs(
+    contents: Mapping[str, Mapping[date, str]], names: Sequence[str], snapshots: Sequence[date]
+) -> dict[date, str]:
+    """A fingerprint, by snapshot, of all that its rows depend on: columns, code, and what is of the days before it.
+
+    Args:
+        contents: by table and day, what changes when the rows of the day do.
+        names: of the columns.
+        snapshots: exclusive ends of the data.
+    """
+    sources = sorted(Path(features.__file__).parent.glob("*.py"))
+    code = [*names, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in sources)]
+    days = [(day, f"{name} {content}") for name, table in contents.items() for day, content in table.items()]
+    found = {}
+    for snapshot in snapshots:
+        before = sorted(content for day, content in days if day < snapshot)
+        found[snapshot] = hashlib.sha256("\n".join([*code, *before]).encode()).hexdigest()[:16]
+    return found
+
+
+def _files(log: DeltaTable) -> dict[date, str]:
+    """By day, the names of its files, which never change."""
+    return {day: " ".join(sorted(Path(file).name for file in paths)) for day, paths in commit_log.files(log).items()}
+
+
+def _users(users: ir.Table) -> dict[date, str]:
+    """By the day that versions begin, a hash of the rows: `validate` writes those without a date again each time."""
+    row = ibis.struct({name: users[name] for name in sorted(users.columns)}).hash()
+    sums = users.group_by(day=users.valid_from.date()).aggregate(rows=users.count(), hashes=row.bit_xor())
+    return {of["day"]: f"{of['day']} {of['rows']} {of['hashes']}" for of in sums.to_pyarrow().to_pylist()}

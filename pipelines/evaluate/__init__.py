@@ -1,0 +1,1 @@
+"""Step `evaluate`: measure challenger, champion and baselines on the test snapshot."""

@@ -1,0 +1,144 @@
+"""What is found out about the challenger beyond its measures: tables for the model card, each an artifact too."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.encoding import select
+from models.measures import fairness
+from models.measures.metrics import measure
+from models.measures.permutation import columns_by_measure, permutation_importance
+from models.protocol import LabelledUsers
+from pipelines.evaluate.rivals import Test
+from pipelines.results import read_result
+from pipelines.retraining.level import backtest_level
+from pipelines.settings import Settings
+
+PROFILE = ("age_band", "gender", "region")
+"""Columns whose values are groups that the model must serve equally well."""
+
+EXPLAINED_USERS = 5_000
+"""Size of the random sample of users that the importances are means over."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """About the challenger, on the test snapshot.
+
+    Attributes:
+        deciles: see `deciles`.
+        fairness: see `models.fairness.compare`.
+        importances: see `Reasons.importances`.
+        permutation: see `models.permutation.permutation_importance`.
+        surrogate_r2, surrogate_spearman: see `Reasons.fidelity`.
+        spent: true total of the test users, in money.
+        level_backtest: see `models.level.backtest`.
+        newcomers: users, and ngini, bias and auc of those whose first purchase is less than snapshots.min_history_days
+            before the snapshot; empty without any.
+        largest_share: share of all true spend that the one user with most makes.
+    """
+
+    deciles: pd.DataFrame
+    fairness: pd.DataFrame
+    importances: pd.DataFrame
+    permutation: pd.DataFrame
+    surrogate_r2: float
+    surrogate_spearman: float
+    spent: float
+    level_backtest: pd.DataFrame
+    newcomers: Mapping[str, float]
+    largest_share: float
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """What is logged, by name."""
+        names = ("deciles", "fairness", "importances", "permutation")
+        return {name: getattr(self, name) for name in names}
+
+
+def find(settings: Settings, snapshot_date: date, test: Test) -> Findings:
+    """Look closer at what the challenger says of the test users.
+
+    Raises:
+        PurseError: `split` has not run.
+    """
+    model, users, said, seed = test.model, test.users, test.challenger, settings.training.seed
+    split = read_result(settings, snapshot_date, "split")
+    sample = users.features.sample(min(len(users), EXPLAINED_USERS), random_state=seed)
+    r2, spearman = model.reasons.fidelity(users.features, said["score"].to_numpy())
+    inputs = select(users.features, model.feature_names)
+    spend = users.future_spend.clip(lower=0)
+    return Findings(
+        deciles=deciles(users.future_spend, said),
+        fairness=fairness.compare(
+            users.future_spend,
+            users.purchased,
+            said,
+            profile_groups(users.features, settings.promotion.min_slice_users),
+            tier_shares=model.tier_shares,
+            min_users=settings.promotion.min_slice_users,
+        ),
+        importances=model.reasons.importances(sample),
+        permutation=permutation_importance(
+            lambda features: model.blend(features)["blend"].to_numpy(),
+            inputs,
+            users.future_spend,
+            columns_by_measure(inputs),
+            seed=seed,
+        ),
+        surrogate_r2=r2,
+        surrogate_spearman=spearman,
+        spent=float(users.future_spend.sum()),
+        level_backtest=backtest_level(settings, date.fromisoformat(split["test"])),
+        newcomers=_newcomers(settings, users, said),
+        largest_share=float(spend.max() / spend.sum()) if spend.sum() > 0 else 0.0,
+    )
+
+
+def profile_groups(features: pd.DataFrame, min_users: int = 1) -> dict[str, NDArray[np.bool_]]:
+    """The users of each value of each profile column that is there, named like "region=105".
+
+    Values with fewer than `min_users` are left out: a shop may have ten thousand areas.
+    """
+    groups = {}
+    for column in (name for name in PROFILE if name in features):
+        users = features[column].value_counts()
+        for value in sorted(users[users >= min_users].index):
+            groups[f"{column}={value}"] = (features[column] == value).to_numpy()
+    return groups
+
+
+def deciles(future_spend: pd.Series, said: pd.DataFrame) -> pd.DataFrame:
+    """Ten equal groups of users, lowest expected spend first.
+
+    Returns:
+        decile, users, mean_expected and mean_spend (money), and inside: the share of users whose spend (net spend below
+        0 is 0) is within its interval.
+    """
+    frame = said[["expected_spend", "spend_low", "spend_high"]].assign(spend=future_spend)
+    held = frame["spend"].clip(lower=0)
+    frame["inside"] = (held >= frame["spend_low"]) & (held <= frame["spend_high"])
+    order = np.argsort(frame["expected_spend"].to_numpy(), kind="stable")
+    rows: list[dict[str, Any]] = []
+    for part in (frame.iloc[places] for places in np.array_split(order, 10) if len(places)):
+        means = {"mean_expected": part["expected_spend"].mean(), "mean_spend": part["spend"].mean()}
+        rows.append({"decile": len(rows) + 1, "users": len(part), **means, "inside": part["inside"].mean()})
+    return pd.DataFrame(rows)
+
+
+def _newcomers(settings: Settings, users: LabelledUsers, said: pd.DataFrame) -> dict[str, float]:
+    if "T" not in users.features:
+        return {}
+    new = (users.features["T"] < settings.snapshots.min_history_days).to_numpy()
+    if not new.any():
+        return {}
+    found = said[new]
+    measures = measure(
+        users.future_spend[new], users.purchased[new], found["expected_spend"], found["purchase_probability"]
+    )
+    return {"users": int(new.sum()), **{name: measures[name] for name in ("ngini", "bias", "auc")}}

@@ -1,0 +1,1 @@
+"""Step `ingest`: rows of a source to the staging tables."""

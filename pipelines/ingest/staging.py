@@ -1,0 +1,180 @@
+"""From a source's rows to one canonical table: typed, dated, and with what could not be read named on the row."""
+
+from datetime import date
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+from expectations.staged import REPLACED
+from features.schema import TABLES, Column
+from pipelines.errors import PurseError
+from pipelines.ingest import currencies
+from pipelines.ingest.files import file_format, locate
+from pipelines.lake.tables import UNDATED
+from pipelines.settings import Settings
+from pipelines.source.definition import Format, Origin, Source, SourceTable, expand_environment
+
+
+def staged(connection: DuckDBPyConnection, settings: Settings, source: Source, name: str) -> DuckDBPyRelation:
+    """The rows of a source table.
+
+    Time stamps are in the shop's time, also those that come with another zone; money of order lines is in the shop's
+    currency.
+
+    Returns:
+        The canonical columns that the source gives, `source_file`, `source_line` (the record's number in its file,
+        from 1, a header not counted), `fault` (null, or which
+        columns could not be read and the source's record as JSON) and `day` (UNDATED where the time cannot be read,
+        or where the source gives no time: such a row holds always).
+
+    Raises:
+        PurseError: a file that cannot be read, an expression that doesn't fit, or no row at all.
+    """
+    mapped, table = source.tables[name], TABLES[name]
+    connection.execute(f"SET TimeZone = '{source.timezone}'")
+    # DuckDB takes what two expressions share out of both, and with it out of the TRY that catches its errors
+    connection.execute("SET disabled_optimizers = 'common_subexpressions'")
+    rows = _read(connection, settings, source, mapped.origin, f"tables.{name}.from")
+    if mapped.where:
+        _ = _type(rows, f"({mapped.where})", source, f"tables.{name}.where")
+        rows = rows.filter(mapped.where)
+    if not rows.limit(1).fetchall():
+        raise PurseError(f"Source file {source.path}: tables.{name} gives no rows. Check its 'from' and 'where'.")
+    values, faults = {}, []
+    for column in table.columns:
+        if column.name in mapped.columns:
+            place = f"tables.{name}.columns.{column.name}"
+            values[column.name] = _typed(rows, column, mapped.columns[column.name], source, place)
+            faults.append(_fault(column, mapped.columns[column.name], values[column.name]))
+    if source.currency and mapped.currency:
+        _ = _type(rows, mapped.currency, source, f"tables.{name}.currency")
+        rates = _read(connection, settings, source, source.currency.rates, "currency.rates")
+        rows = currencies.with_rate(connection, rows, rates, source, f"CAST({values[table.time]} AS DATE)")
+        values |= {name: f"{values[name]} * {currencies.RATE}" for name in currencies.MONEY if name in values}
+        faults.append(currencies.fault())
+    return _superseded(_dated(rows, values, faults, mapped, table.time), mapped, table.key)
+
+
+def _dated(
+    rows: DuckDBPyRelation, values: dict[str, str], faults: list[str], mapped: SourceTable, time: str
+) -> DuckDBPyRelation:
+    typed = [f"{value} AS {name}" for name, value in values.items()]
+    if time not in values:
+        typed.append(f"TIMESTAMP '{UNDATED}' AS {time}")
+    fault = ", ".join(faults)
+    named = rows.set_alias("record").project(
+        f"{', '.join(typed)}, _file AS source_file, _line AS source_line, "
+        f"CASE WHEN concat_ws('', {fault}) <> '' THEN concat_ws('; ', {fault}, 'in ' || to_json(record)) END AS fault"
+    )
+    if mapped.distinct:
+        names = ", ".join([c for c in named.columns if not c.startswith("source_")])
+        named = named.aggregate(f"{names}, min(source_file) AS source_file, min(source_line) AS source_line", names)
+    return named.project(f"*, coalesce(CAST({time} AS DATE), DATE '{UNDATED}') AS day")
+
+
+def _superseded(rows: DuckDBPyRelation, mapped: SourceTable, key: tuple[str, ...]) -> DuckDBPyRelation:
+    """With `duplicates: last` a fault on each readable row after which its key comes again; `first` is judged later."""
+    if mapped.duplicates == "first":
+        return rows
+    names = ", ".join(key)
+    again = (
+        "lead(source_file || ' line ' || source_line) "
+        f"OVER (PARTITION BY {names}, fault IS NULL ORDER BY source_file, source_line)"
+    )
+    complete = " AND ".join(f"{name} IS NOT NULL" for name in key)
+    superseded = f"CASE WHEN {complete} THEN '{REPLACED}' || {again} || ', which has the same {names}' END"
+    return rows.project(f"* REPLACE (coalesce(fault, {superseded}) AS fault)")
+
+
+def _typed(rows: DuckDBPyRelation, column: Column, expression: str, source: Source, place: str) -> str:
+    """SQL for a column's value.
+
+    NaN is a missing number, and would make every sum that it gets into one. A time stamp that says its zone is brought
+    to the shop's time, for which text is read as an instant first: without a zone it is taken as the shop's.
+    """
+    text = column.type == "TIMESTAMP" and _type(rows, expression, source, place) == "VARCHAR"
+    value = f"CAST(({expression}) AS TIMESTAMPTZ)" if text else f"({expression})"
+    typed = f"TRY(CAST({value} AS {column.type}))"
+    typed = f"nullif({typed}, 'NaN'::DOUBLE)" if column.type == "DOUBLE" else typed
+    _ = _type(rows, typed, source, place, expression)
+    return typed
+
+
+def _fault(column: Column, expression: str, typed: str) -> str:
+    """SQL for what is wrong with a column of a row: a required value is missing, or a value is not of its type."""
+    given = "true" if column.required else f"lower(TRY(CAST(({expression}) AS VARCHAR))) <> 'nan'"
+    return f"CASE WHEN {typed} IS NULL AND {given} THEN '{column.name} is not a {column.type}' END"
+
+
+def _type(rows: DuckDBPyRelation, expression: str, source: Source, place: str, told: str | None = None) -> str:
+    """The type of an SQL expression over the rows."""
+    try:
+        return str(rows.project(f"({expression})").types[0])
+    except duckdb.Error as error:
+        raise PurseError(
+            f"Source file {source.path}, {place}: the SQL expression {told or expression!r} doesn't fit: {error}. "
+            f"The source has the columns {', '.join(c for c in rows.columns if not c.startswith('_'))}; a name with "
+            "spaces, or that is a word of SQL, is written in double quotes, in YAML '\"Order No\"'."
+        ) from error
+
+
+def _read(
+    connection: DuckDBPyConnection, settings: Settings, source: Source, origin: Origin, key: str
+) -> DuckDBPyRelation:
+    """The rows of an origin with `_file`, as the source names it, and `_line`."""
+    place = f"Source file {source.path}, {key}"
+    if origin.sql:
+        rows = connection.from_arrow(_query(origin.sql, expand_environment(str(origin.connection), place), place))
+        return rows.project("*, 'sql' AS _file, row_number() OVER () AS _line")
+    located = locate(origin, source, settings.home_path / "cache")
+    files = list(located)
+    kind = file_format(origin, files, place)
+    try:
+        numbered = _numbered(connection, origin, files, kind)
+    except (duckdb.Error, TypeError) as error:
+        raise PurseError(
+            f"{place}: {', '.join(located.values())[:300]} cannot be read as {kind}: {error}. "
+            "Repair the file, or set 'format', 'encoding' (of text that is not UTF-8) and 'options' (those of DuckDB's "
+            "reader)."
+        ) from error
+    copies = {path: name for path, name in located.items() if path != name}
+    names = "".join(f" WHEN {_quoted(path)} THEN {_quoted(name)}" for path, name in copies.items())
+    return numbered.project(f"* REPLACE (CASE _file{names} ELSE _file END AS _file)") if copies else numbered
+
+
+def _numbered(connection: DuckDBPyConnection, origin: Origin, files: list[str], kind: Format) -> DuckDBPyRelation:
+    if kind == "parquet":  # knows the numbers of its rows
+        rows = connection.read_parquet(files, filename=True, file_row_number=True, union_by_name=True)
+        return rows.project("* EXCLUDE (filename, file_row_number), filename AS _file, file_row_number + 1 AS _line")
+    if kind == "csv":
+        # every value is read as text: what doesn't fit its canonical type is a row's fault and not a crash
+        rows = connection.read_csv(files, all_varchar=True, filename="_file", **origin.options)
+    else:
+        rows = connection.read_json(files, filename=True).project("* RENAME (filename AS _file)")
+    numbered = rows.project("*, row_number() OVER () AS _line")
+    if len(files) == 1:
+        return numbered
+    return numbered.project("* REPLACE (_line - min(_line) OVER (PARTITION BY _file) + 1 AS _line)")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _query(sql: str, url: str, place: str) -> pa.Table:
+    try:
+        engine = sqlalchemy.create_engine(url)
+        with engine.connect() as connected:
+            frame = pd.read_sql_query(sqlalchemy.text(sql), connected)
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+        detail = str(error).splitlines()[0]
+        raise PurseError(f"{place}: the query failed: {detail}. Check 'connection' and 'sql'.") from error
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def days_between(rows: DuckDBPyRelation, start: date, end: date) -> pa.Table:
+    """The rows with `start <= day < end`."""
+    return rows.filter(f"day >= DATE '{start}' AND day < DATE '{end}'").to_arrow_table()

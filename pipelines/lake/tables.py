@@ -1,0 +1,228 @@
+"""The lake: Delta tables under one root, each change one commit."""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import date
+from typing import Literal
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
+from ibis.backends.duckdb import Backend
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from pipelines.errors import PurseError
+from pipelines.lake import commit_log
+from pipelines.settings import Settings
+
+BATCH_ROWS = 100_000
+
+UNDATED = date(1970, 1, 1)
+"""The day under which rows are staged and quarantined whose time cannot be read."""
+
+
+def connect() -> Backend:
+    """A DuckDB connection in memory, as an Ibis backend."""
+    return ibis.duckdb.connect()
+
+
+def bound(connection: Backend, settings: Settings) -> None:
+    """Hold a DuckDB connection to the memory of the settings; what needs more waits on the disk, in the home."""
+    if connection.name == "duckdb":
+        settings.home_path.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder only
+        connection.raw_sql(f"SET memory_limit = '{settings.memory}'")
+        connection.raw_sql(f"SET temp_directory = '{settings.home_path / 'spill'}'")
+        connection.raw_sql("SET preserve_insertion_order = false")
+
+
+def exists(settings: Settings, table: str) -> bool:
+    """Say whether the table has been written."""
+    return DeltaTable.is_deltatable(_url(settings, table))
+
+
+def read(connection: Backend, settings: Settings, table: str) -> ir.Table:
+    """The newest version of a table as a lazy expression.
+
+    Raises:
+        PurseError: the table has not been written yet.
+    """
+    return read_opened(connection, open_table(settings, table))
+
+
+def read_opened(connection: Backend, delta: DeltaTable, days: Collection[date] | None = None) -> ir.Table:
+    """The version that was opened, as a lazy expression; with `days` only these partitions, and still every column."""
+    schema = ibis.Schema.from_pyarrow(pa.schema(delta.schema().to_arrow()))
+    if days is None:
+        chosen = delta.file_uris()
+    else:
+        there = commit_log.files(delta)
+        chosen = [uri for day in sorted(days) for uri in there.get(day, [])]
+    if not chosen:
+        return connection.create_table(ibis.util.gen_name("empty"), schema=schema, temp=True)
+    if connection.name == "pyspark":
+        return connection.read_files(chosen, schema)
+    rows = connection.read_parquet(chosen, hive_partitioning=True, union_by_name=True)
+    if days is None:
+        return rows
+    # some days may lack a column that others have
+    return rows.mutate(**{name: ibis.null(kind) for name, kind in schema.items() if name not in rows.columns})
+
+
+def hold(connection: Backend, table: ir.Table, *more: ir.Table) -> ir.Table:
+    """Compute expressions of the same columns, one after the other, and keep their rows for the life of the connection.
+
+    Ibis' own `cache()` drops its table with a statement that DuckDB 2 refuses, and its `insert` finds no such table.
+    """
+    held = connection.create_table(ibis.util.gen_name("held"), table, temp=True)
+    for one in more:
+        connection.raw_sql(f"INSERT INTO {held.get_name()} {connection.compile(one)}")
+    return held
+
+
+def release(connection: Backend, table: ir.Table) -> None:
+    """Forget the rows that `hold` kept."""
+    if connection.name == "duckdb":
+        connection.raw_sql(f"DROP TABLE {table.get_name()}")
+
+
+def stream(connection: Backend, table: ir.Table, batch_rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
+    """Compute an expression and hand its rows over as they come; Ibis' own way calls what DuckDB 2 no longer has."""
+    if connection.name == "pyspark":
+        return connection.to_pyarrow_batches(table, chunk_size=batch_rows)
+    return connection.con.sql(connection.compile(table)).to_arrow_reader(batch_rows)
+
+
+def replace(
+    settings: Settings,
+    table: str,
+    rows: pa.Table | Callable[[], pa.RecordBatchReader],
+    column: str,
+    start: date,
+    end: date,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Replace the rows with `start <= column < end` in one commit; `column` is the partition, a date.
+
+    `rows` may open a stream of them, once per attempt. `metadata` is kept with the commit, see `lake_log.metadata`.
+
+    Raises:
+        PurseError: the commit failed (disk full, no permission); the previous version stays in force.
+    """
+    predicate = f"{column} >= '{start.isoformat()}' AND {column} < '{end.isoformat()}'"
+    _write(settings, table, rows if callable(rows) else lambda: rows, column, predicate, metadata)
+
+
+def replace_days(
+    settings: Settings,
+    table: str,
+    rows: Callable[[], pa.RecordBatchReader],
+    days: Collection[date] | None,
+    metadata: Mapping[str, str],
+) -> None:
+    """Replace all rows of some days in one commit, or with None the whole table and its schema.
+
+    Args:
+        settings: name the lake.
+        table: its name; `day` is the partition.
+        rows: opens a stream of rows of these days, once per attempt; never all of them are held.
+        days: which, at least one.
+        metadata: kept with the commit, see `lake_log.metadata`.
+
+    Raises:
+        PurseError: the commit failed (disk full, no permission); the previous version stays in force.
+    """
+    names = ", ".join(f"'{day.isoformat()}'" for day in sorted(days)) if days is not None else None
+    _write(settings, table, rows, "day", names and f"day IN ({names})", metadata)
+
+
+def version(settings: Settings, table: str) -> int:
+    """The version number of a table's newest commit."""
+    return open_table(settings, table).version()
+
+
+def days(settings: Settings, table: str, column: str = "day") -> list[date]:
+    """The partitions that a table has, in order, without UNDATED."""
+    if not exists(settings, table):
+        return []
+    values = {date.fromisoformat(str(p[column])) for p in open_table(settings, table).partitions()}
+    return sorted(values - {UNDATED})
+
+
+def _attempts() -> Retrying:
+    """Of two steps that replace the same days or create a table at once, one commits and the other tries again."""
+    return Retrying(
+        retry=retry_if_exception_type(CommitFailedError),
+        stop=stop_after_attempt(5),
+        wait=wait_random_exponential(multiplier=0.2, max=2),
+        reraise=True,
+    )
+
+
+def _write(
+    settings: Settings,
+    table: str,
+    rows: Callable[[], pa.Table | pa.RecordBatchReader],
+    column: str,
+    predicate: str | None,
+    metadata: Mapping[str, str] | None,
+) -> None:
+    url = _url(settings, table)
+    schema_mode: Literal["merge", "overwrite"] = "merge" if predicate else "overwrite"
+    try:
+        for attempt in _attempts():
+            with attempt:
+                if not DeltaTable.is_deltatable(url):
+                    _create(url, rows, column, metadata)
+                else:
+                    write_deltalake(
+                        url,
+                        rows(),
+                        mode="overwrite",
+                        predicate=predicate,
+                        schema_mode=schema_mode,
+                        partition_by=[column],
+                        commit_properties=CommitProperties(custom_metadata=dict(metadata or {})),
+                    )
+    except (DeltaError, OSError) as error:
+        raise PurseError(
+            f"Writing to table '{table}' at {url} failed: {error}. "
+            "The table is as it was before; free disk space or correct the permissions and run the step again."
+        ) from error
+
+
+def _create(
+    url: str, rows: Callable[[], pa.Table | pa.RecordBatchReader], column: str, metadata: Mapping[str, str] | None
+) -> None:
+    """Write a table that is not there.
+
+    Raises:
+        CommitFailedError: another process was faster; its rows are those of the table.
+        DeltaError: the commit failed otherwise.
+    """
+    # the library would try again and append, which makes twice the rows of what two processes write at once
+    once = CommitProperties(custom_metadata=dict(metadata or {}), max_commit_retries=0)
+    try:
+        write_deltalake(url, rows(), partition_by=[column], commit_properties=once)
+    except DeltaError as error:
+        if DeltaTable.is_deltatable(url):
+            raise CommitFailedError(str(error)) from error
+        raise
+
+
+def open_table(settings: Settings, table: str, version: int | None = None) -> DeltaTable:
+    """A table's log, see `lake_log`, at a version; None: the newest.
+
+    Raises:
+        PurseError: the table has not been written yet.
+        DeltaError: it has no such version, or its log does not reach back so far.
+    """
+    if not exists(settings, table):
+        raise PurseError(
+            f"The lake at {settings.lake} has no table '{table}'. Run the step that writes it; see 'purse --help'."
+        )
+    return DeltaTable(_url(settings, table), version=version)
+
+
+def _url(settings: Settings, table: str) -> str:
+    return f"{settings.lake.rstrip('/')}/{table}"

@@ -1,0 +1,1 @@
+"""Step `monitor`: drift of each scored day, and promised against realised."""

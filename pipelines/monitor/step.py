@@ -1,0 +1,217 @@
+"""Step `monitor`: has what the champion sees, says or promised moved further than quiet data does?"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from models.measures.drift import Summary, check, persistent
+from pipelines.errors import PurseError
+from pipelines.files import write_atomically
+from pipelines.lake import tables
+from pipelines.monitor.realised import Realised, measure_realised
+from pipelines.monitor.report import DAYS, render
+from pipelines.retraining.reference.learned import (
+    Reference,
+    newest_summaries,
+    read_reference,
+    rows_of,
+    summarise_features,
+    summarise_predictions,
+)
+from pipelines.settings import Settings
+from pipelines.tracking.registry import champion_version
+from pipelines.tracking.runs import KIND, connect, experiment_id, run_url
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TABLE = "monitoring"
+ALARM = "alarm"
+"""Name of the row that says whether a retraining was asked for; its value: on how many days the worst check failed."""
+
+SNAPSHOT = "purse.snapshot_date"
+NAMED = 3
+"""Checks that a reason names."""
+
+
+class Verdict(NamedTuple):
+    """Whether a retraining is wanted, and the sentence that says why or why not."""
+
+    alarm: bool
+    reason: str
+    days: int
+
+
+def monitor(settings: Settings, snapshot_date: date) -> dict[str, Any]:
+    """Compare a scored snapshot with the champion's reference, and matured scores with what was promised.
+
+    Writes the table `monitoring`, an MLflow run and a page; a rerun replaces them.
+
+    Returns:
+        snapshot_date, model_version, how many checks were made, the names of those that are violated, worst first,
+        alarm (a retraining is wanted), reason, what was skipped and why, the page and the run.
+
+    Raises:
+        NothingToDo: there is no champion yet.
+        PurseError: the snapshot has no features, or MLflow does not answer.
+    """
+    version = champion_version(settings)
+    features = rows_of(settings, "features", snapshot_date)
+    if features.empty:
+        raise PurseError(
+            f"There are no features of {snapshot_date} to compare. "
+            f"Run 'purse build-features --snapshot-date {snapshot_date}' and 'purse score' first."
+        )
+    reference, realised = read_reference(settings, version), measure_realised(settings, snapshot_date)
+    now, skipped = _now(settings, snapshot_date, version, features)
+    if reference is None:
+        skipped.append(
+            f"Champion version {version} was trained by a version of Purse that kept no reference: drift is not "
+            "measured until a new one is promoted."
+        )
+    if isinstance(realised, str):
+        skipped.append(realised)
+    checks = _checks(settings, snapshot_date, reference, now, realised)
+    if reference is not None and (absent := sorted(reference.columns.keys() - set(checks["name"]))):
+        skipped.append(f"Too few rows, or none, to compare {', '.join(absent)}.")
+    verdict = _verdict(settings, snapshot_date, version, checks)
+    _write(settings, snapshot_date, version, checks, verdict)
+    violated = checks[checks["violated"]]
+    result = {
+        "snapshot_date": snapshot_date.isoformat(),
+        "model_version": version,
+        "checks": len(checks),
+        "violated": [f"{name} {kind}" for name, kind in zip(violated["name"], violated["kind"], strict=True)],
+        "alarm": verdict.alarm,
+        "reason": verdict.reason,
+        "skipped": skipped,
+    }
+    history = _history(settings, snapshot_date - timedelta(days=DAYS), snapshot_date)
+    page = render(result, checks, history, reference, now, realised)
+    path = settings.data_docs / "monitoring" / f"{snapshot_date}.html"
+    write_atomically(path, page.encode())
+    run_id = _log(settings, result, checks, page)
+    return {**result, "data_docs": str(path), "run_id": run_id, "run_url": run_url(settings, run_id)}
+
+
+def _now(
+    settings: Settings, snapshot_date: date, version: str, features: pd.DataFrame
+) -> tuple[dict[str, Summary], list[str]]:
+    """Summaries of today, and what is not there."""
+    skipped, found = [], summarise_features(features.drop(columns="user_id"))
+    scores = rows_of(settings, "predictions", snapshot_date)
+    if "basis" in scores:
+        scores = scores[scores["basis"] == "orders"]
+    if scores.empty or str(scores["model_version"].iloc[0]) != version:
+        skipped.append(f"There are no scores of {snapshot_date} by champion version {version}: run 'purse score'.")
+    else:
+        found |= summarise_predictions(scores)
+    return found | newest_summaries(settings, snapshot_date), skipped
+
+
+def _checks(
+    settings: Settings,
+    snapshot_date: date,
+    reference: Reference | None,
+    now: dict[str, Summary],
+    realised: Realised | str,
+) -> pd.DataFrame:
+    """name, kind, value, threshold, violated; those furthest beyond their threshold first."""
+    rows = [(name, *finding) for name, finding in find_drift(settings, snapshot_date, reference, now)]
+    if isinstance(realised, Realised):
+        rows += [("realised", *one) for one in realised.checks]
+    frame = pd.DataFrame(rows, columns=["name", "kind", "value", "threshold"]).astype(
+        {"name": "object", "kind": "object", "value": float, "threshold": float}
+    )
+    frame["violated"] = frame["value"] > frame["threshold"]
+    ratio = frame["value"] / frame["threshold"].clip(lower=1e-12)
+    return frame.loc[ratio.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+
+
+def find_drift(
+    settings: Settings, snapshot_date: date, reference: Reference | None, now: dict[str, Summary]
+) -> Iterator[tuple[str, tuple[str, float, float]]]:
+    """Name and finding (kind, value, threshold) of every column that today and the reference both have."""
+    columns = reference.columns if reference else {}
+    lag = float((snapshot_date - reference.snapshot).days) if reference else 0.0
+    for name in (name for name in columns if name in now):
+        for finding in check(columns[name], now[name], lag, settings.monitor.spreads):
+            yield name, finding
+
+
+def _verdict(settings: Settings, snapshot_date: date, version: str, checks: pd.DataFrame) -> Verdict:
+    config = settings.monitor
+    past = _history(settings, snapshot_date - timedelta(days=config.of_days - 1), snapshot_date)
+    past = past[(past["model_version"] == version) & past["violated"] & (past["name"] != ALARM)]
+    label = past["name"] + " " + past["kind"]
+    by_day = [frozenset(names) for _, names in label.groupby(past["snapshot_date"])]
+    violated = checks[checks["violated"]]
+    names = (violated["name"] + " " + violated["kind"]).tolist()
+    lasting = set(persistent([*by_day, frozenset(names)], config.days, config.of_days))
+    if not lasting:
+        return Verdict(alarm=False, reason=f"No check is violated on {config.days} of {config.of_days} days.", days=0)
+    days = max(1 + sum(name in day for day in by_day) for name in lasting)
+    worst = violated[[name in lasting for name in names]].head(NAMED)
+    said = "; ".join(
+        f"{one.name} {one.kind} {one.value:.3g} (normal up to {one.threshold:.3g})"
+        for one in worst.itertuples(index=False)
+    )
+    more = f"; {len(lasting) - len(worst)} more" if len(lasting) > len(worst) else ""
+    reason = f"Drift on at least {config.days} of {config.of_days} days up to {snapshot_date}: {said}{more}."
+    earlier = _history(settings, snapshot_date - timedelta(days=config.pause_days), snapshot_date)
+    asked = earlier.loc[(earlier["name"] == ALARM) & earlier["violated"], "snapshot_date"]
+    if len(asked):
+        waits = f" A retraining was asked for on {asked.max()}; the next may be {config.pause_days} days after it."
+        return Verdict(alarm=False, reason=reason + waits, days=days)
+    return Verdict(alarm=True, reason=reason, days=days)
+
+
+def _history(settings: Settings, start: date, end: date) -> pd.DataFrame:
+    """The checks of snapshots with `start <= snapshot_date < end`."""
+    columns = ["snapshot_date", "name", "kind", "value", "threshold", "violated", "model_version"]
+    if not tables.exists(settings, TABLE):
+        return pd.DataFrame(columns=columns).astype({"violated": bool, "name": "object", "kind": "object"})
+    table = tables.read(tables.connect(), settings, TABLE)
+    past = table.filter(table.snapshot_date >= start, table.snapshot_date < end)
+    return past.order_by("snapshot_date").to_pyarrow().to_pandas()[columns]
+
+
+def _write(settings: Settings, snapshot_date: date, version: str, checks: pd.DataFrame, verdict: Verdict) -> None:
+    alarm = {"name": ALARM, "kind": "days", "value": float(verdict.days), "threshold": float(settings.monitor.days)}
+    rows = pd.DataFrame([*checks.to_dict("records"), alarm | {"violated": verdict.alarm}])
+    rows = rows.assign(snapshot_date=snapshot_date, model_version=version)
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    tables.replace(settings, TABLE, table, "snapshot_date", snapshot_date, snapshot_date + timedelta(days=1))
+
+
+def _log(settings: Settings, result: dict[str, Any], checks: pd.DataFrame, page: str) -> str:
+    """The snapshot's run, made if it is new: every value as `<kind>.<name>`, and the page."""
+    from mlflow.entities import Metric
+    from mlflow.utils.time import get_current_time_millis
+
+    client = connect(settings)
+    run_id, stamp = _run(client, settings, result["snapshot_date"]), get_current_time_millis()
+    labels = checks["kind"] + "." + checks["name"]
+    values: dict[str, float] = dict(zip(labels, checks["value"], strict=True))
+    values |= {"violated": float(checks["violated"].sum()), "alarm": float(result["alarm"])}
+    metrics = [Metric(name, value, stamp, 0) for name, value in values.items() if isfinite(value)]
+    for start in range(0, len(metrics), 1000):  # MLflow takes so many at once
+        client.log_batch(run_id, metrics[start : start + 1000])
+    client.set_tag(run_id, "model_version", result["model_version"])
+    client.set_tag(run_id, "mlflow.note.content", result["reason"])
+    client.log_text(run_id, page, "monitoring.html")
+    client.set_terminated(run_id)
+    return run_id
+
+
+def _run(client: "MlflowClient", settings: Settings, snapshot_date: str) -> str:
+    experiment = experiment_id(client, settings)
+    query = f"tags.`{KIND}` = 'monitor' and tags.`{SNAPSHOT}` = '{snapshot_date}'"
+    if runs := client.search_runs([experiment], query, max_results=1):
+        return str(runs[0].info.run_id)
+    tags = {KIND: "monitor", SNAPSHOT: snapshot_date}
+    return str(client.create_run(experiment, tags=tags, run_name=f"monitor {snapshot_date}").info.run_id)

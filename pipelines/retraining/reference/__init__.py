@@ -1,0 +1,1 @@
+"""The reference that monitoring compares with."""

@@ -1,0 +1,118 @@
+"""What single days looked like: a summary per day and measure from the daily tables, made where the rows are.
+
+Windows of weeks move slowly. What a shop records from one day to the next shows a change at once.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+from ibis.backends.duckdb import Backend
+
+from features.feature import ratio
+from models.measures.drift import POINTS, Summary, summarise_counts
+from pipelines.lake import tables
+from pipelines.settings import Settings
+
+PRICE_DAYS = 28
+"""A price is compared with those of the same product in so many days before."""
+
+Numbers = Mapping[str, Callable[[ir.Table], ir.Value]]
+NUMBERS: Mapping[str, Numbers] = {
+    "user_day": {
+        "spend": lambda day: day.spend,
+        "lines": lambda day: day.lines,
+        "spend_per_unit": lambda day: ratio(day.gross_spend, day.units_bought),
+        "discount_rate": lambda day: ratio(day.discount, day.gross_spend + day.discount),
+        "price_level": lambda day: ratio(day.price_level, day.price_level_lines),
+    },
+    "user_event_day": {
+        "views": lambda day: day.views,
+        "searches": lambda day: day.searches,
+        "carts": lambda day: day.carts,
+        "dwell_per_view": lambda day: ratio(day.dwell_seconds, day.views),
+    },
+}
+"""Measures of a user's day by daily table; one whose columns the table lacks is left out."""
+
+SHARES = {
+    "user_category_day": ("units_by_category", "units"),
+    "user_event_category_day": ("views_by_category", "views"),
+}
+"""By daily table, the name of what is shared out among categories, and its column."""
+
+Days = dict[str, dict[date, Summary]]
+
+
+def summarise_days(settings: Settings, start: date, end: date) -> Days:
+    """Summaries by measure and day with `start <= day < end`; a day without rows has none."""
+    connection, found = tables.connect(), Days()
+    for name, numbers in NUMBERS.items():
+        if tables.exists(settings, name):
+            found |= of_numbers(_between(connection, settings, name, start, end), numbers)
+    for name, (measure, column) in SHARES.items():
+        if tables.exists(settings, name):
+            found |= of_shares(_between(connection, settings, name, start, end), measure, column)
+    lines = _between(connection, settings, "raw/order_lines", start - timedelta(days=PRICE_DAYS), end)
+    if {"product_id", "unit_price", "quantity"} <= set(lines.columns):
+        changes = price_changes(lines)
+        found |= of_numbers(changes.filter(changes.day >= start), {"price_change": lambda line: line.price_change})
+    return found
+
+
+def of_numbers(rows: ir.Table, numbers: Numbers) -> Days:
+    """Summaries of numbers; all rows have a `day`."""
+    points = np.linspace(0, 1, POINTS).tolist()
+    found = Days()
+    for name, expression in numbers.items():
+        try:
+            value = expression(rows).cast("float64")
+        except AttributeError:  # Ibis says so of a column that the table lacks
+            continue
+        finite = ~(value.isnan() | value.isinf())
+        known = rows.select("day", value=ibis.ifelse(finite, value, ibis.null("float64")))
+        by_day = known.group_by("day").aggregate(
+            rows=known.count(), known=known.value.count(), grid=known.value.quantile(points)
+        )
+        found[name] = {
+            row["day"]: Summary(row["rows"], 1 - row["known"] / row["rows"], row["grid"] if row["known"] else ())
+            for row in by_day.to_pyarrow().to_pylist()
+        }
+    return found
+
+
+def of_shares(rows: ir.Table, measure: str, column: str) -> Days:
+    """Summaries of what is shared out among categories."""
+    counted = rows.group_by(["day", "category"]).aggregate(count=rows[column].sum())
+    by_day: dict[date, dict[str, float]] = {}
+    for row in counted.to_pyarrow().to_pylist():
+        by_day.setdefault(row["day"], {})[row["category"]] = max(row["count"] or 0.0, 0.0)
+    return {measure: {day: summarise_counts(counts) for day, counts in by_day.items()}}
+
+
+def price_changes(lines: ir.Table) -> ir.Table:
+    """`day` and `price_change`: log unit price less the mean of the same product's in the 28 days before.
+
+    Only purchases with a price count, and of a product that is new nothing is said. A matched comparison needs few
+    lines, because it does not see which products were bought (the price relatives of the Jevons index).
+    """
+    priced = lines.filter(lines.quantity > 0, lines.unit_price > 0)
+    priced = priced.select("product_id", "day", log_price=priced.unit_price.cast("float64").ln())
+    daily = priced.group_by(["product_id", "day"]).aggregate(
+        total=priced.log_price.sum(), n=priced.count().cast("float64")
+    )
+    before = ibis.window(
+        group_by="product_id",
+        order_by="day",
+        preceding=(ibis.interval(days=PRICE_DAYS), ibis.interval(days=1)),
+    )
+    means = daily.select("product_id", "day", mean=daily.total.sum().over(before) / daily.n.sum().over(before))
+    joined = priced.join(means.filter(means["mean"].notnull()), ["product_id", "day"])
+    return joined.select("day", price_change=joined.log_price - joined["mean"])
+
+
+def _between(connection: Backend, settings: Settings, name: str, start: date, end: date) -> ir.Table:
+    table = tables.read(connection, settings, name)
+    return table.filter(table.day >= start, table.day < end)

@@ -1,0 +1,136 @@
+"""What monitoring compares with: learned when the champion is trained, kept as an artifact of its run."""
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from models.encoding import SEQUENCE
+from models.measures.drift import FEW, MIN_ROWS, Column, Summary, learn, pool, summarise
+from pipelines.lake import tables
+from pipelines.results import read_result
+from pipelines.retraining.reference.days import summarise_days
+from pipelines.retraining.training_set import read_labelled
+from pipelines.settings import Settings
+from pipelines.tracking.runs import connect
+
+if TYPE_CHECKING:
+    from models.purchasing_power import PurchasingPower
+
+FILE = "monitoring_reference.json"
+PREDICTED = ("score", "purchase_probability", "tier")
+"""What is compared of the predictions. Money moves with the forecast level, which realised bias judges."""
+
+WINDOW = re.compile(r"_(\d+)d$")
+"""How the name of a feature over a window of days ends."""
+
+PREDICTED_USERS = 5_000
+"""Users of a past snapshot that are predicted to learn how much predictions differ in quiet times."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A champion's reference.
+
+    Attributes:
+        snapshot: of the reference population.
+        columns: by name: features.*, predictions.* and days.*.
+    """
+
+    snapshot: date
+    columns: dict[str, Column]
+
+
+def learn_reference(settings: Settings, snapshot_date: date, model: "PurchasingPower") -> dict[str, Any]:
+    """The reference of a retraining, for JSON.
+
+    Features and predictions of the reference population, which is that of the scores, and how far those of the
+    training snapshots are from it; the days before `snapshot_date` pooled, and how far each is from all.
+    """
+    split = read_result(settings, snapshot_date, "split")
+    test = date.fromisoformat(split["test"])
+    past = sorted(date.fromisoformat(day) for day in split["final"])
+    populations = {day: _population(settings, snapshot_date, day, model) for day in [*past, test]}
+    columns = learn_populations(populations, test, tables.days(settings, "raw/order_lines")[0])
+    start = snapshot_date - timedelta(days=settings.monitor.reference_days)
+    columns |= learn_days(summarise_days(settings, start, snapshot_date))
+    return {"snapshot": test.isoformat(), "columns": {name: asdict(column) for name, column in columns.items()}}
+
+
+def learn_populations(populations: dict[date, dict[str, Summary]], test: date, first_day: date) -> dict[str, Column]:
+    """The reference of each feature and prediction: that of `test`, with its distances from the other snapshots.
+
+    A window that is longer than the history fills from day to day: snapshots on which it was not full are no measure of
+    quiet, and without enough others the feature is left out.
+
+    Args:
+        populations: summaries by snapshot, that of `test` among them.
+        test: the snapshot of the reference population.
+        first_day: of the history.
+    """
+    columns = {}
+    for name, summary in populations[test].items():
+        window = WINDOW.search(name)
+        full = first_day + timedelta(days=int(window[1]) if window else 0)
+        past = sorted(day for day in populations if day != test and (day >= full or not window))
+        if len(past) >= FEW or not window:
+            lags = [float((test - day).days) for day in past]
+            columns[name] = learn(summary, [populations[day][name] for day in past], lags)
+    return columns
+
+
+def learn_days(days: dict[str, dict[date, Summary]]) -> dict[str, Column]:
+    """The reference of each measure of single days; the number of days between them does not matter."""
+    columns = {}
+    for name, by_day in days.items():
+        enough = [summary for summary in by_day.values() if summary.rows >= MIN_ROWS]
+        if enough:
+            columns[f"days.{name}"] = learn(pool(enough), enough, [0.0] * len(enough))
+    return columns
+
+
+def read_reference(settings: Settings, version: str) -> Reference | None:
+    """The reference of a registered version; None if it was trained before there was one."""
+    client = connect(settings)
+    import mlflow
+
+    run_id = client.get_model_version(settings.mlflow.model_name, version).run_id
+    if FILE not in {file.path for file in client.list_artifacts(run_id)}:
+        return None
+    kept = mlflow.artifacts.load_dict(f"runs:/{run_id}/{FILE}")
+    columns = {name: Column.from_dict(column) for name, column in kept["columns"].items()}
+    return Reference(date.fromisoformat(kept["snapshot"]), columns)
+
+
+def summarise_features(features: pd.DataFrame) -> dict[str, Summary]:
+    """Summaries of features as `features.<name>`; lists of actions are left out."""
+    names = [name for name in features if not str(name).startswith(SEQUENCE)]
+    return {f"features.{name}": summarise(features[name]) for name in names}
+
+
+def summarise_predictions(scores: pd.DataFrame) -> dict[str, Summary]:
+    """Summaries of what a model said of users with orders, as `predictions.<column>`."""
+    return {f"predictions.{name}": summarise(scores[name]) for name in PREDICTED}
+
+
+def newest_summaries(settings: Settings, snapshot_date: date) -> dict[str, Summary]:
+    """Summaries of the day before a snapshot as `days.<measure>`; none of what that day has no rows of."""
+    day = snapshot_date - timedelta(days=1)
+    found = summarise_days(settings, day, snapshot_date)
+    return {f"days.{name}": by_day[day] for name, by_day in found.items() if day in by_day}
+
+
+def rows_of(settings: Settings, table_name: str, snapshot_date: date) -> pd.DataFrame:
+    """The rows of a snapshot in a table of the lake; none where there is no such table."""
+    if not tables.exists(settings, table_name):
+        return pd.DataFrame()
+    table = tables.read(tables.connect(), settings, table_name)
+    return table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date").to_pyarrow().to_pandas()
+
+
+def _population(settings: Settings, snapshot_date: date, day: date, model: "PurchasingPower") -> dict[str, Summary]:
+    features = read_labelled(settings, snapshot_date, [day])[1].features
+    some = features if len(features) <= PREDICTED_USERS else features.sample(PREDICTED_USERS, random_state=0)
+    return summarise_features(features) | summarise_predictions(model.predict_spend(some))

@@ -1,0 +1,1 @@
+"""The study of a sweep: its trials, budget and measures."""

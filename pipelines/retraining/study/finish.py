@@ -1,0 +1,99 @@
+"""Finish a sweep: what dead workers left is run, and every family has had its first trial."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from pipelines.errors import PurseError
+from pipelines.results import read_result
+from pipelines.retraining.study import study
+from pipelines.retraining.study.claimed_trial import run_claimed
+from pipelines.retraining.study.trial import Fold, read_folds
+from pipelines.retraining.study.trial_runs import log_trial
+from pipelines.settings import Settings
+from pipelines.tracking.runs import connect
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+log = logging.getLogger(__name__)
+
+
+def finish(settings: Settings, snapshot_date: date, run_id: str) -> study.Sweep:
+    """The finished sweep: what dead workers left is done, each family had its first trial, each trial has its run.
+
+    Every trial that is still running counts as dead: call it when the workers have ended.
+
+    Raises:
+        PurseError: every trial failed.
+    """
+    sweep = study.open_sweep(settings, read_result(settings, snapshot_date, "split")["training_id"])
+    study.replace_dead(sweep, lambda _: True)
+    if not sweep.trials():
+        _plan(sweep)
+    _run_trials(
+        sweep, snapshot_date, run_id, "train", lambda waiting: next((t for t in waiting if study.key(t)[1] == 0), None)
+    )
+    _require_success(sweep)
+    return sweep
+
+
+def _plan(sweep: study.Sweep) -> int:
+    from models.catalog import FAMILIES
+    from models.search.space import plan_slots
+
+    wanted = sweep.settings.sweep
+    if unknown := sorted(set(wanted.families) - set(FAMILIES)):
+        known = ", ".join(FAMILIES)
+        raise PurseError(f"sweep.families names {', '.join(unknown)}; expected any of {known}. Correct the setting.")
+    planned = plan_slots(wanted.families, wanted.trials)
+    study.enqueue(sweep, planned)
+    return len(planned)
+
+
+def _run_trials(
+    sweep: study.Sweep,
+    snapshot_date: date,
+    run_id: str,
+    worker: str,
+    pick: Callable[["list[FrozenTrial]"], "FrozenTrial | None"],
+) -> Counter[str]:
+    """Run the trials that `pick` takes and log every finished one that has no run yet; how many ended in each state.
+
+    One that another process took for dead meanwhile is lost: its slot waits again.
+    """
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    settings, client = sweep.settings, connect(sweep.settings)
+    label_days = read_result(settings, snapshot_date, "split")["label_days"]
+    for finished in study.finished(sweep):
+        log_trial(client, sweep, run_id, finished)
+    folds: list[Fold] = []
+    ended: Counter[str] = Counter()
+    while trial := study.claim(sweep, worker, pick):
+        client.update_run(run_id, status="RUNNING")  # a worker that ended while this one was between two trials
+        folds = folds or read_folds(settings, snapshot_date)
+        try:
+            run_claimed(sweep, trial, folds, label_days)
+        except UpdateFinishedTrialError:
+            log.warning("%s %d is lost: another process took worker %s for dead", *study.key(trial), worker)
+            continue
+        trial = study.reread(sweep, trial)
+        log_trial(client, sweep, run_id, trial)
+        ended[trial.state.name] += 1
+    return ended
+
+
+def _require_success(sweep: study.Sweep) -> None:
+    if study.best_by_family(sweep):
+        return
+    failed = study.failures(sweep)
+    first = failed[0]
+    raise PurseError(
+        f"All {len(failed)} trials of sweep {sweep.name} failed; the first, {study.key(first)[0]} "
+        f"with {study.hyperparameters(first)}: {first.user_attrs['error']}. The champion is untouched. Correct the "
+        "cause or sweep.families and run 'purse sweep --plan-only' and 'purse sweep' again."
+    )

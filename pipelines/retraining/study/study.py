@@ -1,0 +1,201 @@
+"""The Optuna study of a sweep: planned slots are claimed one at a time by workers that may die.
+
+How many trials each family gets is planned before the first one starts, so that no family is left out, whatever worker
+runs what and however often one is killed. A slot's key is its family and draw; when its trial died, the trial is failed
+and the slot waits again. What is tried in a slot is decided when it is claimed, from the family's results so far.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipelines.files import exclusive
+from pipelines.retraining.study.budget import DIED
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial, TrialState
+
+    from models.search.space import Slot
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A study in its storage; `name` is the training_id."""
+
+    settings: Settings
+    storage: "RDBStorage"
+    study_id: int
+    name: str
+
+    def trials(self, *states: "TrialState") -> list["FrozenTrial"]:
+        """The trials in any of the states (none named: all), in the order of the plan."""
+        found = self.storage.get_all_trials(self.study_id, deepcopy=False, states=states or None)
+        return sorted(found, key=lambda trial: (trial.user_attrs["order"], trial.number))
+
+    def trial_id(self, trial: "FrozenTrial") -> int:
+        """The storage's id of a trial, which is not its number."""
+        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, trial.number)
+
+
+def open_sweep(settings: Settings, training_id: str) -> Sweep:
+    """The study of a retraining, made if it is new, in <home>/optuna.db."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with exclusive(settings, "optuna"):  # two processes that make the tables at once would fail
+        url = f"sqlite:///{settings.home_path / 'optuna.db'}"
+        storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+        optuna.create_study(storage=storage, study_name=training_id, direction="maximize", load_if_exists=True)
+    return Sweep(settings, storage, storage.get_study_id_from_name(training_id), training_id)
+
+
+def enqueue(sweep: Sweep, planned: "list[Slot]") -> None:
+    """Add the planned slots that are missing, and those whose trial failed of itself once more."""
+    from optuna.trial import TrialState
+
+    with exclusive(sweep.settings, "optuna-plan"):
+        present = sweep.trials(TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
+        keys = {key(trial) for trial in present}
+        for order, slot in enumerate(planned):
+            if (slot.family, slot.draw) not in keys:
+                _add(sweep, {"family": slot.family, "draw": slot.draw, "order": order})
+
+
+def claim(
+    sweep: Sweep, worker: str, wanted: "Callable[[list[FrozenTrial]], FrozenTrial | None]"
+) -> "FrozenTrial | None":
+    """Take the waiting trial that `wanted` picks and decide its hyperparameters; None if it picks none.
+
+    No two workers get the same trial. The parameters of a default trial follow with `set_params`: only its model
+    knows them.
+    """
+    from optuna.trial import TrialState
+
+    from models.search.draws import draw_parameters, draw_seed
+    from models.search.space import family_space
+
+    # SQLite would let two processes read that it waits; and TPE avoids what runs only when it sees its parameters
+    with exclusive(sweep.settings, "optuna-claim"):
+        trial = wanted(sweep.trials(TrialState.WAITING))
+        if trial is None:
+            return None
+        sweep.storage.set_trial_user_attr(sweep.trial_id(trial), "worker", worker)
+        sweep.storage.set_trial_state_values(sweep.trial_id(trial), TrialState.RUNNING)
+        family, draw = key(trial)
+        if draw > 0:
+            seed = draw_seed(sweep.settings.sweep.seed, family, draw)
+            set_params(sweep, trial, draw_parameters(family_space(family), draw, seed, earlier_draws(sweep, trial)))
+        return reread(sweep, trial)
+
+
+def set_params(sweep: Sweep, trial: "FrozenTrial", params: Mapping[str, Any]) -> None:
+    """Write hyperparameters, named `family.name`, where Optuna's plots and samplers look for them."""
+    from models.search.space import family_space
+
+    space = family_space(key(trial)[0])
+    for name, value in params.items():
+        internal = space[name].to_internal_repr(value)
+        sweep.storage.set_trial_param(sweep.trial_id(trial), name, internal, space[name])
+
+
+def hyperparameters(trial: "FrozenTrial") -> dict[str, Any]:
+    """A trial's hyperparameters as its family names them; none of a default trial that has just begun."""
+    prefix = f"{key(trial)[0]}."
+    return {name.removeprefix(prefix): value for name, value in trial.params.items() if name.startswith(prefix)}
+
+
+def earlier_draws(sweep: Sweep, trial: "FrozenTrial") -> "list[FrozenTrial | None]":
+    """The trials of the same family's draws 0, 1, ... before this one; None where none has ended well or runs."""
+    from optuna.trial import TrialState
+
+    family, draw = key(trial)
+    states = (TrialState.RUNNING, TrialState.PRUNED, TrialState.COMPLETE)
+    found = sorted(sweep.trials(*states), key=lambda other: states.index(other.state))
+    by_key = {key(other): other for other in found}
+    return [by_key.get((family, earlier)) for earlier in range(draw)]
+
+
+def report(sweep: Sweep, trial: "FrozenTrial", epoch: int, value: float) -> None:
+    """Keep what a network was worth after an epoch (from 1)."""
+    sweep.storage.set_trial_intermediate_value(sweep.trial_id(trial), epoch, value)
+
+
+def end(
+    sweep: Sweep, trial: "FrozenTrial", state: "TrialState", value: float | None = None, **attributes: object
+) -> None:
+    """End a running trial; the attributes go first, so that an ended trial always has them."""
+    trial_id = sweep.trial_id(trial)
+    for name, attribute in attributes.items():
+        sweep.storage.set_trial_user_attr(trial_id, name, attribute)
+    sweep.storage.set_trial_state_values(trial_id, state, None if value is None else [value])
+
+
+def replace_dead(sweep: Sweep, dead: Callable[["FrozenTrial"], bool]) -> None:
+    """Fail the running trials that are dead and let their slots wait again; a kill in between leaves nothing to lose.
+
+    The replacement is added first: were the old one failed first, a kill there would lose the slot.
+    """
+    from optuna.trial import TrialState
+
+    for trial in [trial for trial in sweep.trials(TrialState.RUNNING) if dead(trial)]:
+        unfinished = sweep.trials(TrialState.WAITING, TrialState.COMPLETE, TrialState.PRUNED)
+        if key(trial) not in {key(other) for other in unfinished}:
+            _add(sweep, {name: trial.user_attrs[name] for name in ("family", "draw", "order")})
+        end(sweep, trial, TrialState.FAIL, error=DIED)
+
+
+def key(trial: "FrozenTrial") -> tuple[str, int]:
+    """Family and draw, which name a trial across kills and reruns."""
+    return trial.user_attrs["family"], trial.user_attrs["draw"]
+
+
+def best_by_family(sweep: Sweep) -> "list[FrozenTrial]":
+    """The best complete trial of each family, best first; of equals the one planned first."""
+    from optuna.trial import TrialState
+
+    best: dict[str, FrozenTrial] = {}
+    for trial in sorted(sweep.trials(TrialState.COMPLETE), key=lambda t: -t.values[0]):
+        best.setdefault(trial.user_attrs["family"], trial)
+    return list(best.values())
+
+
+def failures(sweep: Sweep) -> "list[FrozenTrial]":
+    """The trials that raised, in the order of the plan; not those whose worker died."""
+    from optuna.trial import TrialState
+
+    return [trial for trial in sweep.trials(TrialState.FAIL) if trial.user_attrs.get("error") != DIED]
+
+
+def finished(sweep: Sweep) -> "list[FrozenTrial]":
+    """The trials that have a value, were stopped early or raised, in the order of the plan."""
+    from optuna.trial import TrialState
+
+    return [*sweep.trials(TrialState.COMPLETE, TrialState.PRUNED), *failures(sweep)]
+
+
+def unfinished(sweep: Sweep) -> "list[FrozenTrial]":
+    """The trials that wait or run, in the order of the plan."""
+    from optuna.trial import TrialState
+
+    return sweep.trials(TrialState.WAITING, TrialState.RUNNING)
+
+
+def reread(sweep: Sweep, trial: "FrozenTrial") -> "FrozenTrial":
+    """The trial as it is stored now."""
+    return sweep.storage.get_trial(sweep.trial_id(trial))
+
+
+def _add(sweep: Sweep, attributes: dict[str, Any]) -> None:
+    """A waiting trial of which only the family is decided."""
+    import optuna
+
+    families = optuna.distributions.CategoricalDistribution(sweep.settings.sweep.families)
+    trial = optuna.trial.create_trial(
+        state=optuna.trial.TrialState.WAITING,
+        params={"family": attributes["family"]},
+        distributions={"family": families},
+        user_attrs=attributes,
+    )
+    sweep.storage.create_new_trial(sweep.study_id, template_trial=trial)

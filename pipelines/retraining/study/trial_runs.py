@@ -1,0 +1,71 @@
+"""The nested MLflow run of each finished trial: the same parameter and metric names for every family."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.files import exclusive
+from pipelines.retraining.study.study import Sweep, hyperparameters, key
+from pipelines.tracking.runs import KIND, TRAINING_ID, experiment_id, find_runs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+    from optuna.trial import FrozenTrial
+
+TRIAL = "purse.trial"
+
+
+def log_trial(client: "MlflowClient", sweep: Sweep, parent: str, trial: "FrozenTrial") -> None:
+    """Write a finished trial as a nested run, all at once, so that a kill during a trial leaves no run behind.
+
+    One that was stopped early is a finished run with the tag `pruned`, the last epoch. Logging again completes the run
+    that is there.
+    """
+    from mlflow.entities import Param
+
+    start, end = (round(moment.timestamp() * 1000) for moment in (trial.datetime_start, trial.datetime_complete))
+    family, draw = key(trial)
+    error = trial.user_attrs.get("error")
+    with exclusive(sweep.settings, "mlflow-trials"):  # two workers may find the same trial without a run
+        runs = find_runs(client, sweep.settings, "trial", sweep.name)
+        same = [run for run in runs if run.data.tags.get(TRIAL) == str(trial.number)]
+        if same and same[0].info.status != "RUNNING":
+            return
+        run_id = same[0].info.run_id if same else _create(client, sweep, parent, trial, start)
+        params = {"family": family, "draw": draw, **hyperparameters(trial)}
+        client.log_batch(run_id, _metrics(trial, end), [Param(name, str(value)) for name, value in params.items()])
+        if error:
+            client.set_tag(run_id, "error", error)
+        if trial.state.name == "PRUNED":
+            client.set_tag(run_id, "pruned", str(trial.last_step))
+        client.set_terminated(run_id, "FAILED" if error else "FINISHED", end)
+
+
+def _metrics(trial: "FrozenTrial", end: int) -> "list[Metric]":
+    """The measures, and the learning curves with the epoch as step; MLflow draws finite numbers only."""
+    from mlflow.entities import Metric
+
+    measures = [(name, value, 0) for name, value in trial.user_attrs.get("measures", {}).items()]
+    curves = [
+        (f"curve_{name}", value, epoch)
+        for name, values in trial.user_attrs.get("curves", {}).items()
+        for epoch, value in enumerate(values, start=1)
+    ]
+    return [Metric(name, value, end, step) for name, value, step in measures + curves if np.isfinite(value)]
+
+
+def _create(client: "MlflowClient", sweep: Sweep, parent: str, trial: "FrozenTrial", start: int) -> str:
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    family, draw = key(trial)
+    tags = {
+        MLFLOW_PARENT_RUN_ID: parent,
+        TRAINING_ID: sweep.name,
+        KIND: "trial",
+        TRIAL: str(trial.number),
+        "family": family,
+        "worker": trial.user_attrs.get("worker", ""),
+    }
+    experiment = experiment_id(client, sweep.settings)
+    return str(client.create_run(experiment, start, tags, run_name=f"{family} {draw}").info.run_id)

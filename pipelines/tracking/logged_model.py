@@ -1,0 +1,114 @@
+"""A PurchasingPower in MLflow: logged with everything it needs, loaded by address."""
+
+import os
+import pickle
+import tempfile
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.errors import PurseError, UnusableModel
+from pipelines.settings import REPOSITORY, Settings
+from pipelines.tracking.runs import connect
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.purchasing_power import PurchasingPower
+
+NAME = "purchasing_power"
+PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "lightgbm")
+NETWORK_PACKAGES = ("keras", "tensorflow", "pyarrow")
+
+
+def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[str]) -> str:
+    """Log the model to the active run and return its address.
+
+    Args:
+        model: fitted.
+        example: a few rows of raw features; the signature is taken from them and from what the model answers.
+        families: of the members; networks need Keras where the model is loaded.
+    """
+    import mlflow
+
+    from models.catalog import is_network
+
+    example = as_json_brings(example)
+    packages = PACKAGES + (NETWORK_PACKAGES if any(map(is_network, families)) else ())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{NAME}.pkl"
+        path.write_bytes(pickle.dumps(model))
+        logged = mlflow.pyfunc.log_model(
+            name=NAME,
+            python_model=str(REPOSITORY / "pipelines" / "tracking" / "served_model.py"),
+            artifacts={NAME: str(path)},
+            code_paths=[str(REPOSITORY / "models")],
+            pip_requirements=[f"{package}=={version(package)}" for package in packages],
+            signature=mlflow.models.infer_signature(example, model.predict(example)),
+            input_example=example,
+        )
+    return str(logged.model_uri)
+
+
+def as_json_brings(example: "pd.DataFrame") -> "pd.DataFrame":
+    """The example with lists of 64-bit floats: a signature of 32 bits would refuse whatever is sent as JSON."""
+    import numpy as np
+
+    from models.encoding import SEQUENCE
+
+    lists = [name for name in example.columns if name.startswith(SEQUENCE)]
+    return example.assign(**{name: example[name].map(lambda of: np.asarray(of, np.float64)) for name in lists})
+
+
+def load_model(settings: Settings, model_uri: str) -> "PurchasingPower":
+    """Load a logged or registered model, such as "models:/purchasing-power@champion".
+
+    Raises:
+        UnusableModel: there is no such model, its files are missing or corrupt, or this code cannot unpickle it.
+        PurseError: MLflow or its artifact store does not answer, or this machine cannot read the files now.
+    """
+    os.environ.setdefault("KERAS_BACKEND", settings.training.backend)
+    connect(settings)
+    import mlflow
+
+    # This repository's code goes first: MLflow would put the copy that was logged with the model in its place.
+    import models  # noqa: F401
+
+    try:
+        folder = mlflow.artifacts.download_artifacts(artifact_uri=model_uri)
+    except Exception as error:  # each kind of store has its own; unless it says "not there", nothing is known
+        raise (_unusable if _is_missing(error) else _unreadable)(settings, model_uri, error) from error
+    try:
+        model: PurchasingPower = mlflow.pyfunc.load_model(folder).unwrap_python_model().purchasing_power
+        return replace(model)  # a pickle of older code that lacks a field is found out here
+    except Exception as error:  # unpickling runs into whatever changed since the model was logged
+        passing = isinstance(error, (OSError, MemoryError)) and not isinstance(error, FileNotFoundError)
+        raise (_unreadable if passing else _unusable)(settings, model_uri, error) from error
+
+
+def in_short(error: Exception) -> str:
+    """The kind of an error and the first line of its message."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:300].rstrip('.')}"
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether the store answered that the model or its folder is not there."""
+    missing = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
+    return missing or isinstance(error, FileNotFoundError) or str(error).startswith("No such file or directory")
+
+
+def _unusable(settings: Settings, model_uri: str, error: Exception) -> UnusableModel:
+    return UnusableModel(
+        f"The model {model_uri} at {settings.tracking_uri} cannot be loaded: {type(error).__name__}: {error}. "
+        "Make another version champion with 'purse rollback', or train and promote a new one.",
+        f"it cannot be loaded: {in_short(error)}",
+    )
+
+
+def _unreadable(settings: Settings, model_uri: str, error: Exception) -> PurseError:
+    return PurseError(
+        f"The model {model_uri} at {settings.tracking_uri} cannot be read now: {in_short(error)}. "
+        "Check that MLflow and its artifact store answer, and run the step again."
+    )

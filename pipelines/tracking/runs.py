@@ -1,0 +1,176 @@
+"""MLflow: where runs are kept, the one parent run of a retraining, and what every run says about its data.
+
+A retraining is one parent run, found by the tag `purse.training_id`, whose trials are nested runs. Each step resumes
+the parent and ends it, so that the rerun of a killed step continues it and nothing stays RUNNING after a step.
+Of sweep workers side by side, the last to end sets it FINISHED.
+"""
+
+import logging
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import PurseError
+from pipelines.files import exclusive
+from pipelines.settings import REPOSITORY, Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# A server that is down is told within seconds (MLflow's own defaults retry for minutes); stdout is kept for results.
+CLIENT_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5",
+}
+QUIET = (
+    "alembic",
+    "mlflow.store.db.utils",
+    "mlflow.models.signature",
+    "mlflow.pyfunc",
+    "mlflow.system_metrics",
+    "mlflow.tracking",
+)
+# Says in the UI that these are trainings, not chats.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+TRAINING_ID = "purse.training_id"
+KIND = "purse.kind"
+
+
+def connect(settings: Settings) -> "MlflowClient":
+    """A client of the tracking server, with its database and experiment made if they are new.
+
+    Raises:
+        PurseError: MLflow does not answer, or its experiment was deleted.
+    """
+    for name, value in CLIENT_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it misses pip, which uv doesn't install
+    import mlflow
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    try:
+        with exclusive(settings, "mlflow"):  # two processes that make the tables at once would fail
+            client = mlflow.MlflowClient(settings.tracking_uri)
+            experiment = client.get_experiment_by_name(settings.mlflow.experiment)
+            if experiment is None:
+                client.create_experiment(
+                    settings.mlflow.experiment, artifact_location=_artifacts(settings), tags=EXPERIMENT_TAGS
+                )
+    except (MlflowException, SQLAlchemyError) as error:
+        raise _unreachable(settings, error) from error
+    if experiment is not None and experiment.lifecycle_stage == "deleted":
+        raise PurseError(
+            f"The MLflow experiment '{settings.mlflow.experiment}' was deleted. Restore it with "
+            f"'mlflow experiments restore -x {experiment.experiment_id}', or set mlflow.experiment to another name."
+        )
+    return client
+
+
+def experiment_id(client: "MlflowClient", settings: Settings) -> str:
+    """The id of the experiment that `connect` made."""
+    experiment = client.get_experiment_by_name(settings.mlflow.experiment)
+    if experiment is None:
+        raise PurseError(f"MLflow has no experiment '{settings.mlflow.experiment}'. Run the step again to make it.")
+    return str(experiment.experiment_id)
+
+
+def find_runs(client: "MlflowClient", settings: Settings, kind: str, training_id: str) -> list[Any]:
+    """The runs of one retraining, `kind` "retraining" (the parent), "trial" or "network", oldest first."""
+    query = f"tags.`{TRAINING_ID}` = '{training_id}' and tags.`{KIND}` = '{kind}'"
+    experiments = [experiment_id(client, settings)]
+    return list(client.search_runs(experiments, query, order_by=["attributes.start_time ASC"], max_results=10_000))
+
+
+def retraining_run(settings: Settings, training_id: str) -> str:
+    """The id of the retraining's parent run, made if it is new."""
+    client = connect(settings)
+    with exclusive(settings, "mlflow"):
+        if runs := find_runs(client, settings, "retraining", training_id):
+            return str(runs[0].info.run_id)
+        tags = {TRAINING_ID: training_id, KIND: "retraining"}
+        run = client.create_run(experiment_id(client, settings), tags=tags, run_name=f"retrain {training_id}")
+        return str(run.info.run_id)
+
+
+@contextmanager
+def resumed_run(settings: Settings, training_id: str, *, system_metrics: bool = False) -> Iterator[str]:
+    """The retraining's parent run: RUNNING and MLflow's active run inside, FINISHED (FAILED after an error) outside.
+
+    Args:
+        settings: the settings.
+        training_id: of the retraining.
+        system_metrics: log the machine's load to the run (that of GPUs where nvidia-ml-py is installed).
+
+    Raises:
+        PurseError: MLflow does not answer, at the start or later.
+    """
+    run_id = retraining_run(settings, training_id)
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with mlflow.start_run(run_id=run_id, log_system_metrics=system_metrics):
+            yield run_id
+    except MlflowException as error:
+        if "API request to" in str(error):
+            raise _unreachable(settings, error) from error
+        raise
+
+
+def run_url(settings: Settings, run_id: str) -> str | None:
+    """The run's page in the MLflow UI; None where runs are kept in a database without a server."""
+    url = settings.mlflow.public_url or settings.tracking_uri
+    if not url.startswith("http"):
+        return None
+    experiment = experiment_id(connect(settings), settings)
+    return f"{url.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def log_data(settings: Settings, table: str, version: int, context: str) -> None:
+    """Attach one version of a lake table to the active run as a data set; MLflow keeps one of the same digest."""
+    import mlflow
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    source = DeltaDatasetSource(path=f"{settings.lake}/{table}", delta_table_version=version)
+    mlflow.log_input(MetaDataset(source, name=table, digest=f"version-{version}"), context=context)
+
+
+def git_commit() -> str:
+    """The commit that this code was checked out at, with "+changes" where files differ; "unknown" outside git."""
+    try:
+        return _git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(REPOSITORY), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)  # noqa: S603  (fixed words)
+    return done.stdout.strip()
+
+
+def _artifacts(settings: Settings) -> str | None:
+    """Beside the database; a server chooses for itself."""
+    if settings.tracking_uri.startswith("http"):
+        return None
+    return str(Path(settings.home_path / "mlartifacts").resolve())
+
+
+def _unreachable(settings: Settings, error: Exception) -> PurseError:
+    reason = str(error).splitlines()[0][:300]
+    return PurseError(
+        f"MLflow at {settings.tracking_uri} does not answer ({reason}). Start it with 'purse up', or correct "
+        "mlflow.tracking_uri, and run the step again: it continues where it stopped."
+    )

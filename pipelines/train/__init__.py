@@ -1,0 +1,1 @@
+"""Step `train`: refit the finalists, blend them and log the model."""

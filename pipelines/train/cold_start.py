@@ -1,0 +1,126 @@
+"""The model of users without orders, from the lake: whose spend it is learned from, and their profile and behaviour."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import TypeAlias
+
+import pandas as pd
+
+from features.definitions import FEATURES, of_attributes
+from models.cold_start.learning import Cohort, fit, in_customers
+from models.cold_start.model import ColdStart, LearnedFrom
+from models.protocol import LabelledUsers
+from pipelines.lake import tables
+from pipelines.results import read_result
+from pipelines.retraining.fitting import unfitted_preprocessing
+from pipelines.retraining.training_set import TRAINING_WITHOUT_ORDERS, attribute_names, read_labelled
+from pipelines.settings import Settings
+
+AGE = "T"
+"""Days since a customer's first purchase."""
+
+REGISTRATION = "users.registered_at"
+"""A customer who registered long ago is a loyal one, a user without orders is one who won't buy: neither tells of the
+other."""
+
+LAST_RESORT: LearnedFrom = "customers"
+
+Users: TypeAlias = tuple[pd.Series, LabelledUsers]
+"""user_id and the users of one snapshot, row for row."""
+
+log = logging.getLogger(__name__)
+
+
+def learn(settings: Settings, snapshot_date: date, windows: float = 1.0) -> ColdStart:
+    """Fit on the snapshots of the final fit and choose on the newest fold, as `split` laid them out.
+
+    Args:
+        settings: the settings.
+        snapshot_date: of the retraining.
+        windows: label windows that the horizon counts for, see `models.horizon`.
+
+    Raises:
+        PurseError: `split` has not run.
+    """
+    split = read_result(settings, snapshot_date, "split")
+    newest = split["folds"][0]
+    parts = [split["final"], newest["training"], [newest["validation"]], [max(split["final"])]]
+    cohorts = read_cohorts(settings, snapshot_date, [list(map(date.fromisoformat, days)) for days in parts])
+    enough = [name for name, (final, *_) in cohorts.items() if final.is_enough]
+    learned_from = enough[0] if enough else LAST_RESORT
+    final, training, validation, recent = cohorts[learned_from]
+    model = fit(
+        final,
+        (training, validation),
+        learned_from=learned_from,
+        recent=recent,
+        without_orders=cohorts["without_orders"][0],
+        phrases={feature.name: feature.phrase for feature in of_attributes(FEATURES)},
+        top_reasons=settings.scoring.reasons,
+        windows=windows,
+        seed=settings.training.seed,
+        threads=settings.training.threads,
+    )
+    log.info("cold start learned from %s: %s", learned_from, "learner" if model.learner else "segment means")
+    return model
+
+
+def read_cohorts(
+    settings: Settings, snapshot_date: date, parts: list[list[date]]
+) -> Mapping[LearnedFrom, list[Cohort]]:
+    """Those whom it can be learned from, the best first, with the features that users without orders have too.
+
+    Args:
+        settings: the settings.
+        snapshot_date: of the retraining.
+        parts: snapshots of each cohort.
+
+    Returns:
+        A cohort per part, which may be empty.
+    """
+    split = read_result(settings, snapshot_date, "split")
+    days = sorted({day for part in parts for day in part})
+    policies = unfitted_preprocessing(settings)
+    names = [name for name in attribute_names(split["features"]) if not policies.drops(name)]
+    customers = {day: read_labelled(settings, snapshot_date, [day], [*names, AGE]) for day in days}
+    if tables.exists(settings, TRAINING_WITHOUT_ORDERS):
+        strangers = {day: read_labelled(settings, snapshot_date, [day], names, TRAINING_WITHOUT_ORDERS) for day in days}
+    else:
+        nobody = -1
+        strangers = {day: _first_bought_within(users, nobody) for day, users in customers.items()}
+    newcomers = {day: _first_bought_within(users, split["label_days"]) for day, users in customers.items()}
+    comparable = [
+        feature.name
+        for feature in of_attributes(FEATURES)
+        if feature.name in names and REGISTRATION not in feature.needs
+    ]
+    sources: dict[LearnedFrom, tuple[dict[date, Users], list[str]]] = {
+        "without_orders": (strangers, names),
+        "newcomers": (newcomers, comparable),
+        "customers": (customers, comparable),
+    }
+    return {
+        source: [_cohort(users, customers, part, columns) for part in parts]
+        for source, (users, columns) in sources.items()
+    }
+
+
+def _first_bought_within(users: Users, days: int) -> Users:
+    """Customers whose first purchase is at most so many days ago."""
+    rows = users[1].features[AGE] <= days
+    labelled = users[1]
+    return users[0][rows], LabelledUsers(labelled.features[rows], labelled.future_spend[rows], labelled.purchased[rows])
+
+
+def _cohort(
+    users: Mapping[date, Users], customers: Mapping[date, Users], days: Iterable[date], names: list[str]
+) -> Cohort:
+    """The users of some snapshots with these features, in multiples of each snapshot's customers."""
+    rows = [in_customers(users[day][1], customers[day][1]) for day in days]
+    labelled = LabelledUsers(
+        pd.concat([one.features[names] for one in rows], ignore_index=True),
+        pd.concat([one.future_spend for one in rows], ignore_index=True),
+        pd.concat([one.purchased for one in rows], ignore_index=True).astype(bool),
+    )
+    return Cohort(labelled, pd.concat([users[day][0] for day in days]).nunique())

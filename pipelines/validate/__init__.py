@@ -1,0 +1,1 @@
+"""Step `validate`: staged rows to raw tables and quarantine."""

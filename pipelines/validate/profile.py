@@ -1,0 +1,143 @@
+"""Profile a raw table, and propose from it rules that a person can edit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import yaml
+from ibis.backends.duckdb import Backend
+
+from features.schema import TABLES, Column, Table
+from pipelines.lake import commit_log, tables
+from pipelines.settings import Settings
+
+FEW_VALUES = 20
+"""A column of text with at most so many values is proposed as a closed list."""
+
+SHOWN = 5
+"""Of the values so many are named with their shares."""
+
+MARGIN = 0.5
+"""A proposed range reaches so much of its width beyond what was found."""
+
+HEAD = """# Proposed from raw/{table} of source {source}: {seen}.
+# Edit it: 'purse validate' checks every rule here in addition to the built-in ones. A row that breaks a rule of
+# severity critical goes to quarantine; a warning is reported. A rule is about one column and gives min and max, or
+# values, or max_null_share, or unique."""
+
+TYPICAL = (0.001, 0.5, 0.999)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a column holds.
+
+    Attributes:
+        column: which.
+        rows: of the table.
+        missing: rows without a value.
+        distinct: number of different values.
+        values: of text with few values their shares, most frequent first; otherwise empty.
+        lowest, highest, quantiles: of numbers; the last at `TYPICAL`.
+    """
+
+    column: Column
+    rows: int
+    missing: int
+    distinct: int
+    values: dict[str, float]
+    lowest: float | None = None
+    highest: float | None = None
+    quantiles: tuple[float, ...] = ()
+
+
+def profile(settings: Settings, connection: Backend, name: str) -> tuple[Profile, ...]:
+    """Profile every column of a raw table.
+
+    Raises:
+        PurseError: the table has not been written yet.
+    """
+    rows = tables.read_opened(connection, tables.open_table(settings, f"raw/{name}"))
+    return tuple(_column(connection, rows, column) for column in TABLES[name].columns if column.name in rows.columns)
+
+
+def propose(settings: Settings, connection: Backend, name: str) -> str:
+    """A file of rules with what was found as comments, see `own_rules`; what the built-in suite says is left out."""
+    found, table = profile(settings, connection, name), TABLES[name]
+    days = [day.isoformat() for day in sorted(commit_log.files(tables.open_table(settings, f"raw/{name}")))]
+    rows = found[0].rows
+    seen = f"{rows:,} rows" + (f", days {days[0]} to {days[-1]}" if rows else ": nothing can be proposed")
+    lines = [HEAD.format(table=name, source=Path(settings.source).stem, seen=seen), "rules:"]
+    proposed = [line for one in found for line in _rules(one, table)] if rows else []
+    return "\n".join([*lines, *(proposed or ["  []"])]) + "\n"
+
+
+def _column(connection: Backend, rows: ir.Table, column: Column) -> Profile:
+    values = rows[column.name]
+    numeric = values.type().is_numeric()
+    measures = {"rows": rows.count(), "missing": values.isnull().sum(), "distinct": values.nunique()}
+    if numeric:
+        finite = values.cast("float64")
+        measures |= {"low": finite.min(), "high": finite.max()}
+        measures |= {f"q{n}": finite.approx_quantile(share) for n, share in enumerate(TYPICAL)}
+    found: dict[str, Any] = connection.to_pyarrow(rows.aggregate(**measures)).to_pylist()[0]
+    shares = {}
+    if column.type == "VARCHAR" and found["distinct"] <= FEW_VALUES:
+        counted = rows.filter(values.notnull()).group_by(value=values).aggregate(rows=lambda group: group.count())
+        frequent = connection.to_pyarrow(counted.order_by(ibis.desc("rows"), "value")).to_pylist()
+        shares = {one["value"]: one["rows"] / found["rows"] for one in frequent}
+    quantiles = tuple(found[f"q{n}"] for n in range(len(TYPICAL))) if numeric and found["low"] is not None else ()
+    return Profile(
+        column,
+        found["rows"],
+        found["missing"] or 0,
+        found["distinct"],
+        shares,
+        found.get("low"),
+        found.get("high"),
+        quantiles,
+    )
+
+
+def _rules(found: Profile, table: Table) -> Iterator[str]:
+    """The lines of the rules of a column."""
+    name, share = found.column.name, found.missing / found.rows
+    if name == table.time or found.missing == found.rows:
+        yield f"  # {name}: nothing to propose, found {found.missing:,} of {found.rows:,} missing"
+        return
+    if not found.column.required and 2 * share < 1:
+        yield _line(name, "max_null_share", round(2 * share + 0.01, 4), f"found {share:.2%} missing")
+    if found.distinct == found.rows and name in table.key and not table.is_log:
+        yield _line(name, "unique", value=True, seen=f"found {found.rows:,} different values in as many rows")
+        return
+    if found.values:
+        listed = ", ".join(f"{value} {part:.1%}" for value, part in list(found.values.items())[:SHOWN])
+        yield _line(name, "values", list(found.values), f"found {listed}{', ...' if len(found.values) > SHOWN else ''}")
+    elif found.quantiles and name not in table.key:
+        low, high = _range(found)
+        _, median, most = found.quantiles
+        seen = f"found {found.lowest:g} to {found.highest:g}, median {median:g}, 99.9 % up to {most:g}"
+        yield f"  # {seen}\n  - {{column: {name}, min: {low:g}, max: {high:g}, severity: warning}}"
+    else:
+        yield f"  # {name}: {found.distinct:,} different values"
+
+
+def _range(found: Profile) -> tuple[float, float]:
+    """What was found with a margin; a number that was never negative stays so."""
+    low, high = found.lowest or 0.0, found.highest or 0.0
+    margin = MARGIN * ((high - low) or abs(high) or 1.0)
+    return (0.0 if low >= 0 else low - margin), high + margin
+
+
+def _line(column: str, kind: str, value: float | list[str], seen: str) -> str:
+    rule = yaml.safe_dump(
+        {"column": column, kind: value, "severity": "warning"},
+        sort_keys=False,
+        default_flow_style=True,
+        width=10**6,
+        allow_unicode=True,
+    )
+    return f"  # {seen}\n  - {rule.strip()}"

@@ -1,0 +1,170 @@
+"""AIRFLOW_HOME of the embedded stack: secrets, airflow.cfg, the database and the environment of every service.
+
+Everything lies under `<home>/airflow` and `<home>/secrets`; nothing is read from an Airflow that the user may
+already have (AIRFLOW_* variables are left out of the environment).
+"""
+
+import configparser
+import json
+import os
+import secrets
+import shlex
+import subprocess
+from base64 import urlsafe_b64encode
+from importlib.metadata import version
+from pathlib import Path
+
+from pipelines.errors import PurseError
+from pipelines.files import write_atomically
+from pipelines.links import airflow_address, mlflow_address
+from pipelines.settings import REPOSITORY, Settings
+from stack.processes import executable
+
+ADMIN = "admin"
+
+
+def login_file(settings: Settings) -> Path:
+    """JSON {user: password}, the format that Airflow's SimpleAuthManager reads."""
+    return settings.home_path / "secrets" / "airflow_login.json"
+
+
+def login(settings: Settings) -> tuple[str, str]:
+    """User and password of the Airflow UI and API.
+
+    Raises:
+        PurseError: the stack was never started in this home.
+    """
+    file = login_file(settings)
+    if not file.is_file():
+        raise PurseError(f"There is no login in {file}: the services were never started here. Run 'purse up' first.")
+    return ADMIN, json.loads(file.read_text())[ADMIN]
+
+
+def prepare(settings: Settings) -> None:
+    """Write what Airflow needs before it starts: secrets (once, kept) and airflow.cfg (anew, from the settings)."""
+    folder = settings.home_path / "secrets"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    _write_secret(folder / "fernet_key", urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    _write_secret(folder / "jwt_secret", secrets.token_urlsafe(48))
+    _write_secret(folder / "api_secret_key", secrets.token_urlsafe(48))
+    _write_secret(login_file(settings), json.dumps({ADMIN: secrets.token_urlsafe(12)}))
+
+    airflow_home = settings.home_path / "airflow"
+    airflow_home.mkdir(exist_ok=True)
+    config = configparser.RawConfigParser()
+    config.read_dict(_configuration(settings))
+    with (airflow_home / "airflow.cfg").open("w") as file:
+        config.write(file)
+
+
+def migrate(settings: Settings) -> None:
+    """Create Airflow's database, or bring it to the installed version; nothing when it is there already."""
+    airflow_home = settings.home_path / "airflow"
+    marker = airflow_home / "database_version"
+    installed = version("apache-airflow-core")
+    if marker.exists() and marker.read_text() == installed:
+        return
+    done = subprocess.run(  # noqa: S603  # no shell, fixed words
+        [executable("airflow"), "db", "migrate"],
+        check=False,
+        env=environment(settings),
+        cwd=airflow_home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise PurseError(
+            f"Airflow could not prepare its database in {airflow_home}:\n{done.stderr[-2000:]}\n"
+            "Free disk space or mend what it names; a broken database can be removed with 'rm -r' of that folder."
+        )
+    marker.write_text(installed)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of every service, and so of every step: ours first on PATH, no foreign Airflow, no telemetry."""
+    home = settings.home_path
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+    local_hosts = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1", "localhost", settings.services.host)))
+    # the services run in their own folder: paths that were given relative to this one are made absolute
+    files = {name: os.environ.get(name, "") for name in ("PURSE_CONFIG", "PURSE_SOURCE")}
+    absolute = {name: str(Path(file).resolve()) for name, file in files.items() if Path(file).suffix}
+    return (
+        inherited
+        | absolute
+        | {
+            "PATH": f"{Path(executable('airflow')).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "AIRFLOW_HOME": str(home / "airflow"),
+            "AIRFLOW_CONFIG": str(home / "airflow" / "airflow.cfg"),
+            "PURSE_HOME": str(home),
+            "PURSE_MLFLOW__TRACKING_URI": mlflow_address(settings),
+            "NO_PROXY": local_hosts,
+            "no_proxy": local_hosts,
+            "DO_NOT_TRACK": "true",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "GX_ANALYTICS_ENABLED": "false",
+            # MLflow would otherwise keep a pool of workers for evaluation jobs that Purse doesn't use.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+    )
+
+
+def parallel_tasks() -> int:
+    """Tasks at once: one for each core that this process may use, at least 2."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(2, cores)
+
+
+def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
+    home, url = settings.home_path, airflow_address(settings)
+    folder = home / "secrets"
+    sections: dict[str, dict[str, object]] = {
+        "core": {
+            "dags_folder": REPOSITORY / "dags",
+            "plugins_folder": REPOSITORY / "dags" / "plugins",
+            "executor": "LocalExecutor",
+            "parallelism": parallel_tasks(),
+            "load_examples": False,
+            "dags_are_paused_at_creation": False,
+            "fernet_key_cmd": _reading(folder / "fernet_key"),
+            "simple_auth_manager_users": f"{ADMIN}:admin",
+            "simple_auth_manager_passwords_file": login_file(settings),
+            "execution_api_server_url": f"{url}/execution/",
+        },
+        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow' / 'airflow.db'}"},
+        "api": {
+            "host": settings.services.host,
+            "port": settings.services.airflow_port,
+            "base_url": url,
+            "workers": 1,
+            "secret_key_cmd": _reading(folder / "api_secret_key"),
+            "instance_name": "Purse",
+        },
+        "api_auth": {"jwt_secret_cmd": _reading(folder / "jwt_secret")},
+        # A quarter of a second between looks instead of one: the steps are short, the waiting would show.
+        "scheduler": {"scheduler_idle_sleep_time": 0.25, "task_instance_heartbeat_timeout": 60},
+        "dag_processor": {"parsing_processes": 1, "refresh_interval": 30, "min_file_process_interval": 30},
+        "logging": {
+            "base_log_folder": home / "airflow" / "logs",
+            "dag_processor_child_process_log_directory": home / "airflow" / "logs" / "dag_processor",
+            "uvicorn_logging_level": "WARNING",
+            "colored_console_log": False,
+        },
+    }
+    # Airflow interpolates: a literal per cent sign (it may stand in a path) is doubled.
+    return {
+        section: {key: str(value).replace("%", "%%") for key, value in options.items()}
+        for section, options in sections.items()
+    }
+
+
+def _reading(file: Path) -> str:
+    return shlex.join(["cat", str(file)])
+
+
+def _write_secret(file: Path, text: str) -> None:
+    """Write the file for its owner only; one that exists is kept, since the database is encrypted with it."""
+    if not file.exists():
+        write_atomically(file, text.encode())  # made with mode 0600 from the first byte on
+    file.chmod(0o600)

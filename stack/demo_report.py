@@ -1,0 +1,175 @@
+"""The tables at the end of the demo, from what the steps returned; and where its time went."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from pipelines import links
+from pipelines.settings import Settings
+from stack import airflow_home
+
+SHOWN_BASELINES = ("previous_window", "linear_rfm")
+
+Interval = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Span:
+    """When a task ran, and how much of it the step itself says it spent, in seconds."""
+
+    start: datetime
+    end: datetime
+    starting: float
+    computing: float
+
+
+def show(settings: Settings, results: dict[str, Any], examples: list[dict[str, Any]], console: Console) -> None:
+    """Print the closing tables.
+
+    Args:
+        settings: the settings of the run.
+        results: by task id, the results of validate, train, evaluate, promote and score.
+        examples: rows of `predictions` to show.
+        console: where to print.
+    """
+    validated, measured, scored = results["validate"], results["evaluate"], results["score"]
+    decided = results["promote"]
+    parts = (
+        (f"Data from {validated['from_date']} to {validated['to_date']}", rows_table(validated)),
+        (
+            f"The model, measured on {measured['users']:,} users. {decided['description']}",
+            model_table(results["train"], measured, decided),
+        ),
+        (
+            f"{scored['rows']:,} users scored as of {scored['snapshot_date']}, also in {scored['export']}",
+            tier_table(scored),
+        ),
+        (f"Five of them and their next {settings.horizon_days} days", example_table(examples)),
+        ("The services stay up; make status and make down manage them", addresses(settings)),
+    )
+    for heading, table in parts:
+        console.print(f"\n[bold]{heading}[/]", soft_wrap=True)
+        console.print(table)
+
+
+def rows_table(validated: dict[str, Any]) -> Table:
+    """Rows in, kept and quarantined of each table."""
+    table = Table("table", *(Column(name, justify="right") for name in ("rows in", "kept", "quarantined")))
+    for name, counts in validated["tables"].items():
+        numbers = (counts[key] for key in ("rows_in", "rows_kept", "rows_quarantined"))
+        table.add_row(name, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def model_table(trained: dict[str, Any], measured: dict[str, Any], decided: dict[str, Any]) -> Table:
+    """The champion (and a challenger that did not make it) against the baselines, on the same test users."""
+    is_champion = decided["promoted"] or decided["outcome"] == "already_champion"
+    table = Table("model", *(Column(name, justify="right") for name in ("nGini", "bias", "decile WAPE")))
+    low, high = measured["ngini_interval"]
+    name = f"{'champion' if is_champion else 'challenger'}, version {decided['version']}"
+    table.add_row(f"{name}\n{_recipe(trained)}", *_measures(measured["measures"], f" ({low:.3f} to {high:.3f})"))
+    if measured["champion"] and not is_champion:
+        table.add_row(f"champion, version {measured['champion_version']}", *_measures(measured["champion"]["measures"]))
+    if decided["outcome"] == "champion_unusable":
+        table.add_row(f"champion, version {measured['champion_version']}", "not compared", "-", "-")
+    for baseline in SHOWN_BASELINES:
+        table.add_row(f"baseline {baseline}", *_measures(measured["baselines"][baseline]["measures"]))
+    return table
+
+
+def tier_table(scored: dict[str, Any]) -> Table:
+    """Users of each tier with their share of all expected spend."""
+    table = Table("tier", *(Column(name, justify="right") for name in ("users", "share of expected spend")))
+    for tier, part in scored["tiers"].items():
+        table.add_row(tier, f"{part['users']:,}", f"{part['expected_spend_share']:.1%}")
+    return table
+
+
+def example_table(examples: list[dict[str, Any]]) -> Table:
+    """A few users with what the model says of them and why, a reason a line."""
+    numbers = (Column(name, justify="right") for name in ("score", "expected spend", "buys"))
+    table = Table("user", "tier", *numbers, Column("because"), show_lines=True)
+    for user in examples:
+        spend, chance = f"{user['expected_spend']:,.0f}", f"{user['purchase_probability']:.0%}"
+        reasons = user["reasons"].replace("; ", "\n")
+        table.add_row(str(user["user_id"]), user["tier"], f"{user['score']:.0f}", spend, chance, reasons)
+    return table
+
+
+def addresses(settings: Settings) -> Table:
+    """Where to look next, and the login."""
+    table = Table("screen", "address", "login")
+    table.add_row("Dashboard", links.dashboard_url(settings), "none")
+    table.add_row("Airflow", links.airflow_url(settings), " / ".join(airflow_home.login(settings)))
+    table.add_row("MLflow", links.mlflow_url(settings), "none")
+    return table
+
+
+def spans(tasks: list[dict[str, Any]], seconds: list[dict[str, float]]) -> list[Span]:
+    """The tasks that ran, with the seconds that each step said it spent (none for a task that is no step)."""
+    return [
+        Span(
+            datetime.fromisoformat(task["start_date"]),
+            datetime.fromisoformat(task["end_date"]),
+            spent.get("starting", 0.0),
+            spent.get("computing", 0.0),
+        )
+        for task, spent in zip(tasks, seconds, strict=True)
+        if task["start_date"] and task["end_date"]
+    ]
+
+
+def time_line(ran: list[Span]) -> str:
+    """How the elapsed time divides: steps computing, else interpreters starting, else orchestration."""
+    total, computing, starting = time_split(ran)
+    rest = total - computing - starting
+    parts = (("computing", computing), ("starting and imports", starting), ("orchestration", rest))
+    shares = ", ".join(f"{name} {seconds:.0f} s ({seconds / total:.0%})" for name, seconds in parts)
+    return f"{total:.0f} s from the first task to the last: {shares}."
+
+
+def time_split(ran: list[Span]) -> tuple[float, float, float]:
+    """Divide the time from the first start to the last end.
+
+    A step computes last in its task and starts just before, so a moment counts as computing when any step
+    computes, as starting when none computes and any starts, and as orchestration otherwise.
+
+    Returns:
+        Seconds in all, of computing and of starting.
+    """
+    total = (max(span.end for span in ran) - min(span.start for span in ran)).total_seconds()
+    began = [(span, max(span.start, span.end - timedelta(seconds=span.computing))) for span in ran]
+    computing = [(begin, span.end) for span, begin in began]
+    starting = [(max(span.start, begin - timedelta(seconds=span.starting)), begin) for span, begin in began]
+    busy = _covered(computing)
+    return total, busy, _covered(computing + starting) - busy
+
+
+def _covered(intervals: Iterable[Interval]) -> float:
+    """Seconds that at least one of the intervals covers."""
+    covered, until = timedelta(), None
+    for start, end in sorted(intervals):
+        covered += max(end - (start if until is None else max(start, until)), timedelta())
+        until = end if until is None else max(until, end)
+    return covered.total_seconds()
+
+
+def _recipe(trained: dict[str, Any]) -> str:
+    """The members of the model: weight, family and hyperparameters."""
+    lines = []
+    for member in trained["members"]:
+        values = ", ".join(f"{name} {_short(value)}" for name, value in member["params"].items())
+        lines.append(f"{member['weight']:.2f} of {member['family']}{f' ({values})' if values else ''}")
+    return "\n".join(lines)
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _measures(measures: dict[str, float], interval: str = "") -> tuple[str, str, str]:
+    return f"{measures['ngini']:.3f}{interval}", f"{measures['bias']:+.1%}", f"{measures['decile_wape']:.3f}"

@@ -1,0 +1,206 @@
+"""The embedded stack: an MLflow server, Airflow's three components and the live service on this machine, on loopback.
+
+Airflow's components are started one by one rather than with `airflow standalone`: its children outlive a SIGTERM,
+it needs a triggerer that nothing here uses, and its log server listens on every interface.
+Ports, host and home are settings; secrets, databases, logs and pid files lie under `<home>`.
+"""
+
+import contextlib
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from pipelines.errors import PurseError
+from pipelines.links import airflow_address, mlflow_address
+from pipelines.live.client import service_url
+from pipelines.settings import Settings
+from stack import airflow_api, airflow_home, processes
+
+START_SECONDS = 180
+HEARTBEATS = ("scheduler", "dag-processor")
+console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A background process; `port` and the setting that chooses it where it listens on one."""
+
+    name: str
+    command: tuple[str, ...]
+    port: int | None = None
+    setting: str = ""
+
+
+def up(settings: Settings) -> dict[str, Any]:
+    """Start what isn't running and wait until it answers.
+
+    What this call started is stopped again when it fails or is interrupted.
+
+    Returns:
+        The same as `status`, with the names of what was `started`.
+
+    Raises:
+        PurseError: a port is taken, or a service ended or did not answer in time; with the end of its log.
+    """
+    home = settings.home_path
+    with processes.only_one(home):
+        missing = [service for service in _services(settings) if processes.running(home, service.name) is None]
+        for service in missing:
+            if service.port:
+                processes.require_free_port(settings.services.host, service.port, service.name, service.setting)
+        try:
+            if missing:
+                _start(settings, missing)
+                _wait_until_ready(settings)
+        except BaseException:
+            processes.stop(home, [service.name for service in missing])
+            raise
+    found = status(settings)
+    console.print(
+        f"Airflow {found['airflow_url']} (login in {found['login_file']}), MLflow {found['mlflow_url']}, "
+        f"live scores {found['serving_url']}",
+        soft_wrap=True,
+    )
+    return {"started": [service.name for service in missing], **found}
+
+
+def down(settings: Settings) -> dict[str, Any]:
+    """Stop every service and whatever they started. Returns the names of the `stopped`; none is fine."""
+    home, names = settings.home_path, [service.name for service in _services(settings)]
+    with processes.only_one(home), console.status("Stopping the services"):
+        stopped = [name for name in names if processes.running(home, name)]
+        processes.stop(home, names)
+    console.print(f"Stopped {', '.join(stopped)}" if stopped else "No service was running")
+    return {"stopped": stopped}
+
+
+def status(settings: Settings) -> dict[str, Any]:
+    """Which services run (pid or None), where they answer, where the login and the logs are, the newest DAG runs."""
+    home = settings.home_path
+    found = {service.name: processes.running(home, service.name) for service in _services(settings)}
+    return {
+        "running": all(found.values()),
+        "services": {name: process.pid if process else None for name, process in found.items()},
+        "airflow_url": airflow_address(settings),
+        "mlflow_url": mlflow_address(settings),
+        "serving_url": service_url(settings),
+        "login_file": str(airflow_home.login_file(settings)),
+        "logs": str(processes.log_file(home, "api-server").parent),
+        "runs": _newest_runs(settings) if found["api-server"] else [],
+    }
+
+
+def logs(settings: Settings, name: str | None = None, follow: bool = False) -> None:
+    """Show the end of one service's log, or of all; `follow` keeps showing new lines until Ctrl-C.
+
+    Raises:
+        PurseError: no such service, or nothing was ever started here.
+    """
+    names = [service.name for service in _services(settings)]
+    if name is not None and name not in names:
+        raise PurseError(f"There is no service '{name}': choose one of {', '.join(names)}.")
+    wanted = [processes.log_file(settings.home_path, each) for each in ([name] if name else names)]
+    files = [str(file) for file in wanted if file.exists()]
+    if not files:
+        raise PurseError(f"There is no log in {wanted[0].parent}: start the services with 'purse up' first.")
+    try:
+        subprocess.run(["tail", "-n", "50", *(["-F"] if follow else []), *files], check=True)  # noqa: S603, S607
+    except KeyboardInterrupt:
+        return
+
+
+def _services(settings: Settings) -> list[Service]:
+    home, airflow = settings.home_path, processes.executable("airflow")
+    mlflow = (
+        *(processes.executable("mlflow"), "server", "--workers", "1"),
+        *("--host", settings.services.host, "--port", str(settings.services.mlflow_port)),
+        *("--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"),
+        # Steps write artifacts straight to the folder: faster than through the server, and runs that were logged
+        # with the services down lie in the same place.
+        *("--no-serve-artifacts", "--default-artifact-root", str(home / "mlartifacts")),
+    )
+    tracking = [Service("mlflow", mlflow, settings.services.mlflow_port, "services.mlflow_port")]
+    return [
+        *([] if settings.mlflow.tracking_uri else tracking),
+        Service("api-server", (airflow, "api-server"), settings.services.airflow_port, "services.airflow_port"),
+        Service("scheduler", (airflow, "scheduler", "--skip-serve-logs")),
+        Service("dag-processor", (airflow, "dag-processor")),
+        Service("serving", (sys.executable, "-m", "serving"), settings.serving.port, "serving.port"),
+    ]
+
+
+def _start(settings: Settings, services: list[Service]) -> None:
+    """Start the services, MLflow first: it makes its database while Airflow makes its own."""
+    airflow_home.prepare(settings)
+    environment = airflow_home.environment(settings)
+    with console.status("Starting the services"):
+        for service in services:
+            if service.name != "mlflow":
+                airflow_home.migrate(settings)
+            processes.start(settings.home_path, service.name, service.command, environment)
+
+
+def _wait_until_ready(settings: Settings) -> None:
+    begun = time.monotonic()
+    waiting = [service.name for service in _services(settings)]
+    with console.status("") as line, httpx.Client(trust_env=False, timeout=5) as client:
+        while waiting:
+            line.update(f"Waiting for {', '.join(waiting)}")
+            healthy = _healthy(settings, client)
+            for name in [name for name in waiting if name in healthy]:
+                waiting.remove(name)
+                console.print(f"[green]✓[/] {name} answers ({time.monotonic() - begun:.0f} s)")
+            _stop_if_ended(settings, waiting)
+            if waiting and time.monotonic() - begun > START_SECONDS:
+                raise _not_started(settings, waiting[0], f"does not answer after {START_SECONDS} seconds")
+            time.sleep(0.3 if waiting else 0)
+    airflow_api.ensure_pool(settings, "gpu", slots=1)
+
+
+def _healthy(settings: Settings, client: httpx.Client) -> set[str]:
+    """The names of the services that answer, Airflow's background ones by a heartbeat since they started."""
+    healthy = set()
+    with contextlib.suppress(httpx.TransportError):
+        if client.get(f"{mlflow_address(settings)}/health").is_success:
+            healthy.add("mlflow")
+    with contextlib.suppress(httpx.TransportError):
+        if client.get(f"{service_url(settings)}/healthz").is_success:
+            healthy.add("serving")
+    with contextlib.suppress(httpx.TransportError):
+        answer = client.get(f"{airflow_address(settings)}/api/v2/monitor/health")
+        if answer.is_success:
+            healthy.add("api-server")
+            healthy |= {name for name in HEARTBEATS if _has_beaten(settings, name, answer.json())}
+    return healthy
+
+
+def _has_beaten(settings: Settings, name: str, health: dict[str, Any]) -> bool:
+    part = name.replace("-", "_")
+    beat = health.get(part, {}).get(f"latest_{part}_heartbeat")
+    process = processes.running(settings.home_path, name)
+    return bool(beat and process and datetime.fromisoformat(beat).timestamp() > process.create_time())
+
+
+def _stop_if_ended(settings: Settings, names: list[str]) -> None:
+    for name in names:
+        if processes.running(settings.home_path, name) is None:
+            raise _not_started(settings, name, "ended while it started")
+
+
+def _not_started(settings: Settings, name: str, what: str) -> PurseError:
+    log = processes.log_file(settings.home_path, name)
+    return PurseError(f"{name} {what}. The end of its log ({log}):\n{processes.log_tail(settings.home_path, name)}")
+
+
+def _newest_runs(settings: Settings) -> list[dict[str, Any]]:
+    try:
+        with airflow_api.connect(settings) as client:
+            return airflow_api.newest_runs(client)
+    except (PurseError, httpx.HTTPError):
+        return []  # it is starting or stopping; status says so by the services themselves
