@@ -39,4 +39,4 @@ fi
 # Compiled now: without bytecode every step would spend three times as long on its imports.
 "$uv" pip install --python "$venv/bin/python" --require-hashes --compile-bytecode --requirements requirements.lock
 "$uv" pip install --python "$venv/bin/python" --no-deps --editable .
-"$venv/bin/python" -m compileall -q dags pipelines features models expectations marketplace serving
+"$venv/bin/python" -m compileall -q cli stack dags pipelines features models expectations marketplace serving

@@ -1,11 +1,8 @@
 """What Prometheus reads."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-
-if TYPE_CHECKING:
-    from serving.service.state import Service
 
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.03, 0.1, 0.3, 1, 3, 10)
 
@@ -29,11 +26,14 @@ class Metrics:
             "purse_release", "1 for what is in force.", ("model_version", "snapshot_date"), registry=self.registry
         )
 
-    def page(self, service: "Service") -> bytes:
-        """Everything in Prometheus' text format."""
+    def page(self, about: Mapping[str, object] | None) -> bytes:
+        """All measures in Prometheus' text format.
+
+        Args:
+            about: of the active release: model_version, snapshot_date and age_seconds; None: there is none yet.
+        """
         self.release.clear()
-        if service.current is not None:
-            about = service.about()
-            self.age.set(about["age_seconds"])
-            self.release.labels(about["model_version"], str(about["snapshot_date"])).set(1)
+        if about is not None:
+            self.age.set(float(str(about["age_seconds"])))
+            self.release.labels(str(about["model_version"]), str(about["snapshot_date"])).set(1)
         return bytes(generate_latest(self.registry))

@@ -148,4 +148,4 @@ def _open(url: str) -> None:
 
 
 def _name(task: Task) -> str:
-    return task["task_id"] + (f" {task['map_index'] + 1}" if task["map_index"] >= 0 else "")
+    return str(task["task_id"]) + (f" {task['map_index'] + 1}" if task["map_index"] >= 0 else "")

@@ -4,12 +4,13 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("dags", "pipelines", "features", "models", "expectations", "marketplace", "serving")
+PACKAGES = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["files"])
 NOW = re.compile(r"\b(?:datetime\.now|date\.today|utcnow|time\.time)\(|\bibis\.now\(|Timestamp\.now\(")
 MAY_ASK_FOR_NOW = {
     "cli/keys.py",

@@ -66,7 +66,7 @@ async def ready(request: Request) -> Response:
 async def metrics(request: Request, _: None = Depends(requires("read"))) -> Response:
     """What Prometheus reads."""
     service: Service = request.app.state.service
-    return Response(service.metrics.page(service), media_type="text/plain")
+    return Response(service.metrics.page(service.about() if service.current else None), media_type="text/plain")
 
 
 def _engine(service: Service) -> str:

@@ -187,7 +187,7 @@ class Service:
         return self.current
 
     def about(self, known_until: float | None = None) -> dict[str, Any]:
-        """What every answer names: model version, snapshot and its age, see `answers.Dated`."""
+        """What every answer names: model version, snapshot and its age, see `schemas.Dated`."""
         release = self.required().release
         since = in_seconds(release.snapshot_date) if known_until is None else known_until
         return {

@@ -49,7 +49,7 @@ GENERATIONS = "SELECT tablename FROM pg_tables WHERE schemaname = 'purse_serving
 
 
 class PostgresStore:
-    """See `serving.store.Store`."""
+    """See `serving.stores.protocol.Store`."""
 
     in_force: InForce | None = None
 

@@ -76,7 +76,7 @@ class _AnsweringRedis(Redis):
 
 
 class RedisStore:
-    """See `serving.store.Store`."""
+    """See `serving.stores.protocol.Store`."""
 
     in_force: InForce | None = None
 

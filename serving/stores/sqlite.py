@@ -33,7 +33,7 @@ GENERATION = "CREATE TABLE scores_{} (user_id TEXT PRIMARY KEY, known_until REAL
 
 
 class SqliteStore:
-    """See `serving.store.Store`."""
+    """See `serving.stores.protocol.Store`."""
 
     in_force: InForce | None = None
 
