@@ -1,15 +1,11 @@
 """What the training loops of both backends share: arrays of users, and the types of an epoch and of a loop."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.networks.encoding import Arrays
-
-if TYPE_CHECKING:
-    pass
-
 
 Epoch = dict[str, float]
 """`loss` (mean over the epoch, dropout on), `validation_loss` and `validation_ngini` (at its end, dropout off, on the

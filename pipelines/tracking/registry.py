@@ -7,9 +7,6 @@ from pipelines.settings import Settings
 from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHALLENGER = "challenger"

@@ -1,13 +1,9 @@
 """The answers of the API as pydantic models."""
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-if TYPE_CHECKING:
-    pass
-
 
 ANN: dict[str, Any] = {
     "user_id": "00001069",

@@ -246,7 +246,7 @@ def test_without_java_the_error_says_what_to_install(settings, tmp_path, monkeyp
 def test_without_pyspark_the_step_says_how_to_install_it(settings):
     orders = pa.table({"user_id": ["u"], "day": [START]})
     tables.replace(settings, "raw/order_lines", orders, "day", START, START + timedelta(days=1))
-    blocked = "import sys; sys.modules['pyspark'] = None; from pipelines.cli import main; main()"
+    blocked = "import sys; sys.modules['pyspark'] = None; from cli.main import main; main()"
     environment = {**os.environ, "PURSE_HOME": str(settings.home), "PURSE_ENGINE": "spark"}
     command = [sys.executable, "-c", blocked, "build-features", "--snapshot-date", "2024-01-01"]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
