@@ -1,18 +1,28 @@
 """Files that are there whole or not at all, and files that one process holds."""
 
 import fcntl
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 
-if TYPE_CHECKING:
-    pass
+
+def code_fingerprint(*places: Path) -> str:
+    """Short fingerprint of source code: path and content of every Python file at or below the places.
+
+    Args:
+        places: files or folders; a folder counts with all folders in it.
+    """
+    digest = hashlib.sha256()
+    for place in places:
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(f"{file.relative_to(place.parent).as_posix()}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 @contextmanager

@@ -11,12 +11,24 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from features.build import labels
+from pipelines.files import code_fingerprint
 from pipelines.lake import tables
 from pipelines.lake.names import WITHOUT_ORDERS
 from pipelines.results import read_result
 from pipelines.retraining.snapshots import SnapshotPlan, is_matured, plan_snapshots
 from pipelines.retraining.training_set import TRAINING_SETS, TRAINING_WITHOUT_ORDERS, attribute_names
 from pipelines.settings import REPOSITORY, Settings
+
+TRAINING_CODE = (
+    "features",
+    "models",
+    "pipelines/build_features",
+    "pipelines/retraining",
+    "pipelines/split.py",
+    "pipelines/sweep.py",
+    "pipelines/train",
+)
+"""Code that a training runs. Other code (messages, pages, the command line) may change without a new training."""
 
 
 def split(settings: Settings, snapshot_date: date) -> dict[str, Any]:
@@ -91,10 +103,7 @@ def _write(
 def _training_id(connection: Backend, settings: Settings, snapshot_date: date, features: list[str]) -> str:
     """A fingerprint of the data before the snapshot date, of the code and of the settings that shape a model."""
     parts: list[Any] = [features, settings.horizon_days, settings.country, settings.scoring.model_dump()]
-    sources = sorted(
-        path for package in ("features", "models", "pipelines") for path in (REPOSITORY / package).rglob("*.py")
-    )
-    parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
+    parts.append(code_fingerprint(*(REPOSITORY / place for place in TRAINING_CODE)))
     chosen = (settings.snapshots, settings.preprocessing, settings.sweep, settings.training)
     parts += [section.model_dump() for section in chosen]
     for name in ("order_lines", "users", "products", "events"):

@@ -5,7 +5,6 @@ files differ between those versions and the newest ones are computed again, with
 A raw table that was deleted and written anew has another id, and its version numbers say nothing of the one before.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -16,10 +15,12 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from ibis.backends.duckdb import Backend
 
+from features import daily
 from features.daily import events as event_day
 from features.daily import orders as user_day
 from features.daily.tables import DAILY, Daily
 from pipelines.build_features.reopened_days import Raw, reopened
+from pipelines.files import code_fingerprint
 from pipelines.lake import commit_log, tables
 from pipelines.settings import Settings
 
@@ -121,5 +122,4 @@ def _portions(raw: Raw, table: Daily, days: list[date]) -> list[list[date]]:
 
 def _code() -> str:
     """A fingerprint of the code that the rows come from: with other code, all days are computed again."""
-    sources = [Path(str(module.__file__)).read_bytes() for module in (user_day, event_day)]
-    return hashlib.sha256(b"".join(sources)).hexdigest()[:16]
+    return code_fingerprint(Path(daily.__file__).parent)

@@ -22,6 +22,7 @@ from models.catalog import reads_sequences
 from pipelines.build_features.daily_tables import refresh
 from pipelines.build_features.without_orders import write_features
 from pipelines.compute import backend
+from pipelines.files import code_fingerprint
 from pipelines.lake import commit_log, tables
 from pipelines.lake.checks import check
 from pipelines.retraining.snapshots import plan_snapshots
@@ -131,8 +132,7 @@ def _inputs(
         names: of the columns.
         snapshots: exclusive ends of the data.
     """
-    sources = sorted(Path(features.__file__).parent.glob("*.py"))
-    code = [*names, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in sources)]
+    code = [*names, code_fingerprint(Path(features.__file__).parent)]
     days = [(day, f"{name} {content}") for name, table in contents.items() for day, content in table.items()]
     found = {}
     for snapshot in snapshots:

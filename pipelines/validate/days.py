@@ -19,6 +19,7 @@ from ibis.backends.duckdb import Backend
 
 import expectations
 from features.schema import Table
+from pipelines.files import code_fingerprint
 from pipelines.lake import commit_log, tables
 from pipelines.settings import Settings
 from pipelines.validate.outlying_days import near_days
@@ -83,8 +84,7 @@ def days_to_judge(
 
 def code() -> str:
     """A fingerprint of the code of all rules."""
-    folder = Path(str(expectations.__file__)).parent
-    return fingerprint(path.read_text() for path in sorted(folder.glob("*.py")))
+    return code_fingerprint(Path(str(expectations.__file__)).parent)
 
 
 def fingerprint(texts: Iterable[str]) -> str:
