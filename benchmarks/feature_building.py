@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING
 import feature_peers
 from feature_peers import DAYS, FIRST, NAMES, SNAPSHOT
 
+from pipelines.lake.sql import literal
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -72,7 +74,7 @@ def prepare(millions: int) -> int:
             folder = f"{settings.lake}/raw/{name}"
             Path(folder).mkdir(parents=True)
             rows = query.format(users=USERS_PER_MILLION * millions)
-            connection.execute(f"COPY ({rows}) TO '{folder}' (FORMAT parquet, PARTITION_BY (day), OVERWRITE)")
+            connection.execute(f"COPY ({rows}) TO {literal(folder)} (FORMAT parquet, PARTITION_BY (day), OVERWRITE)")
             by_day = Schema([Field("day", "date")])  # type: ignore[arg-type]
             convert_to_deltalake(folder, partition_by=by_day, partition_strategy="hive")
     return sum(commit_log.row_counts(lake.open_table(settings, "raw/events")).values())

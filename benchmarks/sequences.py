@@ -22,6 +22,7 @@ from features.build import part
 from models.networks.encoding import padded
 from pipelines.build_features.step import DAYS_AT_ONCE
 from pipelines.lake import tables as lake
+from pipelines.lake.sql import literal
 from pipelines.settings import load_settings
 
 FIRST, DAYS, STEPS = date(2024, 1, 1), 100, 64
@@ -75,7 +76,7 @@ def main() -> None:
         lake.bound(connection, load_settings())
         connection.raw_sql("CREATE TABLE days AS SELECT (DATE '2024-01-01' + n::INT)::DATE AS day FROM range(100) t(n)")
         for name, query in TABLES.items():
-            connection.raw_sql(f"COPY ({query.format(users=arguments.users)}) TO '{folder}/{name}.parquet'")
+            connection.raw_sql(f"COPY ({query.format(users=arguments.users)}) TO {literal(f'{folder}/{name}.parquet')}")
         seconds, processor = [], []
         for _ in range(arguments.runs):
             began, used = time.perf_counter(), time.process_time()

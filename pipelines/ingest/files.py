@@ -58,7 +58,7 @@ def file_format(origin: Origin, files: list[str], place: str) -> Format:
 
 def _glob(pattern: str, source: Source) -> list[Path]:
     root = source.path.parent
-    found = glob.glob(str(root / pattern), recursive=True)  # noqa: PTH207 - the pattern may be absolute
+    found = glob.glob(str(Path(glob.escape(str(root))) / pattern), recursive=True)  # noqa: PTH207 - the pattern may be absolute
     paths = [Path(path) for path in sorted(found)]
     if not paths:
         raise PurseError(

@@ -13,6 +13,7 @@ from features.schema import TABLES, Column
 from pipelines.errors import PurseError
 from pipelines.ingest import currencies
 from pipelines.ingest.files import file_format, locate
+from pipelines.lake.sql import literal
 from pipelines.lake.tables import UNDATED
 from pipelines.settings import Settings
 from pipelines.source.definition import Format, Origin, Source, SourceTable, expand_environment
@@ -34,7 +35,7 @@ def staged(connection: DuckDBPyConnection, settings: Settings, source: Source, n
         PurseError: a file that cannot be read, an expression that doesn't fit, or no row at all.
     """
     mapped, table = source.tables[name], TABLES[name]
-    connection.execute(f"SET TimeZone = '{source.timezone}'")
+    connection.execute(f"SET TimeZone = {literal(source.timezone)}")
     # DuckDB takes what two expressions share out of both, and with it out of the TRY that catches its errors
     connection.execute("SET disabled_optimizers = 'common_subexpressions'")
     rows = _read(connection, settings, source, mapped.origin, f"tables.{name}.from")
@@ -141,7 +142,7 @@ def _read(
             "reader)."
         ) from error
     copies = {path: name for path, name in located.items() if path != name}
-    names = "".join(f" WHEN {_quoted(path)} THEN {_quoted(name)}" for path, name in copies.items())
+    names = "".join(f" WHEN {literal(path)} THEN {literal(name)}" for path, name in copies.items())
     return numbered.project(f"* REPLACE (CASE _file{names} ELSE _file END AS _file)") if copies else numbered
 
 
@@ -158,10 +159,6 @@ def _numbered(connection: DuckDBPyConnection, origin: Origin, files: list[str], 
     if len(files) == 1:
         return numbered
     return numbered.project("* REPLACE (_line - min(_line) OVER (PARTITION BY _file) + 1 AS _line)")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _query(sql: str, url: str, place: str) -> pa.Table:

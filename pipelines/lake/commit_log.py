@@ -3,17 +3,23 @@
 import json
 import re
 from datetime import date
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable
 
 
+def paths(table: DeltaTable) -> list[str]:
+    """Paths of a table's files as a reader opens them; the log holds them percent-encoded."""
+    return [unquote(uri) for uri in table.file_uris()]
+
+
 def files(table: DeltaTable) -> dict[date, list[str]]:
     """The files of each day of a table by day. A file never changes: a day with the same files has the same rows."""
     found: dict[date, list[str]] = {}
-    for uri in table.file_uris():
-        (day,) = re.findall(r"/\w+=(\d{4}-\d\d-\d\d)/", uri)[-1:]
-        found.setdefault(date.fromisoformat(day), []).append(uri)
+    for path in paths(table):
+        (day,) = re.findall(r"/\w+=(\d{4}-\d\d-\d\d)/", path)[-1:]
+        found.setdefault(date.fromisoformat(day), []).append(path)
     return found
 
 

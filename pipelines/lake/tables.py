@@ -14,6 +14,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from pipelines.errors import PurseError
 from pipelines.lake import commit_log
+from pipelines.lake.sql import literal
 from pipelines.settings import Settings
 
 BATCH_ROWS = 100_000
@@ -31,8 +32,8 @@ def bound(connection: Backend, settings: Settings) -> None:
     """Hold a DuckDB connection to the memory of the settings; what needs more waits on the disk, in the home."""
     if connection.name == "duckdb":
         settings.home_path.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder only
-        connection.raw_sql(f"SET memory_limit = '{settings.memory}'")
-        connection.raw_sql(f"SET temp_directory = '{settings.home_path / 'spill'}'")
+        connection.raw_sql(f"SET memory_limit = {literal(settings.memory)}")
+        connection.raw_sql(f"SET temp_directory = {literal(settings.home_path / 'spill')}")
         connection.raw_sql("SET preserve_insertion_order = false")
 
 
@@ -54,7 +55,7 @@ def read_opened(connection: Backend, delta: DeltaTable, days: Collection[date] |
     """The version that was opened, as a lazy expression; with `days` only these partitions, and still every column."""
     schema = ibis.Schema.from_pyarrow(pa.schema(delta.schema().to_arrow()))
     if days is None:
-        chosen = delta.file_uris()
+        chosen = commit_log.paths(delta)
     else:
         there = commit_log.files(delta)
         chosen = [uri for day in sorted(days) for uri in there.get(day, [])]

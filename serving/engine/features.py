@@ -21,6 +21,7 @@ from features.daily.orders import PRICE_REFERENCE_DAYS, categorised_lines, categ
 from features.daily.tables import DAILY
 from features.definitions import available, of_attributes
 from features.schema import TABLES
+from pipelines.lake.sql import literal
 
 TYPES = {"VARCHAR": pa.string(), "TIMESTAMP": pa.timestamp("us"), "DOUBLE": pa.float64(), "BIGINT": pa.int64()}
 LIVE = ("order_lines", "events", "users")
@@ -70,7 +71,7 @@ class LiveFeatures:
         self._attributes = of_attributes(given)
         self._statements: dict[date, Statements] = {}
         self._connection = duckdb.connect(config={"threads": 1})
-        self._connection.execute(f"ATTACH '{path}' AS history (READ_ONLY)")
+        self._connection.execute(f"ATTACH {literal(path)} AS history (READ_ONLY)")
         self._tables = self._described()
         self.close_days(_conformed("order_lines", None))
 

@@ -16,6 +16,7 @@ from features.build import CATEGORY_WINDOWS_DAYS
 from features.daily.orders import categorised_lines, category_prices, product_versions
 from features.daily.tables import DAILY
 from pipelines.lake import tables as lake
+from pipelines.lake.sql import literal
 from pipelines.settings import Settings
 
 ROWS_TOGETHER = 8_192
@@ -32,15 +33,15 @@ def write(settings: Settings, snapshot_date: date, path: Path) -> None:
         PurseError: `build_features` has not written the daily tables.
     """
     connection = lake.connect()
-    connection.raw_sql(f"SET memory_limit = '{MEMORY}'")
-    connection.raw_sql(f"SET temp_directory = '{path.with_suffix('.tmp')}'")
+    connection.raw_sql(f"SET memory_limit = {literal(MEMORY)}")
+    connection.raw_sql(f"SET temp_directory = {literal(path.with_suffix('.tmp'))}")
     store(connection, _tables(settings, connection, snapshot_date), path)
     connection.disconnect()
 
 
 def store(connection: Backend, tables: Mapping[str, ir.Table], path: Path) -> None:
     """Write tables to a new file, each sorted by user, product or category and then by time."""
-    connection.raw_sql(f"ATTACH '{path}' AS history (ROW_GROUP_SIZE {ROWS_TOGETHER})")
+    connection.raw_sql(f"ATTACH {literal(path)} AS history (ROW_GROUP_SIZE {ROWS_TOGETHER})")
     for name, rows in tables.items():
         key = next(column for column in ("user_id", "product_id", "category") if column in rows.columns)
         time = next(column for column in ("day", "valid_from") if column in rows.columns)

@@ -13,6 +13,7 @@ from models.canary import CANARY_FILE
 from pipelines.errors import PurseError
 from pipelines.files import exclusive
 from pipelines.lake import tables as lake
+from pipelines.lake.sql import literal
 from pipelines.settings import Settings
 from pipelines.tracking.runs import connect
 
@@ -135,7 +136,7 @@ def _write_scores(settings: Settings, version: str, path: Path) -> tuple[date, d
         )
     day, at = found[-1]["snapshot_date"], found[-1]["at"]
     rows = scores.filter(scores.snapshot_date == day).order_by("user_id")
-    connection.raw_sql(f"COPY ({connection.compile(rows)}) TO '{path}' (FORMAT parquet)")
+    connection.raw_sql(f"COPY ({connection.compile(rows)}) TO {literal(path)} (FORMAT parquet)")
     return day, at.replace(tzinfo=UTC)
 
 
