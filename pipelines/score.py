@@ -1,6 +1,5 @@
 """Step `score`: what the champion says of every user at a snapshot."""
 
-import io
 from collections.abc import Container
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from ibis.backends.sql import SQLBackend
 
 from pipelines.compute import backend
 from pipelines.errors import PurseError
-from pipelines.files import write_atomically
+from pipelines.files import replacing
 from pipelines.lake import commit_log, tables
 from pipelines.lake.checks import check
 from pipelines.lake.names import WITHOUT_ORDERS
@@ -89,9 +88,8 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         snapshot_date + timedelta(days=1),
     )
     export = settings.exports / f"scores_{snapshot_date}.csv"
-    content = io.StringIO()
-    rows.round(DECIMALS).to_csv(content, index=False)
-    write_atomically(export, content.getvalue().encode())
+    with replacing(export) as file:
+        rows.round(DECIMALS).to_csv(file, index=False, mode="wb")
     return {
         "snapshot_date": snapshot_date.isoformat(),
         "rows": len(rows),

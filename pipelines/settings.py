@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -168,6 +168,14 @@ class Settings(BaseSettings):
     dashboard: Dashboard
     services: Services
     serving: Serving
+
+    @field_validator("home")
+    @classmethod
+    def _home_is_a_plain_path(cls, home: Path) -> Path:
+        """Refuse signs that the lake's reader takes for patterns."""
+        if signs := sorted(set("[]*?") & set(str(home))):
+            raise ValueError(f"no table can lie below a folder with {' '.join(signs)} in its name: choose another home")
+        return home
 
     @classmethod
     def settings_customise_sources(
