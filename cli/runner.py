@@ -9,7 +9,6 @@ from typing import TypeVar
 import psutil
 
 from pipelines.errors import PurseError
-from pipelines.import_clock import ImportClock
 from pipelines.results.data import Ingested, Validated
 from pipelines.results.result import Result, Seconds, write_result
 from pipelines.settings import Settings
@@ -21,8 +20,7 @@ def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Ca
     """Run a step and write its result under `snapshot_date`, or, for the steps on raw data, under its `to_date`.
 
     Returns:
-        The step's result and `seconds`: `starting` (the interpreter, from the start of the process to its first step,
-        and all imports) and `computing`.
+        The step's result with its `seconds`.
 
     Raises:
         PurseError: the step's own, or that the disk is full.
@@ -30,8 +28,7 @@ def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Ca
     starting = _seconds_since_start()
     began = time.monotonic()
     try:
-        with ImportClock() as imports:
-            result = step()
+        result = step()
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -39,8 +36,7 @@ def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Ca
             f"The disk is full: {error}. What this step writes is whole or not there at all. Free space on the disk of "
             f"{settings.home_path} and run the step again."
         ) from error
-    computing = time.monotonic() - began - imports.seconds
-    seconds = Seconds(starting=round(starting + imports.seconds, 2), computing=round(computing, 2))
+    seconds = Seconds(starting=round(starting, 2), computing=round(time.monotonic() - began, 2))
     result = result.model_copy(update={"seconds": seconds})
     write_result(settings, snapshot_date or _end(result), result, name)
     return result

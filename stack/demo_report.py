@@ -137,10 +137,10 @@ def spans(tasks: Sequence[Mapping[str, Any]], seconds: Sequence[Mapping[str, flo
 
 
 def time_line(ran: list[Span]) -> str:
-    """How the elapsed time divides: steps computing, else interpreters starting, else orchestration."""
+    """Divide the elapsed time: steps computing (imports included), interpreters starting, orchestration."""
     total, computing, starting = time_split(ran)
     rest = total - computing - starting
-    parts = (("computing", computing), ("starting and imports", starting), ("orchestration", rest))
+    parts = (("computing", computing), ("starting", starting), ("orchestration", rest))
     shares = ", ".join(f"{name} {seconds:.0f} s ({seconds / total:.0%})" for name, seconds in parts)
     return f"{total:.0f} s from the first task to the last: {shares}."
 

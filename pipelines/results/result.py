@@ -17,7 +17,7 @@ class Value(BaseModel):
 
 
 class Seconds(Value):
-    """Time of a step: the process until its first step with all imports, and the step itself."""
+    """Time of a step: from the start of the process to the step, and the step with the libraries that it imports."""
 
     starting: float
     computing: float

@@ -8,7 +8,6 @@ import pytest
 
 from cli.runner import run_step
 from pipelines.errors import PurseError
-from pipelines.import_clock import ImportClock
 from pipelines.results.data import Built
 from pipelines.results.decision import Evaluated
 from pipelines.results.result import read_result
@@ -57,12 +56,3 @@ def test_a_full_disk_is_said_in_one_sentence(settings):
 def test_a_result_that_is_not_there_names_the_command(settings):
     with pytest.raises(PurseError, match="purse build-features --for training --snapshot-date 2024-01-01"):
         read_result(settings, DAY, Built)
-
-
-def test_the_clock_counts_an_import_within_an_import_once(tmp_path, monkeypatch):
-    (tmp_path / "outer_of_two.py").write_text("import time\nimport inner_of_two\ntime.sleep(0.05)\n")
-    (tmp_path / "inner_of_two.py").write_text("import time\ntime.sleep(0.05)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    with ImportClock() as clock:
-        import outer_of_two  # noqa: F401
-    assert 0.1 <= clock.seconds < 0.15

@@ -43,8 +43,7 @@ def test_tasks_that_never_ran_and_tasks_that_are_no_steps():
 
 def test_the_shares_of_the_line_add_up():
     assert time_line([span(0, 10, 2, 5)]) == (
-        "10 s from the first task to the last: "
-        "computing 5 s (50%), starting and imports 2 s (20%), orchestration 3 s (30%)."
+        "10 s from the first task to the last: computing 5 s (50%), starting 2 s (20%), orchestration 3 s (30%)."
     )
 
 
