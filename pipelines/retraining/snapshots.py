@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from pipelines.errors import PurseError
 from pipelines.results.training import Fold
-from pipelines.settings import Snapshots
+from pipelines.sections import Snapshots
 
 WINDOWS_NEEDED = 3
 """A training label, a validation label, and as much history before them: the label must fit so many times."""
