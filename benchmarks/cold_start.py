@@ -22,7 +22,8 @@ from models.protocol import LabelledUsers
 from pipelines.build_features.step import build_features
 from pipelines.ingest.step import ingest
 from pipelines.lake import tables
-from pipelines.results import read_result
+from pipelines.results.result import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.level import forecast_level
 from pipelines.retraining.training_set import TRAINING_WITHOUT_ORDERS, attribute_names, read_labelled
 from pipelines.settings import Settings, load_settings
@@ -40,15 +41,15 @@ def prepare(settings: Settings, end: date) -> None:
     run_step(settings, end, "split", lambda: split(settings, end))
 
 
-def populations(settings: Settings, end: date, cutoff: date) -> dict[str, LabelledUsers]:
+def populations(settings: Settings, split: Split, cutoff: date) -> dict[str, LabelledUsers]:
     """The users of the test snapshot, without the features of their orders."""
-    names = attribute_names(read_result(settings, end, "split")["features"])
-    _, customers = read_labelled(settings, end, [cutoff], [*names, AGE])
+    names = attribute_names(split.features)
+    _, _, customers = read_labelled(settings, split, [cutoff], [*names, AGE])
     new = customers.features[AGE] <= settings.horizon_days
     everyone = pd.Series(data=True, index=new.index)
     found = {"all customers": (customers, everyone), "customers of the last horizon": (customers, new)}
     if tables.exists(settings, TRAINING_WITHOUT_ORDERS):
-        _, strangers = read_labelled(settings, end, [cutoff], names, TRAINING_WITHOUT_ORDERS)
+        _, _, strangers = read_labelled(settings, split, [cutoff], names, TRAINING_WITHOUT_ORDERS)
         found["users without orders"] = (strangers, pd.Series(data=True, index=strangers.features.index))
     return {
         name: LabelledUsers(users.features[rows], users.future_spend[rows], users.purchased[rows].astype(bool))
@@ -79,9 +80,9 @@ def main(source: str, cutoff: date, horizon_days: int) -> None:
     settings = own_settings(load_settings(), source, cutoff, horizon_days, None, None)
     end = cutoff + timedelta(days=horizon_days)
     prepare(settings, end)
-    model, found = learn(settings, end), populations(settings, end, cutoff)
-    final = [date.fromisoformat(day) for day in read_result(settings, end, "split")["final"]]
-    learned = read_cohorts(settings, end, [final])[model.learned_from][0]
+    split = read_result(settings, end, Split)
+    model, found = learn(settings, split), populations(settings, split, cutoff)
+    learned = read_cohorts(settings, split, [split.final])[model.learned_from][0]
     money = forecast_level(settings, cutoff).expected / len(found["all customers"])
     chosen = "boosted trees" if model.learner else "segment mean"
     print(f"## {source}, cutoff {cutoff}, {horizon_days} days\n")

@@ -24,7 +24,8 @@ import pandas as pd
 from cli.backtest import own_settings
 from models.measures.gini import normalized_gini, paired_bootstrap
 from models.protocol import LabelledUsers
-from pipelines.results import read_result
+from pipelines.results.result import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.fitting import build_model
 from pipelines.retraining.training_set import read_labelled
 from pipelines.settings import load_settings
@@ -58,10 +59,10 @@ def fitted(source: str, cutoff: date, horizon_days: int, family: str) -> tuple[A
     """Fit the network as `purse train` does; return it and the users of the test snapshot."""
     settings = own_settings(load_settings(), source, cutoff, horizon_days, None, None)
     end = cutoff + timedelta(days=horizon_days)
-    split = read_result(settings, end, "split")
-    training = read_labelled(settings, end, sorted(map(date.fromisoformat, split["final"])))[1]
-    test = read_labelled(settings, end, [date.fromisoformat(split["test"])])[1]
-    return build_model(settings, family, {}, settings.training.seed, split["label_days"]).fit(training), test
+    split = read_result(settings, end, Split)
+    training = read_labelled(settings, split, split.final).users
+    test = read_labelled(settings, split, [split.test]).users
+    return build_model(settings, family, {}, settings.training.seed, split.label_days).fit(training), test
 
 
 def row(model: Any, test: LabelledUsers, whole: pd.Series) -> list[str]:  # noqa: ANN401 - a network of any family

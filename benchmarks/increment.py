@@ -89,7 +89,7 @@ def measure(kind: str, days: int) -> None:
     began = time.process_time()
     computed = refresh(settings, tables.connect())
     reduced = time.process_time()
-    rows = build_features.build_features(settings, snapshot)["rows"]
+    rows = build_features.build_features(settings, snapshot).rows
     ended = time.process_time()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([list(computed.values()), reduced - began, rows, ended - reduced, memory]))

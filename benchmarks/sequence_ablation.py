@@ -34,7 +34,8 @@ from models.protocol import LabelledUsers
 from pipelines.build_features import step as build_features
 from pipelines.ingest.step import ingest
 from pipelines.lake.tables import UNDATED
-from pipelines.results import read_result, write_result
+from pipelines.results.result import read_result, write_result
+from pipelines.results.training import Split
 from pipelines.retraining.training_set import read_labelled
 from pipelines.settings import Settings, load_settings
 from pipelines.simulate import simulate
@@ -61,16 +62,16 @@ def prepare(home: Path, plan: Plan) -> tuple[Settings, date]:
     settings = own_settings(load_settings().with_changes(home=home), made["source"], end, HORIZON, ["cnn_lstm"], None)
     for step in (ingest, validate):
         step(settings, UNDATED + timedelta(days=1), end)
-    write_result(settings, end, "build_features", build_features.build_features(settings, end, "training"))
-    write_result(settings, end, "split", split(settings, end))
+    write_result(settings, end, build_features.build_features(settings, end, "training"))
+    write_result(settings, end, split(settings, end))
     return settings, end
 
 
 def measure(settings: Settings, end: date, seeds: int) -> pd.DataFrame:
     """Measure both networks on the test window: nGini and lead of the first, by seed and for the mean prediction."""
-    kept = read_result(settings, end, "split")
-    learn = read_labelled(settings, end, [date.fromisoformat(day) for day in kept["final"]])[1]
-    test = read_labelled(settings, end, [date.fromisoformat(kept["test"])])[1]
+    kept = read_result(settings, end, Split)
+    learn = read_labelled(settings, kept, kept.final).users
+    test = read_labelled(settings, kept, [kept.test]).users
     said: dict[str, list[pd.DataFrame]] = {name: [] for name in FAMILIES}
     for seed in range(seeds):
         for name, family in FAMILIES.items():
@@ -86,7 +87,7 @@ def measure(settings: Settings, end: date, seeds: int) -> pd.DataFrame:
 
 
 def with_hidden_states(
-    users: LabelledUsers, user_id: pd.Series, snapshots: NDArray[np.str_], states: dict[str, pd.DataFrame]
+    users: LabelledUsers, user_id: pd.Series, snapshots: NDArray[np.object_], states: dict[date, pd.DataFrame]
 ) -> LabelledUsers:
     """Add hidden states to the users' features; `snapshots` has the snapshot of each row."""
     parts = [states[day].loc[user_id[snapshots == day].astype(int)] for day in dict.fromkeys(snapshots)]
@@ -94,12 +95,12 @@ def with_hidden_states(
     return replace(users, features=users.features.join(added))
 
 
-def hidden_states(plan: Plan, snapshots: list[str]) -> dict[str, pd.DataFrame]:
+def hidden_states(plan: Plan, snapshots: list[date]) -> dict[date, pd.DataFrame]:
     """Hidden state of each user before each snapshot, by user_id, and whether the user has left for good."""
     shop, found = Shop(plan), {}
     left = shop.truth["left_on_day"].to_numpy()
     for day in shop.days():
-        snapshot = (plan.start + timedelta(days=day.number + 1)).isoformat()
+        snapshot = plan.start + timedelta(days=day.number + 1)
         if snapshot in snapshots:
             state = shop.state.hidden() | {"gone": (left <= day.number + 1).astype(float)}
             found[snapshot] = pd.DataFrame(state, np.arange(plan.users) + 1)
@@ -108,12 +109,12 @@ def hidden_states(plan: Plan, snapshots: list[str]) -> dict[str, pd.DataFrame]:
 
 def measure_ceiling(settings: Settings, end: date, plan: Plan) -> pd.DataFrame:
     """Measure the ablation with and without hidden states."""
-    kept = read_result(settings, end, "split")
-    final, test = sorted(kept["final"]), kept["test"]
+    kept = read_result(settings, end, Split)
+    final, test = sorted(kept.final), kept.test
     states = hidden_states(plan, [*final, test])
-    learners, learn = read_labelled(settings, end, [date.fromisoformat(day) for day in final])
-    testers, asked = read_labelled(settings, end, [date.fromisoformat(test)])
-    when, then = np.repeat(final, [kept["rows"][day] for day in final]), np.repeat(test, len(asked))
+    learners, _, learn = read_labelled(settings, kept, final)
+    testers, _, asked = read_labelled(settings, kept, [test])
+    when, then = np.repeat(final, [kept.rows[day] for day in final]), np.repeat(test, len(asked))
     said = {}
     for name, columns in HIDDEN.items():
         chosen = {day: state[list(columns)] for day, state in states.items()}

@@ -1,9 +1,8 @@
 """Step `score`: what the champion says of every user at a snapshot."""
 
-import io
 from collections.abc import Container
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -11,10 +10,12 @@ from ibis.backends.sql import SQLBackend
 
 from pipelines.compute import backend
 from pipelines.errors import PurseError
-from pipelines.files import write_atomically
+from pipelines.files import replacing
 from pipelines.lake import commit_log, tables
 from pipelines.lake.checks import check
 from pipelines.lake.names import WITHOUT_ORDERS
+from pipelines.results.scoring import Scored, TierSpend
+from pipelines.results.training import Interval
 from pipelines.retraining.level import forecast_level
 from pipelines.settings import Settings
 from pipelines.tracking.logged_model import load_model
@@ -38,7 +39,7 @@ COLD_ANSWERS = (
 """Of `PurchasingPower.predict_without_orders`."""
 
 
-def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[str, Any]:
+def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Scored:
     """Write the scores of all users who are known before `snapshot_date` to `predictions` and to exports/.
 
     Those without a purchase are scored from profile and behaviour, which the column `basis` says.
@@ -89,20 +90,19 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         snapshot_date + timedelta(days=1),
     )
     export = settings.exports / f"scores_{snapshot_date}.csv"
-    content = io.StringIO()
-    rows.round(DECIMALS).to_csv(content, index=False)
-    write_atomically(export, content.getvalue().encode())
-    return {
-        "snapshot_date": snapshot_date.isoformat(),
-        "rows": len(rows),
-        "without_orders": int((scores["basis"] == "attributes").sum()),
-        "model_version": version,
-        "export": str(export),
-        "level": {"expected": level.expected, "low": level.low, "high": level.high},
-        "tiers": tier_shares(scores),
-        **report,
-        "warnings": warnings + report["warnings"],
-    }
+    with replacing(export) as file:
+        rows.round(DECIMALS).to_csv(file, index=False, mode="wb")
+    return Scored(
+        snapshot_date=snapshot_date,
+        rows=len(rows),
+        without_orders=int((scores["basis"] == "attributes").sum()),
+        model_version=version,
+        export=str(export),
+        level=Interval(expected=level.expected, low=level.low, high=level.high),
+        tiers=tier_shares(scores),
+        data_docs=report.data_docs,
+        warnings=[*warnings, *report.warnings],
+    )
 
 
 def predict(model: "PurchasingPower", features: "pd.DataFrame") -> "pd.DataFrame":
@@ -118,12 +118,14 @@ def predict(model: "PurchasingPower", features: "pd.DataFrame") -> "pd.DataFrame
     return scores
 
 
-def tier_shares(scores: "pd.DataFrame") -> dict[str, dict[str, float]]:
+def tier_shares(scores: "pd.DataFrame") -> dict[str, TierSpend]:
     """Per tier: the number of users and the tier's share of all expected spend."""
     spend = scores.groupby("tier", observed=True)["expected_spend"].agg(["size", "sum"])
     total = float(spend["sum"].sum()) or 1.0
     return {
-        tier: {"users": int(spend["size"][tier]), "expected_spend_share": round(float(spend["sum"][tier]) / total, 4)}
+        tier: TierSpend(
+            users=int(spend["size"][tier]), expected_spend_share=round(float(spend["sum"][tier]) / total, 4)
+        )
         for tier in ("high", "mid", "low")
         if tier in spend.index
     }

@@ -16,7 +16,9 @@ import pytest
 import yaml
 
 from pipelines.lake import tables
-from pipelines.results import write_result
+from pipelines.results.data import Built
+from pipelines.results.result import write_result
+from pipelines.results.training import Fold, Split
 from pipelines.settings import REPOSITORY, Settings, load_settings
 from pipelines.tracking.runs import connect
 
@@ -60,19 +62,30 @@ def write_training_set(settings: Settings, training_id: str = "2020-03-29-000000
     end = SNAPSHOT_DATE + timedelta(days=1)
     tables.replace(settings, "training_sets", rows, "training_date", SNAPSHOT_DATE, end)
     features = [name for name in frame if name not in ("snapshot_date", "user_id", "future_spend", "purchased")]
-    write_result(settings, SNAPSHOT_DATE, "build_features", {"features": features, "left_out": ["return_rate_28d"]})
-    days = [day.isoformat() for day in SNAPSHOTS]
-    split = {
-        "training_id": training_id,
-        "features": features,
-        "horizon_days": 28,
-        "label_days": 28,
-        "folds": [{"validation": days[4], "training": days[:2]}, {"validation": days[3], "training": days[:1]}],
-        "final": days[::-1],
-        "test": TEST.isoformat(),
-        "rows": dict.fromkeys([*days, TEST.isoformat()], USERS),
-    }
-    write_result(settings, SNAPSHOT_DATE, "split", split)
+    built = Built(
+        snapshot_date=SNAPSHOT_DATE,
+        snapshots=[*SNAPSHOTS, TEST],
+        days_computed={},
+        rows=len(frame),
+        rows_without_orders=0,
+        features=features,
+        left_out=["return_rate_28d"],
+    )
+    folds = ((SNAPSHOTS[4], SNAPSHOTS[:2]), (SNAPSHOTS[3], SNAPSHOTS[:1]))
+    split = Split(
+        snapshot_date=SNAPSHOT_DATE,
+        training_id=training_id,
+        features=features,
+        horizon_days=28,
+        label_days=28,
+        folds=tuple(Fold(validation=validation, training=tuple(training)) for validation, training in folds),
+        final=tuple(reversed(SNAPSHOTS)),
+        test=TEST,
+        rows=dict.fromkeys([*SNAPSHOTS, TEST], USERS),
+        rows_without_orders=0,
+    )
+    for result in (built, split):
+        write_result(settings, SNAPSHOT_DATE, result)
 
 
 def write_days(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """Check rows against their suite before a step writes them."""
 
 from datetime import date
-from typing import Any
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,7 +12,14 @@ from pipelines.lake.snapshot_measures import snapshot_measures
 from pipelines.settings import Settings
 
 
-def check(settings: Settings, frame: pd.DataFrame, suite: str, snapshot_date: date) -> dict[str, Any]:
+class Checked(NamedTuple):
+    """A check that was passed: its page in the Data Docs, and a line per warning."""
+
+    data_docs: str
+    warnings: list[str]
+
+
+def check(settings: Settings, frame: pd.DataFrame, suite: str, snapshot_date: date) -> Checked:
     """Check a table that a step is about to write.
 
     Args:
@@ -20,9 +27,6 @@ def check(settings: Settings, frame: pd.DataFrame, suite: str, snapshot_date: da
         frame: the rows, with snapshot_date and user_id.
         suite: "features" or "predictions".
         snapshot_date: of the run; a rerun replaces its page in the Data Docs.
-
-    Returns:
-        data_docs (its page) and warnings (one line each).
 
     Raises:
         PurseError: a critical rule is broken; the caller must not write.
@@ -37,4 +41,4 @@ def check(settings: Settings, frame: pd.DataFrame, suite: str, snapshot_date: da
             f"The {suite} of {snapshot_date} break critical rules and were not written; what was there stays:\n"
             f"  {lines}\nSee {report.data_docs}. If the raw tables look right, correct the code that computes it."
         )
-    return {"data_docs": str(report.data_docs), "warnings": [report.describe(one) for one in report.failed("warning")]}
+    return Checked(str(report.data_docs), [report.describe(one) for one in report.failed("warning")])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +14,7 @@ from pipelines.files import write_atomically
 from pipelines.lake import tables
 from pipelines.monitor.realised import Realised, measure_realised
 from pipelines.monitor.report import DAYS, render
+from pipelines.results.scoring import Checked, Monitored
 from pipelines.retraining.reference.learned import (
     Reference,
     newest_summaries,
@@ -46,14 +47,10 @@ class Verdict(NamedTuple):
     days: int
 
 
-def monitor(settings: Settings, snapshot_date: date) -> dict[str, Any]:
+def monitor(settings: Settings, snapshot_date: date) -> Monitored:
     """Compare a scored snapshot with the champion's reference, and matured scores with what was promised.
 
     Writes the table `monitoring`, an MLflow run and a page; a rerun replaces them.
-
-    Returns:
-        snapshot_date, model_version, how many checks were made, the names of those that are violated, worst first,
-        alarm (a retraining is wanted), reason, what was skipped and why, the page and the run.
 
     Raises:
         NothingToDo: there is no champion yet.
@@ -81,21 +78,21 @@ def monitor(settings: Settings, snapshot_date: date) -> dict[str, Any]:
     verdict = _verdict(settings, snapshot_date, version, checks)
     _write(settings, snapshot_date, version, checks, verdict)
     violated = checks[checks["violated"]]
-    result = {
-        "snapshot_date": snapshot_date.isoformat(),
-        "model_version": version,
-        "checks": len(checks),
-        "violated": [f"{name} {kind}" for name, kind in zip(violated["name"], violated["kind"], strict=True)],
-        "alarm": verdict.alarm,
-        "reason": verdict.reason,
-        "skipped": skipped,
-    }
+    facts = Checked(
+        snapshot_date=snapshot_date,
+        model_version=version,
+        checks=len(checks),
+        violated=[f"{name} {kind}" for name, kind in zip(violated["name"], violated["kind"], strict=True)],
+        alarm=verdict.alarm,
+        reason=verdict.reason,
+        skipped=skipped,
+    )
     history = _history(settings, snapshot_date - timedelta(days=DAYS), snapshot_date)
-    page = render(result, checks, history, reference, now, realised)
+    page = render(facts, checks, history, reference, now, realised)
     path = settings.data_docs / "monitoring" / f"{snapshot_date}.html"
     write_atomically(path, page.encode())
-    run_id = _log(settings, result, checks, page)
-    return {**result, "data_docs": str(path), "run_id": run_id, "run_url": run_url(settings, run_id)}
+    run_id = _log(settings, facts, checks, page)
+    return Monitored(**dict(facts), data_docs=str(path), run_id=run_id, run_url=run_url(settings, run_id))
 
 
 def _now(
@@ -188,21 +185,21 @@ def _write(settings: Settings, snapshot_date: date, version: str, checks: pd.Dat
     tables.replace(settings, TABLE, table, "snapshot_date", snapshot_date, snapshot_date + timedelta(days=1))
 
 
-def _log(settings: Settings, result: dict[str, Any], checks: pd.DataFrame, page: str) -> str:
+def _log(settings: Settings, facts: Checked, checks: pd.DataFrame, page: str) -> str:
     """The snapshot's run, made if it is new: every value as `<kind>.<name>`, and the page."""
     from mlflow.entities import Metric
     from mlflow.utils.time import get_current_time_millis
 
     client = connect(settings)
-    run_id, stamp = _run(client, settings, result["snapshot_date"]), get_current_time_millis()
+    run_id, stamp = _run(client, settings, facts.snapshot_date.isoformat()), get_current_time_millis()
     labels = checks["kind"] + "." + checks["name"]
     values: dict[str, float] = dict(zip(labels, checks["value"], strict=True))
-    values |= {"violated": float(checks["violated"].sum()), "alarm": float(result["alarm"])}
+    values |= {"violated": float(checks["violated"].sum()), "alarm": float(facts.alarm)}
     metrics = [Metric(name, value, stamp, 0) for name, value in values.items() if isfinite(value)]
     for start in range(0, len(metrics), 1000):  # MLflow takes so many at once
         client.log_batch(run_id, metrics[start : start + 1000])
-    client.set_tag(run_id, "model_version", result["model_version"])
-    client.set_tag(run_id, "mlflow.note.content", result["reason"])
+    client.set_tag(run_id, "model_version", facts.model_version)
+    client.set_tag(run_id, "mlflow.note.content", facts.reason)
     client.log_text(run_id, page, "monitoring.html")
     client.set_terminated(run_id)
     return run_id

@@ -75,7 +75,9 @@ def test_requests_of_the_guides_fit_the_api(settings):
             model.model_validate(json.loads(body))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(one.run for one in blocks("sh", page))], ids=str)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(one.run for one in blocks("sh", page))], ids=lambda page: page.stem
+)
 def test_blocks_that_say_run_are_run(page, tmp_path, request):
     if page.stem == "your-own-data":
         request.getfixturevalue("shop")

@@ -32,16 +32,16 @@ def expected_amounts(frame: pd.DataFrame) -> dict[date, float]:
 def test_the_export_of_the_guide_becomes_features(shop):
     ingest(shop)
     result = validate(shop)
-    assert result["tables"]["order_lines"]["rows_quarantined"] == 1
+    assert result.tables["order_lines"].rows_quarantined == 1
     kept = tables.read(tables.connect(), shop, "raw/order_lines").to_pandas()
     frame = sales()
     frame.loc[frame.index[-1], "Qty"] += 5
     found = kept.groupby(kept.day.dt.date).amount.sum().to_dict()
     assert found == pytest.approx(expected_amounts(frame))
-    built = build_features(shop, date.fromisoformat(result["snapshot_date"]))
-    assert built["rows"] == frame.loc[frame["Type"] == "SALE", "Customer"].nunique()
-    assert {"return_rate_28d", "price_level_28d"} & set(built["features"])
-    assert "age_band" in built["left_out"]
+    built = build_features(shop, result.snapshot_date)
+    assert built.rows == frame.loc[frame["Type"] == "SALE", "Customer"].nunique()
+    assert {"return_rate_28d", "price_level_28d"} & set(built.features)
+    assert "age_band" in built.left_out
 
 
 def test_the_part_for_csv_fits_the_source(shop, tmp_path):

@@ -10,9 +10,9 @@ import pandas as pd
 from models.encoding import SEQUENCE
 from models.measures.drift import FEW, MIN_ROWS, Column, Summary, learn, pool, summarise
 from pipelines.lake import tables
-from pipelines.results import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.reference.days import summarise_days
-from pipelines.retraining.training_set import read_labelled
+from pipelines.retraining.training_set import Labelled
 from pipelines.settings import Settings
 from pipelines.tracking.runs import connect
 
@@ -43,20 +43,20 @@ class Reference:
     columns: dict[str, Column]
 
 
-def learn_reference(settings: Settings, snapshot_date: date, model: "PurchasingPower") -> dict[str, Any]:
+def learn_reference(
+    settings: Settings, split: Split, model: "PurchasingPower", training: Labelled, test: Labelled
+) -> dict[str, Any]:
     """The reference of a retraining, for JSON.
 
     Features and predictions of the reference population, which is that of the scores, and how far those of the
-    training snapshots are from it; the days before `snapshot_date` pooled, and how far each is from all.
+    training snapshots are from it; the days before the snapshot date pooled, and how far each is from all.
     """
-    split = read_result(settings, snapshot_date, "split")
-    test = date.fromisoformat(split["test"])
-    past = sorted(date.fromisoformat(day) for day in split["final"])
-    populations = {day: _population(settings, snapshot_date, day, model) for day in [*past, test]}
-    columns = learn_populations(populations, test, tables.days(settings, "raw/order_lines")[0])
-    start = snapshot_date - timedelta(days=settings.monitor.reference_days)
-    columns |= learn_days(summarise_days(settings, start, snapshot_date))
-    return {"snapshot": test.isoformat(), "columns": {name: asdict(column) for name, column in columns.items()}}
+    populations = {day: _population(training.at(day).users.features, model) for day in sorted(split.final)}
+    populations[split.test] = _population(test.users.features, model)
+    columns = learn_populations(populations, split.test, tables.days(settings, "raw/order_lines")[0])
+    start = split.snapshot_date - timedelta(days=settings.monitor.reference_days)
+    columns |= learn_days(summarise_days(settings, start, split.snapshot_date))
+    return {"snapshot": split.test.isoformat(), "columns": {name: asdict(column) for name, column in columns.items()}}
 
 
 def learn_populations(populations: dict[date, dict[str, Summary]], test: date, first_day: date) -> dict[str, Column]:
@@ -130,7 +130,6 @@ def rows_of(settings: Settings, table_name: str, snapshot_date: date) -> pd.Data
     return table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date").to_pyarrow().to_pandas()
 
 
-def _population(settings: Settings, snapshot_date: date, day: date, model: "PurchasingPower") -> dict[str, Summary]:
-    features = read_labelled(settings, snapshot_date, [day])[1].features
+def _population(features: pd.DataFrame, model: "PurchasingPower") -> dict[str, Summary]:
     some = features if len(features) <= PREDICTED_USERS else features.sample(PREDICTED_USERS, random_state=0)
     return summarise_features(features) | summarise_predictions(model.predict_spend(some))

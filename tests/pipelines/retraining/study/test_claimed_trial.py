@@ -40,7 +40,7 @@ def test_a_bad_network_is_stopped_early_and_a_default_is_not(shop, snapshot_date
     assert default.state == TrialState.COMPLETE
     assert {trial.state for trial in others} == {TrialState.PRUNED}
     assert {trial.last_step for trial in others} <= {1, 3}
-    assert (result["completed"], result["pruned"]) == (1, 2)
+    assert (result.completed, result.pruned) == (1, 2)
     assert [study.key(trial) for trial in study.best_by_family(opened)] == [("ziln", 0)]
 
     found = find_runs(connect(shop), shop, "trial", TRAINING_ID)
@@ -53,7 +53,7 @@ def test_a_bad_network_is_stopped_early_and_a_default_is_not(shop, snapshot_date
         }
 
     sweep.plan(shop, snapshot_date)
-    assert sweep.work(shop, snapshot_date, "worker-1")["completed"] == 0  # what was stopped is not tried again
+    assert sweep.work(shop, snapshot_date, "worker-1").completed == 0  # what was stopped is not tried again
 
 
 def test_curves_are_means_over_members_and_the_first_member_of_the_first_fit_is_judged():

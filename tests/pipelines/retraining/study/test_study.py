@@ -23,7 +23,7 @@ def test_a_sweep_by_hand_leaves_the_trials_of_the_workers_alone(shop, snapshot_d
     config = tmp_path / "purse.yaml"
     config.write_text(yaml.safe_dump(shop.model_dump(mode="json")))
     monkeypatch.setenv("PURSE_CONFIG", str(config))
-    workers = sweep.plan(shop, snapshot_date)["workers"]
+    workers = sweep.plan(shop, snapshot_date).workers
     opened = study.open_sweep(shop, TRAINING_ID)
     running = [study.claim(opened, worker, lambda waiting: waiting[0]).number for worker in (*workers, "networks")]
     done = CliRunner().invoke(app, ["sweep", "--snapshot-date", str(snapshot_date)], catch_exceptions=False)
@@ -47,9 +47,9 @@ def test_a_trial_that_another_process_took_for_dead_is_lost_and_the_worker_goes_
         return run_trial(*arguments)
 
     monkeypatch.setattr(trials, "run_trial", disturbed)
-    planned = sweep.plan(shop, snapshot_date)["trials"]
+    planned = sweep.plan(shop, snapshot_date).trials
     result = sweep.work(shop, snapshot_date, "worker-1")
-    assert (result["completed"], result["failed"]) == (planned, 0)
+    assert (result.completed, result.failed) == (planned, 0)
     assert len(calls) == planned + 1
     assert "linear_rfm 0 is lost" in caplog.text
     runs = find_runs(connect(shop), shop, "trial", TRAINING_ID)
