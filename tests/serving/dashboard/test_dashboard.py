@@ -304,9 +304,9 @@ def test_what_mlflow_last_said_stays_when_it_goes_away(scored, make_client, monk
     client = make_client(scored)
     assert "Version 1" in text_of(client.get("/model"))
     monkeypatch.setattr(registry_view, "FRESH_SECONDS", -1.0)
-    reach = tracking.connect
+    reach = registry_view.connect
     monkeypatch.setattr(
-        tracking, "connect", lambda one: reach(one.with_changes(mlflow__tracking_uri="http://127.0.0.1:9"))
+        registry_view, "connect", lambda one: reach(one.with_changes(mlflow__tracking_uri="http://127.0.0.1:9"))
     )
     said = text_of(client.get("/model"))
     assert "Version 1" in said
