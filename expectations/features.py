@@ -21,7 +21,7 @@ COUNTED = {
     "orders per session",
     "orders per cart",
     "events per view",
-    "events per visit",
+    "events per day with a visit",
 }
 """Units of what is counted or measured from 0. Money is not among them: returns may outweigh purchases."""
 

@@ -92,10 +92,10 @@ EVENTS = Table(
         Column("occurred_at", "TIMESTAMP", "when"),
         Column("event_type", "VARCHAR", "what was done, see EVENT_TYPES"),
         Column("product_id", "VARCHAR", "product that was viewed, put into the cart, ...", required=False),
-        Column("session_id", "VARCHAR", "visit that the event belongs to", required=False),
+        Column("session_id", "VARCHAR", "session that the event belongs to", required=False),
         Column("dwell_seconds", "DOUBLE", "how long the user stayed", required=False),
         Column("query", "VARCHAR", "what was searched for", required=False),
-        Column("channel", "VARCHAR", "where the visit came from", required=False),
+        Column("channel", "VARCHAR", "where the session came from", required=False),
     ),
 )
 

@@ -13,7 +13,7 @@ PRICE_VIEWS = (*CATEGORY_VIEWS, "products.list_price", "order_lines.unit_price")
 
 def _total(measure: str, unit: str, description: str, phrase: str, needs: str = EVENT_TYPE) -> tuple[Feature, ...]:
     """The sum of a column of `features.visits` over each window."""
-    column = {"visits": "visit", "dwell": "dwell_seconds"}.get(measure, measure)
+    column = {"visit_days": "visit", "dwell": "dwell_seconds"}.get(measure, measure)
     return tuple(
         Feature(
             name=f"{measure}_{window}d",
@@ -30,7 +30,7 @@ def _total(measure: str, unit: str, description: str, phrase: str, needs: str = 
 
 
 TOTALS = (
-    *_total("visits", "days with a visit", "Days with an event", "visited on {value:,.0f} days"),
+    *_total("visit_days", "days with a visit", "Days with an event", "visited on {value:,.0f} days"),
     *_total("views", "events", "Products viewed, each time counted", "looked at products {value:,.0f} times"),
     *_total("clicks", "events", "Clicks", "clicked {value:,.0f} times"),
     *_total("searches", "events", "Searches", "searched {value:,.0f} times"),
@@ -68,8 +68,8 @@ QUOTIENTS = (
     *_quotient(
         "orders_per_session",
         "orders per session",
-        "Orders per session; above 1 for who also orders elsewhere, 0 without a session",
-        "orders {value:.2f} times per visit",
+        "Orders per session; above 1 if the user also orders elsewhere, 0 without a session",
+        "orders {value:.2f} times per session",
         (EVENT_TYPE, SESSION, ORDERS),
         lambda day: ratio(day.orders.sum(), day.sessions.sum()),
     ),
@@ -90,10 +90,10 @@ QUOTIENTS = (
         lambda day: ratio(day.carts.sum(), day.views.sum()),
     ),
     *_quotient(
-        "searches_per_visit",
-        "events per visit",
+        "searches_per_visit_day",
+        "events per day with a visit",
         "Searches per day with a visit",
-        "searches {value:.1f} times per day of visit",
+        "searches {value:.1f} times on a day with a visit",
         (EVENT_TYPE,),
         lambda day: ratio(day.searches.sum(), day.visit.sum()),
     ),

@@ -39,10 +39,10 @@ TREND = (
         expression=lambda day: ratio(day.last(28).gross_spend.sum().fill_null(0), day.last(56).gross_spend.sum()),
     ),
     Feature(
-        name="orders_trend_28d",
+        name="purchase_days_trend_28d",
         unit="share of purchase days",
         description="Share of the last 56 days' purchase days that fell in the last 28.",
-        phrase="made {value:.0%} of the last 56 days' shopping days in the last 28",
+        phrase="made {value:.0%} of the last 56 days' purchase days in the last 28",
         default=None,
         expression=lambda day: ratio(day.last(28).purchase.sum().fill_null(0), day.last(56).purchase.sum()),
     ),

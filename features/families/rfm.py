@@ -28,7 +28,7 @@ RFM = (
         name="monetary_value",
         unit="money per purchase day",
         description="Mean spend of the repeat purchase days; 0 without one.",
-        phrase="spends {value:,.0f} per shopping day after the first",
+        phrase="spends {value:,.0f} on a day with a purchase, after the first",
         expression=lambda day: ratio(
             day.purchase_spend.sum() - day.purchase_spend.argmax(day.purchase_age_days), day.purchase.sum() - 1
         ),
@@ -41,7 +41,7 @@ RFM = (
         expression=lambda day: day.purchase_age_days.min(),
     ),
     Feature(
-        name="order_days_total",
+        name="purchase_days_total",
         unit="days with a purchase",
         description="Days with a purchase in the whole history.",
         phrase="has bought on {value:,.0f} days",

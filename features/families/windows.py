@@ -10,7 +10,7 @@ LONG_WINDOWS_DAYS = (28, 91, 364)
 def _sums(window: int) -> tuple[Feature, ...]:
     return (
         Feature(
-            name=f"orders_{window}d",
+            name=f"purchase_days_{window}d",
             unit="days with a purchase",
             description=f"Days with a purchase in the last {window} days.",
             phrase=f"bought on {{value:,.0f}} of the last {window} days",
@@ -39,18 +39,18 @@ def _sums(window: int) -> tuple[Feature, ...]:
 def _shares(window: int) -> tuple[Feature, ...]:
     return (
         Feature(
-            name=f"spend_per_order_{window}d",
+            name=f"spend_per_purchase_day_{window}d",
             unit="money per purchase day",
             description=f"Net spend per purchase day in the last {window} days.",
-            phrase=f"spends {{value:,.0f}} per shopping day (last {window} days)",
+            phrase=f"spends {{value:,.0f}} on a day with a purchase (last {window} days)",
             window_days=window,
             expression=lambda day: ratio(day.spend.sum(), day.purchase.sum()),
         ),
         Feature(
-            name=f"lines_per_order_{window}d",
+            name=f"lines_per_purchase_day_{window}d",
             unit="lines per purchase day",
             description=f"Order lines per purchase day in the last {window} days.",
-            phrase=f"buys {{value:,.1f}} different things per shopping day (last {window} days)",
+            phrase=f"buys {{value:,.1f}} different things on a day with a purchase (last {window} days)",
             window_days=window,
             expression=lambda day: ratio(day.lines.sum(), day.purchase.sum()),
         ),
@@ -106,7 +106,7 @@ WINDOWS = (
     *(feature for window in LONG_WINDOWS_DAYS for feature in _shares(window)),
     *(_decayed(half_life) for half_life in HALF_LIVES_DAYS),
     Feature(
-        name="largest_order_91d",
+        name="largest_day_spend_91d",
         unit="money",
         description="Net spend of the best purchase day in the last 91 days.",
         phrase="spent up to {value:,.0f} in a day (last 91 days)",

@@ -14,13 +14,13 @@ from models.encoding import WINDOWS, DenseEncoder
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, winsorised_spend
 
-RFM = ("days_since_last_order", "order_days_total", "spend_total")
+RFM = ("days_since_last_order", "purchase_days_total", "spend_total")
 """The classic three, as a baseline is understood: they may grow with the history."""
 
 WINDOWED_RFM = (
     "days_since_last_order",
     "monetary_value",
-    *(f"{measure}_{days}d" for measure in ("orders", "spend") for days in WINDOWS),
+    *(f"{measure}_{days}d" for measure in ("purchase_days", "spend") for days in WINDOWS),
     *BTYD_COLUMNS["all"],
 )
 

@@ -63,8 +63,17 @@ def test_windows_hold_the_day_before_the_snapshot_and_the_oldest_day_but_no_more
         ("u", "2024-02-23", "a", 1, 4.0),  # the seventh day back
         ("u", "2024-02-22", "a", 1, 8.0),  # the eighth
     )
-    user = computed(daily(lines), "spend_7d", "spend_14d", "orders_7d", "days_since_last_order").loc["u"]
-    assert (user.spend_7d, user.spend_14d, user.orders_7d, user.days_since_last_order) == (6, 14, 2, 1)
+    user = computed(daily(lines), "spend_7d", "spend_14d", "purchase_days_7d", "days_since_last_order").loc["u"]
+    assert (user.spend_7d, user.spend_14d, user.purchase_days_7d, user.days_since_last_order) == (6, 14, 2, 1)
+
+
+def test_two_orders_of_one_day_are_one_purchase_day(order_lines, daily, events):
+    lines = order_lines(("u", "2024-02-20 09:00", "a", 1, 1.0), ("u", "2024-02-20 18:00", "b", 2, 6.0))
+    shop = daily(lines, events=events(("u", "2024-02-20 09:00", "view", "a", "s", 1.0)))
+    user = build(shop, SNAPSHOT, [one for one in FEATURES if one.table != "users"]).to_pandas().iloc[0]
+    assert (user.purchase_days_28d, user.purchase_days_total, user.visit_days_28d) == (1, 1, 1)
+    assert (user.spend_per_purchase_day_28d, user.lines_per_purchase_day_28d, user.largest_day_spend_91d) == (7, 2, 7)
+    assert user.orders_per_session_28d == 2
 
 
 def test_returns_lower_spend_and_are_no_purchase(order_lines, daily):
@@ -104,14 +113,14 @@ def test_rhythm_and_trend(order_lines, daily):
     lines = order_lines(
         ("u", "2024-01-10", "a", 1, 10.0), ("u", "2024-01-20", "a", 1, 10.0), ("u", "2024-02-09", "a", 1, 20.0)
     )
-    user = computed(daily(lines), "gap_mean", "gap_spread", "gap_overdue", "spend_trend_28d", "orders_trend_28d").loc[
-        "u"
-    ]
+    user = computed(
+        daily(lines), "gap_mean", "gap_spread", "gap_overdue", "spend_trend_28d", "purchase_days_trend_28d"
+    ).loc["u"]
     assert user.gap_mean == 15
     assert user.gap_spread == pytest.approx(np.std([10, 20], ddof=1))
     assert user.gap_overdue == pytest.approx(21 / 15)
     assert user.spend_trend_28d == pytest.approx(20 / 40)
-    assert user.orders_trend_28d == pytest.approx(1 / 3)
+    assert user.purchase_days_trend_28d == pytest.approx(1 / 3)
 
 
 def test_nobody_in_the_recent_window_is_a_trend_of_zero(order_lines, daily):
@@ -271,7 +280,7 @@ def test_windows_equal_pandas(random_lines, daily, window):
     seen = frame[(frame.day >= start) & (frame.day < end)]
     expected = pd.DataFrame(
         {
-            f"orders_{window}d": seen[seen.quantity > 0].groupby("user_id").day.nunique(),
+            f"purchase_days_{window}d": seen[seen.quantity > 0].groupby("user_id").day.nunique(),
             f"spend_{window}d": seen.groupby("user_id").amount.sum(),
             f"units_{window}d": seen.groupby("user_id").quantity.sum(),
         }

@@ -56,10 +56,10 @@ def shop(order_lines, events, daily, table):
 
 def test_totals_by_hand(shop):
     users = computed(
-        shop, "visits_28d", "views_28d", "views_7d", "searches_28d", "carts_28d", "dwell_28d", "sessions_28d"
+        shop, "visit_days_28d", "views_28d", "views_7d", "searches_28d", "carts_28d", "dwell_28d", "sessions_28d"
     )
     assert users.loc["u"].to_dict() == {
-        "visits_28d": 3,
+        "visit_days_28d": 3,
         "views_28d": 4,
         "views_7d": 2,
         "searches_28d": 1,
@@ -117,7 +117,7 @@ def test_a_random_shop_against_pandas(random_lines, random_events, random_produc
     buyers = lines[(pd.to_datetime(lines.day) < end) & (lines.quantity > 0)].user_id.unique()
     by_user = seen.groupby("user_id")
     expected = {
-        f"visits_{window}d": by_user.day.nunique(),
+        f"visit_days_{window}d": by_user.day.nunique(),
         f"dwell_{window}d": by_user.dwell_seconds.sum(),
         f"sessions_{window}d": seen.groupby(["user_id", "day"]).session_id.nunique().groupby("user_id").sum(),
     }

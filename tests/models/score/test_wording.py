@@ -36,8 +36,8 @@ def test_one_is_singular(text: str, expected: str) -> None:
 def test_windows_totals_and_decayed_sums_are_one_measure() -> None:
     names = ("spend_28d", "spend_decayed_28d", "spend_total", "spend_per_day")
     assert {measure_of(name) for name in names} == {"spend"}
-    assert [measure_of(name) for name in ("T", "spend_per_order_28d", "gap_mean")] == [
-        *("T", "spend_per_order", "gap_mean")
+    assert [measure_of(name) for name in ("T", "spend_per_purchase_day_28d", "gap_mean")] == [
+        *("T", "spend_per_purchase_day", "gap_mean")
     ]
 
 
