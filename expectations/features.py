@@ -6,33 +6,13 @@ from expectations.rules import LARGEST, Rule, applicable, between, finite, not_n
 from expectations.table_rules import has_rows, reaches_down_to, unique, varies
 from expectations.text_rules import not_blank
 from features.feature import Feature
-
-COUNTED = {
-    "days",
-    "days with a purchase",
-    "categories",
-    "lines per purchase day",
-    "nats",
-    "mean gaps",
-    "days with a visit",
-    "events",
-    "seconds",
-    "sessions",
-    "orders per session",
-    "orders per cart",
-    "events per view",
-    "events per day with a visit",
-}
-"""Units of what is counted or measured from 0. Money is not among them: returns may outweigh purchases."""
+from features.units import Range
 
 ROUNDING = 1e-6
 """What sums of floating point numbers may be off by."""
 
 FRESH_DAYS = 7
 """Somebody bought in the week before a snapshot, or the orders have stopped coming."""
-
-PARTS = {"share of purchase days", "share of views"}
-"""Units of a part of a whole. A share of spend is not: returns in a window may belong to purchases before it."""
 
 
 def suite(features: Sequence[Feature], columns: tuple[str, ...]) -> tuple[Rule, ...]:
@@ -50,8 +30,8 @@ def _of(feature: Feature) -> tuple[Rule, ...]:
 def _in_range(feature: Feature) -> Rule:
     if feature.kind == "category":
         return not_blank(feature.name)
-    if feature.unit in PARTS:
+    if feature.unit.range is Range.SHARE:
         return between(feature.name, -ROUNDING, 1 + ROUNDING, "share")
-    if feature.unit in COUNTED:
+    if feature.unit.range is Range.NOT_NEGATIVE:
         return between(feature.name, -ROUNDING, LARGEST, "not_negative")
     return finite(feature.name)

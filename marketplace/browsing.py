@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from features.schema import EVENT_TYPES
 from marketplace.catalogue import CATEGORIES, draw_products
 from marketplace.habits import TASTE_SPREAD, Habits
 from marketplace.population import Profiles
@@ -12,8 +13,7 @@ from marketplace.season import Season
 from marketplace.tables import instants, words
 from marketplace.visits import APP, CHANNELS, Visits, draw_categories
 
-EVENT_TYPES = ("view", "click", "search", "cart", "favourite")
-VIEW, CLICK, SEARCH, CART, FAVOURITE = range(5)
+VIEW, CLICK, SEARCH, CART, FAVOURITE = range(len(EVENT_TYPES))  # positions in EVENT_TYPES
 SEARCH_SHARE, CLICK_SHARE, FAVOURITE_SHARE = 0.13, 0.22, 0.04
 CART_SHARE, CARTS_OF_CONVERSION = 0.02, 0.25
 """Share of the events that put something into the cart and leave it there: more for those who also buy."""

@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.sql import SQLBackend
 
+from models.predictions import ATTRIBUTES, TIERS
 from pipelines.compute import backend
 from pipelines.errors import PurseError
 from pipelines.files import replacing
@@ -95,7 +96,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
     return Scored(
         snapshot_date=snapshot_date,
         rows=len(rows),
-        without_orders=int((scores["basis"] == "attributes").sum()),
+        without_orders=int((scores["basis"] == ATTRIBUTES).sum()),
         model_version=version,
         export=str(export),
         level=Interval(expected=level.expected, low=level.low, high=level.high),
@@ -126,7 +127,7 @@ def tier_shares(scores: "pd.DataFrame") -> dict[str, TierSpend]:
         tier: TierSpend(
             users=int(spend["size"][tier]), expected_spend_share=round(float(spend["sum"][tier]) / total, 4)
         )
-        for tier in ("high", "mid", "low")
+        for tier in TIERS
         if tier in spend.index
     }
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from models.encoding import WINDOWS, select
+from features.feature import WINDOWS_DAYS
+from models.encoding import select
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, require_users
 
@@ -44,7 +45,7 @@ class PreviousWindow(SpendModel):
 
     @override
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        window = max((days for days in WINDOWS if days <= self.horizon_days), default=WINDOWS[0])
+        window = max((days for days in WINDOWS_DAYS if days <= self.horizon_days), default=WINDOWS_DAYS[0])
         spend, days = f"spend_{window}d", f"purchase_days_{window}d"
         recent = select(features, [spend, days]).fillna(0) * self.horizon_days / window
         return as_predictions(features, recent[spend], _any_purchase(recent[days]))

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from features.definitions import FEATURES
+from models.predictions import ORDERS
 from pipelines.lake import commit_log, tables
 from pipelines.settings import Settings
 from serving.dashboard.population import Choice, Population
@@ -69,7 +70,7 @@ def as_score(row: dict[str, Any], now: datetime) -> dict[str, Any]:
     return {
         **row,
         "reasons": [reason for reason in (row["reasons"] or "").split("; ") if reason],
-        "basis": row.get("basis") or "orders",
+        "basis": row.get("basis") or ORDERS,
         "scored_at": scored_at,
         "age_seconds": max((now - scored_at).total_seconds(), 0.0),
         "live": False,
@@ -107,7 +108,7 @@ def changes(
         {
             "feature": name,
             "text": known[name].description,
-            "unit": known[name].unit,
+            "unit": known[name].unit.text,
             "before": values[before][name],
             "now": values[now][name],
             "standing_before": standings[name][0],

@@ -9,6 +9,8 @@ from expectations import events, features, order_lines, predictions, products, u
 from expectations.runner import validate
 from features.definitions import FEATURES
 from features.feature import Feature
+from features.units import Unit
+from models.predictions import BASES, TIERS
 
 DAY = date(2001, 2, 1)
 LINE = {
@@ -147,21 +149,25 @@ PREDICTIONS = pd.DataFrame(
     ids=named,
 )
 def test_predictions(change, rules):
-    assert broken(PREDICTIONS.assign(**change), predictions.suite) == rules
+    assert broken(PREDICTIONS.assign(**change), predictions_suite) == rules
+
+
+def predictions_suite(columns):
+    return predictions.suite(columns, TIERS, BASES)
 
 
 def feature(name: str, **changes) -> Feature:
-    given = {"unit": "money", "description": "", "phrase": "", "expression": lambda day: day.spend.sum()}
+    given = {"unit": Unit.MONEY, "description": "", "phrase": "", "expression": lambda day: day.spend.sum()}
     return Feature(name, **(given | changes))
 
 
 def test_features_follow_their_definitions():
     definitions = [
         feature("spend"),
-        feature("orders", unit="days with a purchase"),
-        feature("share", unit="share of purchase days"),
-        feature("gap", unit="days", default=None),
-        feature("region", kind="category", unit="category", default="missing"),
+        feature("orders", unit=Unit.PURCHASE_DAYS),
+        feature("share", unit=Unit.SHARE_OF_PURCHASE_DAYS),
+        feature("gap", unit=Unit.DAYS, default=None),
+        feature("region", kind="category", unit=Unit.CATEGORY, default="missing"),
         feature("absent"),
     ]
     frame = pd.DataFrame(

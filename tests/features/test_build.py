@@ -10,6 +10,7 @@ from features import sequences
 from features.build import build, labels
 from features.definitions import FEATURES, available, of_attributes
 from features.feature import Feature
+from features.units import Unit
 
 SNAPSHOT = date(2024, 3, 1)
 PRODUCTS = {
@@ -248,7 +249,7 @@ def test_nobody_is_known_without_orders_where_there_is_no_users_table(order_line
 
 def test_attributes_are_what_needs_no_orders():
     def needing(*needs):
-        return Feature("one", lambda day: day, "unit", "One.", "one", needs=needs)
+        return Feature("one", lambda day: day, Unit.DAYS, "One.", "one", needs=needs)
 
     views = needing("events.event_type", "products.category")
     given = [needing("users.region"), views, needing("events.event_type", "order_lines.amount")]
@@ -314,8 +315,5 @@ def test_every_feature_is_documented_and_named_once():
     assert len({feature.name for feature in FEATURES}) == len(FEATURES)
     for feature in FEATURES:
         assert feature.description.endswith(".")
-        assert feature.unit
         value = "x" if feature.kind == "category" else 1.0
         assert "{" not in feature.phrase.format(value=value)
-        if feature.window_days:
-            assert feature.name.endswith(f"_{feature.window_days}d")
