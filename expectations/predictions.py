@@ -1,4 +1,4 @@
-"""What must hold of the predictions of one snapshot."""
+"""Rules of the predictions of one snapshot."""
 
 from expectations.rules import Rule, between, finite, not_negative, not_null, one_of
 from expectations.table_rules import has_rows, unique, varies

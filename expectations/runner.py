@@ -1,4 +1,4 @@
-"""Run a suite over a frame with Great Expectations and report in plain Python."""
+"""Validate a frame by a suite with Great Expectations, and report in plain Python."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 SUMMARY = {"result_format": "SUMMARY"}
 BY_DAY = {"result_format": "COMPLETE", "unexpected_index_column_names": ["day"]}
-"""Of rows a summary, for the time that it takes; of days, which are few, also which they are."""
+"""Result formats: a summary of rows, because listing them takes long; a list of days, which are few."""
 
 
 class Part(NamedTuple):
-    """A frame with the rules that it must satisfy."""
+    """A frame and its rules."""
 
     frame: pd.DataFrame
     suite: tuple[Rule, ...]
@@ -38,15 +38,21 @@ def validate(
     data_docs: Path | None,
     by_day: Part | None = None,
 ) -> ValidationReport:
-    """Check every rule of a suite.
+    """Validate a frame by every rule of a suite.
+
+    >>> from expectations.rules import not_negative
+    >>> frame = pd.DataFrame({"amount": [1.0, -2.0]})
+    >>> report = validate(frame, (not_negative("amount"),), "order_lines", date(2024, 3, 1), data_docs=None)
+    >>> report.results[0].failing, report.results[0].examples
+    (1, ('-2.0',))
 
     Args:
-        frame: the rows, with every column that a rule reads.
-        suite: the rules.
-        name: of the table, the heading in Data Docs.
-        day: the snapshot, or the exclusive end of the period: a rerun for the same day replaces its page.
-        data_docs: folder of the Data Docs, where the newest results of every table are kept; None: no pages.
-        by_day: measures of the table's days, one row per `day`, and rules about them: part of the same report and page.
+        frame: rows, with every column that a rule reads.
+        suite: rules of the rows.
+        name: name of the table, the heading in Data Docs.
+        day: snapshot or exclusive end of the period; a rerun for the same day replaces its page.
+        data_docs: folder of the Data Docs, which hold the newest results of every table; None: no pages.
+        by_day: measures of the table's days, one row per `day`, and their rules; part of the same report and page.
 
     Raises:
         ValueError: a column is missing, or Great Expectations could not evaluate a rule.
@@ -72,7 +78,7 @@ def _run(
 
     missing = sorted({column for rule in part.suite for column in rule.columns} - set(part.frame.columns))
     if missing:
-        raise ValueError(f"The suite of '{name}' reads columns that the table lacks: {', '.join(missing)}")
+        raise ValueError(f"The rules of '{name}' need columns that the table lacks: {', '.join(missing)}.")
     frame = _comparable(part.frame)
     suite = gx.ExpectationSuite(name, expectations=[_expectation(rule, frame) for rule in part.suite])
     asset = context.data_sources.add_pandas(unit).add_dataframe_asset(name)
@@ -83,14 +89,14 @@ def _run(
 def _stored(
     context: "AbstractDataContext", outcomes: "list[ExpectationSuiteValidationResult]", name: str, day: date
 ) -> "ValidationResultIdentifier":
-    """Keep the results of all parts as one and name them."""
+    """Store the results of all parts as one result and return its key."""
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.data_context.types import resource_identifiers as identifiers
 
     results = [one for outcome in outcomes for one in outcome.results]
     held = sum(bool(one.success) for one in results)
-    # the run's time is part of its file's name: midnight of the day, so that a rerun replaces it
+    # the run's time is part of the file's name: with midnight of the day, a rerun replaces the file
     run = RunIdentifier(day.isoformat(), datetime.combine(day, time(), UTC))
     whole = ExpectationSuiteValidationResult(
         success=held == len(results),
@@ -126,7 +132,7 @@ def _expectation(rule: Rule, frame: pd.DataFrame) -> "Expectation":
 
 
 def _comparable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Times in nanoseconds, clipped to what they can hold: others are compared row by row, a hundred times slower."""
+    """Convert times to nanoseconds, clipped to their range: other types are compared a hundred times slower."""
     low, high = pd.Timestamp.min.ceil("s"), pd.Timestamp.max.floor("s")
     columns = frame.select_dtypes("datetime").columns
     clipped = {c: frame[c].clip(lower=low, upper=high) for c in columns}  # type: ignore[call-overload]  # stubs lack times
@@ -152,7 +158,7 @@ def _result(outcome: "ExpectationValidationResult", rule: Rule, unit: Literal["r
 
 
 def _examples(found: Mapping[str, Any], unit: Literal["rows", "days"]) -> list[str]:
-    """The values that break a rule, or the days and their values."""
+    """Values that break a rule, or days with their value."""
     if unit == "rows":
         return [str(value) for value in found.get("partial_unexpected_list") or []]
     days = found.get("partial_unexpected_index_list") or []
