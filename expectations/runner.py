@@ -65,8 +65,8 @@ def validate(
     outcomes = []
     for unit, part in parts.items():
         outcomes.append(_run(context, part, name, unit))
-        found = {one.expectation_config.meta["rule"]: one for one in outcomes[-1].results}
-        results += [_result(found[rule.name], rule, unit) for rule in part.suite]
+        by_rule = {outcome.expectation_config.meta["rule"]: outcome for outcome in outcomes[-1].results}
+        results += [_result(by_rule[rule.name], rule, unit) for rule in part.suite]
     page = None if data_docs is None else write_pages(context, _stored(context, outcomes, name, day), data_docs)
     return ValidationReport(name, len(frame), tuple(results), page, len(by_day.frame) if by_day else 0)
 
@@ -94,19 +94,19 @@ def _stored(
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.data_context.types import resource_identifiers as identifiers
 
-    results = [one for outcome in outcomes for one in outcome.results]
-    held = sum(bool(one.success) for one in results)
+    results = [result for outcome in outcomes for result in outcome.results]
+    successful = sum(bool(result.success) for result in results)
     # the run's time is part of the file's name: with midnight of the day, a rerun replaces the file
     run = RunIdentifier(day.isoformat(), datetime.combine(day, time(), UTC))
     whole = ExpectationSuiteValidationResult(
-        success=held == len(results),
+        success=successful == len(results),
         results=results,
         suite_name=name,
         statistics={
             "evaluated_expectations": len(results),
-            "successful_expectations": held,
-            "unsuccessful_expectations": len(results) - held,
-            "success_percent": 100 * held / max(len(results), 1),
+            "successful_expectations": successful,
+            "unsuccessful_expectations": len(results) - successful,
+            "success_percent": 100 * successful / max(len(results), 1),
         },
         meta={**outcomes[0].meta, "run_id": run},
     )
@@ -145,21 +145,21 @@ def _result(outcome: "ExpectationValidationResult", rule: Rule, unit: Literal["r
     raised = [error["exception_message"] for error in nested if error["raised_exception"]]
     if raised:
         raise ValueError(f"Great Expectations could not evaluate rule '{rule.name}': {raised[0]}")
-    found = outcome.result
+    result = outcome.result
     return RuleResult(
         rule=rule.name,
         description=rule.description,
         severity=rule.severity,
         success=bool(outcome.success),
-        failing=int(found.get("unexpected_count") or 0),
-        examples=tuple(dict.fromkeys(_examples(found, unit)))[:EXAMPLES],
+        failing=int(result.get("unexpected_count") or 0),
+        examples=tuple(dict.fromkeys(_examples(result, unit)))[:EXAMPLES],
         unit=unit,
     )
 
 
-def _examples(found: Mapping[str, Any], unit: Literal["rows", "days"]) -> list[str]:
+def _examples(result: Mapping[str, Any], unit: Literal["rows", "days"]) -> list[str]:
     """Values that break a rule, or days with their value."""
     if unit == "rows":
-        return [str(value) for value in found.get("partial_unexpected_list") or []]
-    days = found.get("partial_unexpected_index_list") or []
-    return [f"{one['day']} ({value:.3g})" for one in days for name, value in one.items() if name != "day"]
+        return [str(value) for value in result.get("partial_unexpected_list") or []]
+    days = result.get("partial_unexpected_index_list") or []
+    return [f"{row['day']} ({value:.3g})" for row in days for name, value in row.items() if name != "day"]

@@ -118,7 +118,7 @@ EVENTS = Table(
         Column("product_id", "VARCHAR", "product that was viewed, put into the cart, ...", required=False),
         Column("session_id", "VARCHAR", "session that the event belongs to", required=False),
         Column("dwell_seconds", "DOUBLE", "how long the user stayed", required=False),
-        Column("query", "VARCHAR", "what was searched for", required=False),
+        Column("query", "VARCHAR", "text that the user searched for", required=False),
         Column("channel", "VARCHAR", "where the session came from", required=False),
     ),
 )

@@ -113,7 +113,7 @@ QUOTIENTS = (
         Unit.STANDARD_DEVIATIONS,
         "Mean price level of the products viewed: z-score of the log list price among the prices paid in its category "
         "in the 28 days before the view",
-        "looks at items {value:+.1f} standard deviations from what is paid in their category",
+        "looks at items of price level {value:+.1f} (0 is the usual price of a category)",
         PRICE_VIEWS,
         lambda day: ratio(day.view_level.sum(), day.view_level_views.sum()),
     ),
@@ -121,7 +121,7 @@ QUOTIENTS = (
         "viewed_price_gap",
         Unit.STANDARD_DEVIATIONS,
         "Price level of the products viewed less that of the items bought; 0 without views or purchases to compare",
-        "looks at items {value:+.1f} standard deviations dearer than those bought",
+        "looks at items {value:+.1f} price levels above those bought",
         PRICE_VIEWS,
         lambda day: (
             ratio(day.view_level.sum(), day.view_level_views.sum())

@@ -63,7 +63,7 @@ def _rates(window: int) -> tuple[Feature, ...]:
             measure="return_rate",
             unit=Unit.SHARE_OF_SPEND,
             description=f"Refunded share of gross spend in the last {window} days; 0 for a user who bought nothing.",
-            phrase=f"returned {{value:.0%}} of what was bought in the last {window} days",
+            phrase=f"returned {{value:.0%}} of purchases in the last {window} days",
             window_days=window,
             expression=lambda day: ratio(day.refunds.sum(), day.gross_spend.sum()),
         ),
