@@ -13,7 +13,7 @@ from models.predictions import ORDERS
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
 from pipelines.lake import tables
-from pipelines.lake.names import ALARM, MONITORING, REALISED
+from pipelines.lake.names import ALARM, FEATURE_TABLE, MONITORING, REALISED
 from pipelines.monitor.realised import Realised, measure_realised
 from pipelines.monitor.report import DAYS, render
 from pipelines.results.scoring import Checked, Monitored
@@ -55,7 +55,7 @@ def monitor(settings: Settings, snapshot_date: date) -> Monitored:
         PurseError: the snapshot has no features, or MLflow does not answer.
     """
     version = champion_version(settings)
-    features = rows_of(settings, "features", snapshot_date)
+    features = rows_of(settings, FEATURE_TABLE, snapshot_date)
     if features.empty:
         raise PurseError(
             f"There are no features of {snapshot_date} to compare. "

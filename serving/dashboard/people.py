@@ -12,6 +12,7 @@ from pyarrow import csv
 from features.definitions import FEATURES
 from models.predictions import ORDERS
 from pipelines.lake import commit_log, tables
+from pipelines.lake.names import FEATURE_TABLE
 from pipelines.settings import Settings
 from serving.dashboard.population import Choice, Population
 
@@ -90,9 +91,9 @@ def changes(
         feature, text, unit, before, now, standing_before, standing_now (0 to 1); none without features of both.
         What moved by less than NOTABLE is left out.
     """
-    if not tables.exists(settings, "features"):
+    if not tables.exists(settings, FEATURE_TABLE):
         return []
-    connection, table = tables.connect(), tables.open_table(settings, "features")
+    connection, table = tables.connect(), tables.open_table(settings, FEATURE_TABLE)
     rows = tables.read_opened(connection, table, [before, now])
     known = {feature.name: feature for feature in FEATURES if feature.kind == "number"}
     effects = {one["feature"]: one["effect"] for one in importances if one["feature"] in known}
