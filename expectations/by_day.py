@@ -19,7 +19,6 @@ COMPARED = {
 }
 """Columns of each table whose distributions are compared; a column that the table lacks is skipped."""
 
-
 SNAPSHOT_VOLUME = 5.0
 """Maximum change of the number of users from one snapshot to the next, in tenths."""
 
@@ -39,11 +38,7 @@ def of_snapshot(columns: tuple[str, ...]) -> tuple[Rule, ...]:
     """
     usual = "the number of users is 0.5 to 1.5 times that of the previous snapshot"
     rules = [replace(between("volume", -SNAPSHOT_VOLUME, SNAPSHOT_VOLUME, "usual"), description=usual)]
-    for column in columns:
-        if column.endswith(SHIFT.format("")):
-            of = column.removesuffix(SHIFT.format(""))
-            usual = f"{of} is distributed nearly as in the previous snapshot"
-            rules.append(replace(between(column, None, SNAPSHOT_SHIFT, "usual"), description=usual))
+    rules += _shift_rules(columns, SNAPSHOT_SHIFT, "is distributed nearly as in the previous snapshot")
     return tuple(warning(rule) for rule in rules)
 
 
@@ -63,9 +58,16 @@ def suite(columns: tuple[str, ...], *, log: bool) -> tuple[Rule, ...]:
     rules = [replace(between("volume", -SPREADS, SPREADS, "usual"), description=usual)]
     if log:
         rules.insert(0, replace(between("rows", 1, None, "there"), description="the day has rows"))
-    for column in columns:
-        if column.endswith(SHIFT.format("")):
-            of = column.removesuffix(SHIFT.format(""))
-            usual = f"{of} is distributed as on the {REFERENCE_DAYS} days before; 1 is the largest usual shift"
-            rules.append(replace(between(column, None, 1.0, "usual"), description=usual))
+    usual = f"is distributed as on the {REFERENCE_DAYS} days before; 1 is the largest usual shift"
+    rules += _shift_rules(columns, 1.0, usual)
     return tuple(warning(rule) for rule in rules)
+
+
+def _shift_rules(columns: tuple[str, ...], highest: float, usual: str) -> list[Rule]:
+    """Rules of the `SHIFT` columns: at most `highest`; `usual` completes the description."""
+    ending = SHIFT.format("")
+    return [
+        replace(between(column, None, highest, "usual"), description=f"{column.removesuffix(ending)} {usual}")
+        for column in columns
+        if column.endswith(ending)
+    ]

@@ -193,11 +193,20 @@ def not_negative(column: str) -> Rule:
 
 
 def value_of(table: ir.Table, column: str) -> ir.Column:
-    """Column with NaN replaced by null, as pandas reads it."""
+    """Column with NaN replaced by null, as pandas reads it.
+
+    >>> value_of(ibis.memtable({"x": [1.0, float("nan")]}), "x").isnull().execute().tolist()
+    [False, True]
+    """
     values = table[column]
     return ibis.ifelse(values.isnan(), ibis.null(values.type()), values) if values.type().is_floating() else values
 
 
 def passes(verdict: ir.BooleanValue) -> ir.BooleanValue:
-    """Verdict with null, the result of a comparison with null in SQL, replaced by true."""
+    """Verdict with null, the result of a comparison with null in SQL, replaced by true.
+
+    >>> rows = ibis.memtable({"x": [1.0, None]})
+    >>> passes(value_of(rows, "x") > 2).execute().tolist()
+    [False, True]
+    """
     return verdict.fill_null(True)  # noqa: FBT003  # Ibis takes it by position only

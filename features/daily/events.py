@@ -19,6 +19,9 @@ def catalogued_events(events: ir.Table, versions: ir.Table | None) -> ir.Table:
 
     Columns that the source lacks are added as nulls, so that one query serves every source.
 
+    >>> catalogued_events(ibis.memtable({"event_id": ["e"], "product_id": ["a"]}), versions=None).columns
+    ('event_id', 'product_id', 'session_id', 'dwell_seconds', 'category', 'list_price')
+
     Args:
         events: the canonical table `events`.
         versions: from `features.daily.orders.product_versions`; None: category and list price are null.

@@ -40,6 +40,9 @@ def categorised_lines(order_lines: ir.Table, versions: ir.Table | None) -> ir.Ta
 
     Columns that the source lacks are added as nulls, so that one query serves every source.
 
+    >>> categorised_lines(ibis.memtable({"order_id": ["o"], "discount": [1.0]}), versions=None).columns
+    ('order_id', 'discount', 'unit_cost', 'category')
+
     Args:
         order_lines: the canonical table `order_lines`.
         versions: from `product_versions`; None: the category is null.
@@ -52,6 +55,12 @@ def categorised_lines(order_lines: ir.Table, versions: ir.Table | None) -> ir.Ta
 
 def with_products(rows: ir.Table, time: str, versions: ir.Table | None, *attributes: str) -> ir.Table:
     """Add attributes of the product that held at the time of each row.
+
+    >>> versions = {"product_id": ["a", "a"], "valid_from": [0, 5], "category": ["x", "y"]}
+    >>> versions = product_versions(ibis.memtable(versions))
+    >>> rows = ibis.memtable({"product_id": ["a", "a"], "at": [4, 5]})
+    >>> with_products(rows, "at", versions, "category").order_by("at").execute()["category"].tolist()
+    ['x', 'y']
 
     Args:
         rows: of a log, with `product_id`.
@@ -99,6 +108,13 @@ def user_day(lines: ir.Table, prices: ir.Table) -> ir.Table:
 
     A return carries the id of the order that it takes back, so `orders` counts only orders with a purchase that day.
 
+    >>> from datetime import date
+    >>> ids = {"user_id": ["u", "u"], "order_id": ["o", "p"], "product_id": ["a", "a"], "day": [date(2024, 1, 1)] * 2}
+    >>> lines = ibis.memtable(ids | {"quantity": [2.0, -1.0], "unit_price": [5.0, 5.0], "amount": [10.0, -5.0]})
+    >>> lines = categorised_lines(lines, versions=None)
+    >>> user_day(lines, category_prices(lines)).execute()[["orders", "spend", "refunds"]].values.tolist()
+    [[1.0, 5.0, 5.0]]
+
     Args:
         lines: from `categorised_lines`.
         prices: from `category_prices`, of the 28 days before each day of the lines.
@@ -132,6 +148,11 @@ def user_category_day(lines: ir.Table) -> ir.Table:
 
     Lines without a category share one category.
 
+    >>> lines = {"user_id": ["u", "u"], "category": ["x", "x"], "day": [1, 1]}
+    >>> lines = ibis.memtable(lines | {"quantity": [2.0, -1.0], "amount": [10.0, -5.0]})
+    >>> user_category_day(lines).execute()[["category", "units", "spend"]].values.tolist()
+    [['x', 2.0, 10.0]]
+
     Args:
         lines: from `categorised_lines`.
     """
@@ -143,6 +164,10 @@ def user_category_day(lines: ir.Table) -> ir.Table:
 
 def category_prices(lines: ir.Table) -> ir.Table:
     """Add up the log unit prices of purchases per category and day: `n`, `total` and `squares`.
+
+    >>> lines = {"category": ["x", "x"], "day": [1, 1], "quantity": [1.0, 1.0], "unit_price": [1.0, 1.0]}
+    >>> category_prices(ibis.memtable(lines)).execute().values.tolist()
+    [['x', 1, 2.0, 0.0, 0.0]]
 
     Args:
         lines: from `categorised_lines`; returns and lines without a price or category are ignored.
@@ -158,6 +183,12 @@ def price_levels(rows: ir.Table, prices: ir.Table, name: str) -> ir.Table:
     """Add a price level: z-score of `log_price` among the category's purchases of the 28 days before the row's day.
 
     The level is null where `log_price` is null, the category had no purchase on those days, or all had one price.
+
+    >>> from datetime import date
+    >>> prices = {"category": ["x"], "day": [date(2024, 1, 1)], "n": [2.0], "total": [2.0], "squares": [4.0]}
+    >>> rows = ibis.memtable({"category": ["x"], "day": [date(2024, 1, 2)], "log_price": [3.0]})
+    >>> price_levels(rows, ibis.memtable(prices), "level").execute()["level"].tolist()
+    [2.0]
 
     Args:
         rows: with `category`, `day` and `log_price`.
