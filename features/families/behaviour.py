@@ -113,7 +113,7 @@ QUOTIENTS = (
         Unit.STANDARD_DEVIATIONS,
         "Mean price level of the products viewed: z-score of the log list price among the prices paid in its category "
         "in the 28 days before the view",
-        "looks at items of price level {value:+.1f} (0 is the usual price of a category)",
+        "looks at items of price level {value:+.1f}, where 0 is usual for the category",
         PRICE_VIEWS,
         lambda day: ratio(day.view_level.sum(), day.view_level_views.sum()),
     ),

@@ -66,7 +66,7 @@ CALENDAR = (
         window_days=91,
         unit=Unit.SHARE_OF_PURCHASE_DAYS,
         description="Share of the purchase days in the last 91 days that were Saturdays or Sundays.",
-        phrase="shops on weekends {value:.0%} of the time (last 91 days)",
+        phrase="buys on weekends {value:.0%} of the time (last 91 days)",
         expression=lambda day: day.is_weekend.mean(),
     ),
     Feature(
@@ -74,7 +74,7 @@ CALENDAR = (
         window_days=91,
         unit=Unit.SHARE_OF_PURCHASE_DAYS,
         description="Share of the purchase days in the last 91 days in the first ten days of a month.",
-        phrase="shops in the first ten days of a month {value:.0%} of the time (last 91 days)",
+        phrase="buys in the first ten days of a month {value:.0%} of the time (last 91 days)",
         expression=lambda day: day.is_month_start.mean(),
     ),
 )

@@ -63,7 +63,7 @@ RFM = (
         grows_with_history=True,
         unit=Unit.MONEY,
         description="Net spend in the whole history.",
-        phrase="has spent {value:,.0f} in all",
+        phrase="has spent {value:,.0f} in total",
         expression=lambda day: day.spend.sum(),
     ),
     Feature(

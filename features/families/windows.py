@@ -47,7 +47,7 @@ def _rates(window: int) -> tuple[Feature, ...]:
             measure="lines_per_purchase_day",
             unit=Unit.LINES_PER_PURCHASE_DAY,
             description=f"Order lines per purchase day in the last {window} days.",
-            phrase=f"buys {{value:,.1f}} different things on a day with a purchase (last {window} days)",
+            phrase=f"buys {{value:,.1f}} different items on a day with a purchase (last {window} days)",
             window_days=window,
             expression=lambda day: ratio(day.lines.sum(), day.purchase.sum()),
         ),
@@ -108,7 +108,7 @@ WINDOWS = (
         window_days=91,
         unit=Unit.MONEY,
         description="Net spend of the best purchase day in the last 91 days.",
-        phrase="spent up to {value:,.0f} in a day (last 91 days)",
+        phrase="spent up to {value:,.0f} on one day (last 91 days)",
         expression=lambda day: day.spend.max(),
     ),
     Feature(
@@ -116,7 +116,7 @@ WINDOWS = (
         window_days=91,
         unit=Unit.MONEY,
         description="Largest single order line in the last 91 days.",
-        phrase="bought a single thing for up to {value:,.0f} (last 91 days)",
+        phrase="bought a single item for up to {value:,.0f} (last 91 days)",
         expression=lambda day: day.largest_line.max(),
     ),
     Feature(

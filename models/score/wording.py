@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from features.definitions import BY_NAME
 from models.encoding import measure_of
 
-_ONE = re.compile(r"(?<![\d.,])1 (day|item|categor)(ies|s)\b")
+_ONE = re.compile(r"(?<![\d.,])1 (day|favourite|item|second|session|time|categor)(ies|s)\b")
 
 MOST = 0.55
 """Share of shoppers from which a comparison with them is worth telling."""

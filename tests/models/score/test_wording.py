@@ -26,6 +26,7 @@ def test_standing(below: float, above: float, text: str) -> None:
         ("bought 1 items in the last 28 days", "bought 1 item in the last 28 days"),
         ("last bought 1 days ago", "last bought 1 day ago"),
         ("bought from 1 categories", "bought from 1 category"),
+        ("had 1 sessions, searched 1 times", "had 1 session, searched 1 time"),
         ("bought 21 items, 0.1 days, 1,001 items", "bought 21 items, 0.1 days, 1,001 items"),
     ],
 )
