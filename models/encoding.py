@@ -1,6 +1,5 @@
 """From the feature table to the numbers that models learn from; what is learned here ships inside the model."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
@@ -9,15 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-GROWS_WITH_HISTORY = re.compile(r"^(T|recency|frequency|.*_total)$")
-"""Features that learners don't see: tenure and totals grow with the recorded history, so a model that learned them on a
-short one meets values that it has never seen when it scores. Windows and rates say the same and stay comparable."""
-
-SEQUENCE = "sequence_"
-"""How columns begin that hold a list of values per user, see `features.sequences`; only networks read them."""
-
-WINDOWS = (7, 14, 28, 56, 91, 182, 364)
-"""Days of the windows that the feature table has, as in `spend_28d`."""
+from features.definitions import BY_NAME
+from features.feature import SEQUENCE
 
 
 @dataclass
@@ -35,7 +27,7 @@ class TreeEncoder:
     def fit(self, features: pd.DataFrame) -> Self:
         """Learn columns and categories."""
         self.columns = [
-            name for name in features.columns if not (GROWS_WITH_HISTORY.match(name) or name.startswith(SEQUENCE))
+            name for name in features.columns if not (grows_with_history(name) or name.startswith(SEQUENCE))
         ]
         self.categories = known_categories(features, self.columns)
         return self
@@ -125,9 +117,17 @@ def select(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return features[list(columns)].copy()
 
 
-_WINDOW = re.compile(r"(_decayed_\d+d|_per_day|_total|_\d+d)$")
+def grows_with_history(name: str) -> bool:
+    """Whether a feature grows with the recorded history; most models leave it out, see `features.feature.Feature`.
+
+    False for a column that is no declared feature.
+    """
+    return name in BY_NAME and BY_NAME[name].grows_with_history
 
 
 def measure_of(name: str) -> str:
-    """The measure that a feature is one window of: "spend" of `spend_28d`, `spend_decayed_28d` and `spend_total`."""
-    return _WINDOW.sub("", name)
+    """Measure of a feature: "spend" for `spend_28d`, `spend_decayed_28d` and `spend_total`.
+
+    The name itself for a column that is no declared feature.
+    """
+    return BY_NAME[name].measure if name in BY_NAME else name

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.encoding import SEQUENCE, select
+from features.feature import SEQUENCE
+from features.schema import MISSING
+from models.encoding import select
 
 Missing = Literal["keep", "median", "mean", "category", "drop"]
 Detection = Literal["fences", "zscore", "quantiles"]
-
-UNKNOWN = "missing"
-"""The category of a value that isn't known: no reason for anything."""
 
 INDICATOR = "_is_missing"
 """How the column is named that says where a number isn't known."""
@@ -81,7 +80,7 @@ class Preprocessing:
         for name in columns:
             if of[name] in ("keep", "drop") or name in self.indicated:
                 continue
-            self.fills[name] = self._middle(name, features[name], of[name]) if name in numbers else UNKNOWN
+            self.fills[name] = self._middle(name, features[name], of[name]) if name in numbers else MISSING
         return self
 
     def transform(self, features: pd.DataFrame) -> pd.DataFrame:

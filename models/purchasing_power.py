@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.cold_start.model import ColdStart
 from models.encoding import select
+from models.predictions import ATTRIBUTES, HIGH, LOW, MID, ORDERS
 from models.preprocessing import Preprocessing
 from models.protocol import SpendModel
 from models.score.calibration import Calibration
@@ -95,7 +96,7 @@ class PurchasingPower:
 
     def blend_and_reasons(self, features: pd.DataFrame) -> pd.DataFrame:
         """`blend` with `reasons`, which the level does not move either, and `basis`."""
-        return self.blend(features).assign(reasons=self.reasons.explain(features), basis="orders")
+        return self.blend(features).assign(reasons=self.reasons.explain(features), basis=ORDERS)
 
     def finished(self, said: pd.DataFrame) -> pd.DataFrame:
         """The answer for users of whom `blend` or `blend_and_reasons` was asked: money at the level, score and tier."""
@@ -132,7 +133,7 @@ class PurchasingPower:
             score=score,
             tier=tiers(score, self.tier_shares),
             reasons=self.cold_start.explain(attributes, customer, self.horizon_days),
-            basis="attributes",
+            basis=ATTRIBUTES,
         )
 
     def levelled(self, features: pd.DataFrame, total: float) -> Self:
@@ -223,9 +224,9 @@ def percentile_score(reference: NDArray[np.float64], expected_spend: NDArray[np.
 
 def tiers(score: NDArray[np.float64], tier_shares: Mapping[str, float]) -> NDArray[np.str_]:
     """Tier by score: `high` from the top, then `mid`, then `low`."""
-    high = 100 * (1 - tier_shares["high"])
-    mid = high - 100 * tier_shares["mid"]
-    return np.where(score >= high, "high", np.where(score >= mid, "mid", "low"))
+    high = 100 * (1 - tier_shares[HIGH])
+    mid = high - 100 * tier_shares[MID]
+    return np.where(score >= high, HIGH, np.where(score >= mid, MID, LOW))
 
 
 def blended(members: Sequence[Member], features: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

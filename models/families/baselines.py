@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from models.encoding import WINDOWS, select
+from features.feature import WINDOWS_DAYS
+from models.encoding import select
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, require_users
 
@@ -44,10 +45,10 @@ class PreviousWindow(SpendModel):
 
     @override
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        window = max((days for days in WINDOWS if days <= self.horizon_days), default=WINDOWS[0])
-        spend, orders = f"spend_{window}d", f"orders_{window}d"
-        recent = select(features, [spend, orders]).fillna(0) * self.horizon_days / window
-        return as_predictions(features, recent[spend], _any_order(recent[orders]))
+        window = max((days for days in WINDOWS_DAYS if days <= self.horizon_days), default=WINDOWS_DAYS[0])
+        spend, days = f"spend_{window}d", f"purchase_days_{window}d"
+        recent = select(features, [spend, days]).fillna(0) * self.horizon_days / window
+        return as_predictions(features, recent[spend], _any_purchase(recent[days]))
 
 
 @dataclass
@@ -69,12 +70,12 @@ class HistoryRate(SpendModel):
 
     @override
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        history = select(features, ["spend_total", "order_days_total", "T"]).fillna(0)
+        history = select(features, ["spend_total", "purchase_days_total", "T"]).fillna(0)
         horizons = self.horizon_days / history["T"].clip(lower=self.history_days)
-        orders = history["order_days_total"] * horizons
-        return as_predictions(features, history["spend_total"] * horizons, _any_order(orders))
+        days = history["purchase_days_total"] * horizons
+        return as_predictions(features, history["spend_total"] * horizons, _any_purchase(days))
 
 
-def _any_order(expected_orders: pd.Series) -> pd.Series:
-    """Probability of at least one order if orders come at random (Poisson)."""
-    return -np.expm1(-expected_orders.clip(lower=0))
+def _any_purchase(expected_days: pd.Series) -> pd.Series:
+    """Probability of at least one purchase day if their number is Poisson distributed."""
+    return -np.expm1(-expected_days.clip(lower=0))

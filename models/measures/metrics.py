@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from models.measures.gini import Floats, floats, groups, normalized_gini
+from models.predictions import HIGH, LOW, MID
 
 TAIL = 0.995
 """Quantile at which the `_capped` measures cut true spend: one buyer of 444,000 can be 2 % of a shop's month."""
@@ -91,10 +92,10 @@ def true_tiers(future_spend: ArrayLike, shares: Mapping[str, float] | None = Non
     `shares` are those of `high` and `mid`, by default .2 and .3; the rest is `low`, as is everyone tied with the upper
     bound of `low`: a user who spends nothing is never `mid`, however few others spend.
     """
-    shares = shares or {"high": 0.2, "mid": 0.3}
+    shares = shares or {HIGH: 0.2, MID: 0.3}
     spend = floats(future_spend)
-    high, mid = np.quantile(spend, [1 - shares["high"], 1 - shares["high"] - shares["mid"]])
-    return np.where(spend > high, "high", np.where(spend > mid, "mid", "low"))
+    high, mid = np.quantile(spend, [1 - shares[HIGH], 1 - shares[HIGH] - shares[MID]])
+    return np.where(spend > high, HIGH, np.where(spend > mid, MID, LOW))
 
 
 def tier_measures(
@@ -102,7 +103,7 @@ def tier_measures(
 ) -> dict[str, float]:
     """Precision, recall and F1 of the tier `high`, and the accuracy over the three tiers; 0 where there is no case."""
     truth, predicted = true_tiers(future_spend, shares), np.asarray(tier, dtype=str)
-    true_high, said_high = truth == "high", predicted == "high"
+    true_high, said_high = truth == HIGH, predicted == HIGH
     hits = int((true_high & said_high).sum())
     return {
         "high_precision": hits / max(int(said_high.sum()), 1),

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.definitions import BY_NAME
 from models.encoding import measure_of
 
-_DECAYED = re.compile(r"_decayed_\d+d$")
-_DAYS = re.compile(r"_(\d+)d$")
-_ONE = re.compile(r"(?<![\d.,])1 (day|item|categor)(ies|s)\b")
+_ONE = re.compile(r"(?<![\d.,])1 (day|favourite|item|second|session|time|categor)(ies|s)\b")
 
 MOST = 0.55
 """Share of shoppers from which a comparison with them is worth telling."""
@@ -41,7 +40,7 @@ def told_instead(numbers: pd.DataFrame, name: str, phrases: Mapping[str, str]) -
     """
     windows = [str(other) for other in numbers if measure_of(str(other)) == measure_of(name) and _days(str(other))]
     windows = [other for other in windows if phrases.get(other)]
-    if _DECAYED.search(name) and windows:
+    if _is_decayed(name) and windows:
         return str(numbers[windows].corrwith(numbers[name], method="spearman").fillna(0).idxmax())
     shorter = [other for other in windows if _days(other) < _days(name)]
     same = [other for other in shorter if (numbers[other] == numbers[name]).mean() >= SAME]
@@ -53,7 +52,7 @@ def tells_of(told: pd.Series, instead_of: pd.Series) -> NDArray[np.bool_]:
 
     All others would hear of another value than the one that made their score. Of a decayed sum: all.
     """
-    if _DECAYED.search(str(instead_of.name)):
+    if _is_decayed(str(instead_of.name)):
         return told.notna().to_numpy()
     return np.isclose(told.to_numpy(np.float64), instead_of.to_numpy(np.float64), rtol=NEAR, atol=0)
 
@@ -93,6 +92,9 @@ def singular(text: str) -> str:
 
 
 def _days(name: str) -> int:
-    """The length of a feature's window; 0 if it is no plain window."""
-    found = _DAYS.search(name)
-    return int(found[1]) if found and not _DECAYED.search(name) else 0
+    """Length of a feature's window in days; 0 without a window."""
+    return BY_NAME[name].window_days or 0 if name in BY_NAME else 0
+
+
+def _is_decayed(name: str) -> bool:
+    return name in BY_NAME and BY_NAME[name].half_life_days is not None
