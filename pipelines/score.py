@@ -72,7 +72,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
     level = forecast_level(settings, snapshot_date)
     said = backend.answers(connection, known, model.blend_and_reasons, ANSWERS)
     model = model.at_level(said["blend"].to_numpy(), level.expected)
-    scores = model.finished(said.drop(columns="user_id"))
+    scores = model.to_scores(said.drop(columns="user_id"))
     scores.insert(0, "user_id", said["user_id"])
     scores, warnings = _with_cold_start(connection, settings, snapshot_date, model, scores)
     report = check(settings, scores, "predictions", snapshot_date)

@@ -1,4 +1,4 @@
-"""What a model must beat: the mean, the last window, and the rate so far. They learn next to nothing."""
+"""Baselines that every model must beat: the mean, the previous window, and the rate of the history."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -15,7 +15,14 @@ from models.targets import as_predictions, require_users
 
 @dataclass
 class Mean(SpendModel):
-    """Everyone is the average user of the training set."""
+    """Predict the training mean for every user.
+
+    >>> spend = pd.Series([0.0, 30.0])
+    >>> training = LabelledUsers(pd.DataFrame({"T": [9.0, 9.0]}), spend, spend > 0)
+    >>> Mean().fit(training).predict(pd.DataFrame({"T": [1.0]}))
+       expected_spend  purchase_probability
+    0            15.0                   0.5
+    """
 
     spend: float = 0.0
     probability: float = 0.0
@@ -35,7 +42,13 @@ class Mean(SpendModel):
 
 @dataclass
 class PreviousWindow(SpendModel):
-    """The next horizon is like the longest window that isn't longer than it, scaled to its length."""
+    """Predict that the next horizon repeats the longest window that is no longer than it, scaled to its length.
+
+    >>> features = pd.DataFrame({"spend_28d": [60.0], "purchase_days_28d": [2.0]})
+    >>> PreviousWindow(horizon_days=42).predict(features).round(2)
+       expected_spend  purchase_probability
+    0            90.0                  0.95
+    """
 
     horizon_days: int
 
@@ -53,10 +66,15 @@ class PreviousWindow(SpendModel):
 
 @dataclass
 class HistoryRate(SpendModel):
-    """A user goes on spending at the average rate of the recorded history.
+    """Predict that a user goes on spending at the average rate of the recorded history.
 
-    The history is as long as the longest tenure in the training set, or the user's own if that is longer: a rate
-    over each user's own tenure would put those who came yesterday on top.
+    The history is as long as the longest tenure in the training set, or the user's own tenure if that is longer.
+    Dividing by each user's own tenure would rank users who came yesterday first.
+
+    >>> features = pd.DataFrame({"spend_total": [60.0], "purchase_days_total": [2.0], "T": [10.0]})
+    >>> HistoryRate(horizon_days=28, history_days=56.0).predict(features).round(2)
+       expected_spend  purchase_probability
+    0            30.0                  0.63
     """
 
     horizon_days: int
@@ -77,5 +95,5 @@ class HistoryRate(SpendModel):
 
 
 def _any_purchase(expected_days: pd.Series) -> pd.Series:
-    """Probability of at least one purchase day if their number is Poisson distributed."""
+    """Probability of at least one purchase day if purchase days arrive at random (Poisson)."""
     return -np.expm1(-expected_days.clip(lower=0))

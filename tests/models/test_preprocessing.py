@@ -119,9 +119,9 @@ def test_lists_of_actions_are_left_alone():
 @pytest.mark.parametrize(
     ("policies", "message"),
     [
-        ({"missing": {"spned_*": "drop"}}, r"preprocessing.missing names 'spned_\*', which fits none of the 3"),
+        ({"missing": {"spned_*": "drop"}}, r"preprocessing.missing names 'spned_\*', which matches none of the 3"),
         ({"winsorise": ["age"]}, "preprocessing.winsorise names 'age'"),
-        ({"missing": {"*": "drop"}}, "drops every feature"),
+        ({"missing": {"*": "drop"}}, "drops all 3 features"),
     ],
 )
 def test_policies_that_cannot_be_meant(policies, message):

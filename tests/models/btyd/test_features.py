@@ -15,7 +15,8 @@ from models.protocol import LabelledUsers, SpendModel
 
 ALL = COLUMNS["all"]
 Users = Callable[..., LabelledUsers]
-takers = pytest.mark.parametrize("family", catalog.BTYD_FEATURES)
+TAKERS = [name for name, family in catalog.FAMILIES.items() if family.btyd_features is not None]
+takers = pytest.mark.parametrize("family", TAKERS)
 
 
 class Remembers(SpendModel):
@@ -78,7 +79,7 @@ def test_every_learner_that_can_sees_the_columns_and_travels_with_what_they_come
 def test_off_is_the_learner_itself(family: str) -> None:
     assert not isinstance(build(family, btyd_features="none"), WithBtydFeatures)
     chosen = getattr(build(family), "btyd_features", "none")
-    assert chosen == catalog.BTYD_FEATURES[family]
+    assert chosen == catalog.FAMILIES[family].btyd_features
 
 
 def test_hyperparameters_are_the_learners() -> None:
