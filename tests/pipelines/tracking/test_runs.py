@@ -56,8 +56,8 @@ def test_a_database_has_no_page_to_open(shop):
 
 
 def test_two_processes_may_be_the_first(tmp_path):
-    code = "from pipelines import tracking; from pipelines.settings import load_settings; import sys; "
-    code += "sys.stdout.write(tracking.retraining_run(load_settings(), 'one'))"
+    code = "from pipelines.tracking import runs; from pipelines.settings import load_settings; import sys; "
+    code += "sys.stdout.write(runs.retraining_run(load_settings(), 'one'))"
     command, environment = [sys.executable, "-c", code], {"PURSE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     processes = [
         subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)
