@@ -36,7 +36,12 @@ from pipelines.sections import (
 )
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+"""The folder of the packages and conf/: a checkout, or the site-packages of an installed wheel."""
+
 DEFAULTS = REPOSITORY / "conf" / "purse.yaml"
+
+BASE = REPOSITORY if (REPOSITORY / "pyproject.toml").is_file() else Path.cwd()
+"""Where relative paths of the settings start: the checkout, or for an installed wheel the current folder."""
 
 
 class Settings(BaseSettings):
@@ -90,19 +95,19 @@ class Settings(BaseSettings):
 
     @cached_property
     def home_path(self) -> Path:
-        return self.home if self.home.is_absolute() else REPOSITORY / self.home
+        return self.home if self.home.is_absolute() else BASE / self.home
 
     @property
     def lake(self) -> str:
         """Root of the Delta tables, a path or an object-store URL."""
         root = self.lake_root or str(self.home_path / "lake")
-        return root if "://" in root else str(REPOSITORY / root)
+        return root if "://" in root else str(BASE / root)
 
     @property
     def source_root_path(self) -> Path:
         """The folder that {source_root} in a source file stands for."""
         root = self.source_root or self.home_path
-        return root if root.is_absolute() else REPOSITORY / root
+        return root if root.is_absolute() else BASE / root
 
     @property
     def serving_folder(self) -> Path:
