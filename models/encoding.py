@@ -68,7 +68,7 @@ class DenseEncoder:
     A missing number becomes the training mean; an unseen category becomes all zeros.
 
     Attributes:
-        only: columns to use, absent ones left out; those of `TreeEncoder` if None.
+        only: columns to use, absent ones left out; None: all that `TreeEncoder` uses.
         log_scale: transform numbers by sign(x) · log(1 + |x|) first and clip the result at `LIMIT` standard deviations,
             so that no user lies further out than a model can be trusted.
         numbers, categories, means, scales: learned; a column with a deviation below `CONSTANT` is not scaled.
