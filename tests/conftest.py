@@ -5,6 +5,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+import hypothesis
 import ibis
 import pandas as pd
 import pytest
@@ -18,6 +19,11 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 # of its own doctests and ends the process; the workers that tests are run in have such a one.
 if sys.modules["__main__"].__spec__ is None and not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__spec__ = ModuleSpec("__main__", loader=None)
+
+# deterministic and quick by default; HYPOTHESIS_PROFILE=long searches for new counterexamples
+hypothesis.settings.register_profile("fast", max_examples=25, deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("long", max_examples=500, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 @pytest.fixture(autouse=True)
