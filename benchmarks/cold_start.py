@@ -1,10 +1,10 @@
-"""Users without orders on Ta-Feng: what the cold start tells apart from the profile alone, against simpler answers.
+"""Users without orders on Ta-Feng: how well the cold start ranks them by profile alone, beside simpler predictions.
 
     python benchmarks/cold_start.py                            (about a minute on 2 free cores)
     python benchmarks/cold_start.py SOURCE CUTOFF HORIZON      another source
 
 Runs the steps up to `split` in the home of that backtest under PURSE_HOME, learns from snapshots before the cutoff, and
-prints Markdown: measures on the users of the test snapshot, who are looked at without their orders.
+prints Markdown: measures on the users of the test snapshot, with their orders withheld.
 """
 
 import sys
@@ -22,7 +22,8 @@ from models.protocol import LabelledUsers
 from pipelines.build_features.step import build_features
 from pipelines.ingest.step import ingest
 from pipelines.lake import tables
-from pipelines.results import read_result
+from pipelines.results.result import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.level import forecast_level
 from pipelines.retraining.training_set import TRAINING_WITHOUT_ORDERS, attribute_names, read_labelled
 from pipelines.settings import Settings, load_settings
@@ -32,7 +33,7 @@ from pipelines.validate.step import validate
 
 
 def prepare(settings: Settings, end: date) -> None:
-    """The steps from the source's files to the labelled users."""
+    """Run the steps from the source's files to labelled users."""
     first = tables.UNDATED + timedelta(days=1)
     run_step(settings, end, "ingest", lambda: ingest(settings, first, end))
     run_step(settings, end, "validate", lambda: validate(settings, first, end))
@@ -40,15 +41,15 @@ def prepare(settings: Settings, end: date) -> None:
     run_step(settings, end, "split", lambda: split(settings, end))
 
 
-def populations(settings: Settings, end: date, cutoff: date) -> dict[str, LabelledUsers]:
+def populations(settings: Settings, split: Split, cutoff: date) -> dict[str, LabelledUsers]:
     """The users of the test snapshot, without the features of their orders."""
-    names = attribute_names(read_result(settings, end, "split")["features"])
-    _, customers = read_labelled(settings, end, [cutoff], [*names, AGE])
+    names = attribute_names(split.features)
+    _, _, customers = read_labelled(settings, split, [cutoff], [*names, AGE])
     new = customers.features[AGE] <= settings.horizon_days
     everyone = pd.Series(data=True, index=new.index)
     found = {"all customers": (customers, everyone), "customers of the last horizon": (customers, new)}
     if tables.exists(settings, TRAINING_WITHOUT_ORDERS):
-        _, strangers = read_labelled(settings, end, [cutoff], names, TRAINING_WITHOUT_ORDERS)
+        _, _, strangers = read_labelled(settings, split, [cutoff], names, TRAINING_WITHOUT_ORDERS)
         found["users without orders"] = (strangers, pd.Series(data=True, index=strangers.features.index))
     return {
         name: LabelledUsers(users.features[rows], users.future_spend[rows], users.purchased[rows].astype(bool))
@@ -58,7 +59,7 @@ def populations(settings: Settings, end: date, cutoff: date) -> dict[str, Labell
 
 
 def answers(model: ColdStart, learned: Cohort, users: LabelledUsers, money: float) -> dict[str, pd.DataFrame]:
-    """What the cold start, its two candidates and the mean say, in money and at one level."""
+    """Predict with the cold start, its two candidates and the mean, in money at one level."""
     rows = learned.rows
     mean = pd.DataFrame(
         {"expected_spend": rows.future_spend.mean(), "purchase_probability": rows.purchased.mean()},
@@ -79,9 +80,9 @@ def main(source: str, cutoff: date, horizon_days: int) -> None:
     settings = own_settings(load_settings(), source, cutoff, horizon_days, None, None)
     end = cutoff + timedelta(days=horizon_days)
     prepare(settings, end)
-    model, found = learn(settings, end), populations(settings, end, cutoff)
-    final = [date.fromisoformat(day) for day in read_result(settings, end, "split")["final"]]
-    learned = read_cohorts(settings, end, [final])[model.learned_from][0]
+    split = read_result(settings, end, Split)
+    model, found = learn(settings, split), populations(settings, split, cutoff)
+    learned = read_cohorts(settings, split, [split.final])[model.learned_from][0]
     money = forecast_level(settings, cutoff).expected / len(found["all customers"])
     chosen = "boosted trees" if model.learner else "segment mean"
     print(f"## {source}, cutoff {cutoff}, {horizon_days} days\n")
@@ -94,7 +95,7 @@ def main(source: str, cutoff: date, horizon_days: int) -> None:
     for name, users in found.items():
         said = answers(model, learned, users, money)
         table = compare(users, said)
-        print(f"\n### {name}: {len(users):,}, of whom {np.mean(users.purchased):.1%} bought\n")
+        print(f"\n### {name}: {len(users):,}, {np.mean(users.purchased):.1%} bought\n")
         expected = said["cold start"]["expected_spend"].mean()
         print(f"They spent {users.future_spend.mean():,.1f} on average; the cold start expects {expected:,.1f}.\n")
         print("| | nGini | AUC | MAE | cold start's lead in nGini | in AUC | in MAE |\n|---|---|---|---|---|---|---|")

@@ -1,4 +1,4 @@
-"""Size, latency and order of one network as it is, in 8 bits and pruned, on the test window of a finished backtest.
+"""Size, latency and nGini of one network in 32 bits, in 8 bits and pruned, on the test window of a finished backtest.
 
     purse backtest tafeng --cutoff 2001-02-01 --horizon-days 28
     python benchmarks/compression.py tafeng 2001-02-01 28 --family rnn
@@ -24,7 +24,8 @@ import pandas as pd
 from cli.backtest import own_settings
 from models.measures.gini import normalized_gini, paired_bootstrap
 from models.protocol import LabelledUsers
-from pipelines.results import read_result
+from pipelines.results.result import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.fitting import build_model
 from pipelines.retraining.training_set import read_labelled
 from pipelines.settings import load_settings
@@ -55,17 +56,17 @@ def main() -> None:
 
 
 def fitted(source: str, cutoff: date, horizon_days: int, family: str) -> tuple[Any, LabelledUsers]:
-    """The network, fitted as `purse train` would, and the users of the test snapshot."""
+    """Fit the network as `purse train` does; return it and the users of the test snapshot."""
     settings = own_settings(load_settings(), source, cutoff, horizon_days, None, None)
     end = cutoff + timedelta(days=horizon_days)
-    split = read_result(settings, end, "split")
-    training = read_labelled(settings, end, sorted(map(date.fromisoformat, split["final"])))[1]
-    test = read_labelled(settings, end, [date.fromisoformat(split["test"])])[1]
-    return build_model(settings, family, {}, settings.training.seed, split["label_days"]).fit(training), test
+    split = read_result(settings, end, Split)
+    training = read_labelled(settings, split, split.final).users
+    test = read_labelled(settings, split, [split.test]).users
+    return build_model(settings, family, {}, settings.training.seed, split.label_days).fit(training), test
 
 
 def row(model: Any, test: LabelledUsers, whole: pd.Series) -> list[str]:  # noqa: ANN401 - a network of any family
-    """Size, median latencies, nGini, and the nGini lost against what the whole network said."""
+    """Size, median latencies, nGini, and the nGini lost against the 32-bit network."""
     said = model.predict(test.features)["expected_spend"]
     spend = test.future_spend.to_numpy()
     gain, error, _ = paired_bootstrap(spend, said, whole, SAMPLES, SEED)
@@ -81,7 +82,7 @@ def row(model: Any, test: LabelledUsers, whole: pd.Series) -> list[str]:  # noqa
 
 
 def milliseconds(work: Callable[[], object], times: int) -> float:
-    """The median of some runs after one that warms up."""
+    """Median of some runs after a warm-up run."""
     work()
     spans = []
     for _ in range(times):

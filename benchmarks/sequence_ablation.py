@@ -2,12 +2,12 @@
 
     python benchmarks/sequence_ablation.py [--users 4000] [--days 150] [--shops 2] [--seeds 3] [--ceiling]
 
-Each shop is simulated, loaded and built as `purse backtest` does it. Both networks have the same defaults and learn
-from the snapshots of one retraining, whose labels end before the test window of 28 days. The ablation, `mlp`,
-differs in its reader only: it gets the same features and no sequences. Standard errors are from a bootstrap over users.
+Each shop is simulated, loaded and built as in `purse backtest`. Both networks have the same defaults and learn from
+the snapshots of one retraining, whose labels end before the test window of 28 days. The ablation, `mlp`, differs in
+its reader only: it gets the same features and no sequences. Standard errors are from a bootstrap over users.
 
-`--ceiling` asks instead what timing could tell at best: it gives the ablation what no shop knows, the state of each
-user in the evening before the snapshot, from which the simulation goes on. What else lasts is how users always are.
+`--ceiling` instead measures an upper bound for timing: it gives the ablation the hidden state of each user on the
+evening before the snapshot, from which the simulation continues and which no shop knows. Permanent traits are left out.
 """
 
 import argparse
@@ -34,7 +34,8 @@ from models.protocol import LabelledUsers
 from pipelines.build_features import step as build_features
 from pipelines.ingest.step import ingest
 from pipelines.lake.tables import UNDATED
-from pipelines.results import read_result, write_result
+from pipelines.results.result import read_result, write_result
+from pipelines.results.training import Split
 from pipelines.retraining.training_set import read_labelled
 from pipelines.settings import Settings, load_settings
 from pipelines.simulate import simulate
@@ -55,22 +56,22 @@ FAMILIES = {"cnn_lstm": "cnn_lstm", "without sequences": "mlp"}
 
 
 def prepare(home: Path, plan: Plan) -> tuple[Settings, date]:
-    """Simulate a shop and write its training set; the settings, and the date of the retraining."""
+    """Simulate a shop and write its training set; return the settings and the date of the retraining."""
     end = plan.start + timedelta(days=plan.days)
     made = simulate(load_settings(), plan, home / "shop", Console(stderr=True))
     settings = own_settings(load_settings().with_changes(home=home), made["source"], end, HORIZON, ["cnn_lstm"], None)
     for step in (ingest, validate):
         step(settings, UNDATED + timedelta(days=1), end)
-    write_result(settings, end, "build_features", build_features.build_features(settings, end, "training"))
-    write_result(settings, end, "split", split(settings, end))
+    write_result(settings, end, build_features.build_features(settings, end, "training"))
+    write_result(settings, end, split(settings, end))
     return settings, end
 
 
 def measure(settings: Settings, end: date, seeds: int) -> pd.DataFrame:
-    """What both networks reach on the test window: nGini and the lead of the first, by seed, and their mean answer."""
-    kept = read_result(settings, end, "split")
-    learn = read_labelled(settings, end, [date.fromisoformat(day) for day in kept["final"]])[1]
-    test = read_labelled(settings, end, [date.fromisoformat(kept["test"])])[1]
+    """Measure both networks on the test window: nGini and lead of the first, by seed and for the mean prediction."""
+    kept = read_result(settings, end, Split)
+    learn = read_labelled(settings, kept, kept.final).users
+    test = read_labelled(settings, kept, [kept.test]).users
     said: dict[str, list[pd.DataFrame]] = {name: [] for name in FAMILIES}
     for seed in range(seeds):
         for name, family in FAMILIES.items():
@@ -85,21 +86,21 @@ def measure(settings: Settings, end: date, seeds: int) -> pd.DataFrame:
     return found.assign(learned_from=len(learn), users=len(test))
 
 
-def told(
-    users: LabelledUsers, user_id: pd.Series, snapshots: NDArray[np.str_], states: dict[str, pd.DataFrame]
+def with_hidden_states(
+    users: LabelledUsers, user_id: pd.Series, snapshots: NDArray[np.object_], states: dict[date, pd.DataFrame]
 ) -> LabelledUsers:
-    """The users with hidden states as features; `snapshots` says at which each row is."""
+    """Add hidden states to the users' features; `snapshots` has the snapshot of each row."""
     parts = [states[day].loc[user_id[snapshots == day].astype(int)] for day in dict.fromkeys(snapshots)]
     added = pd.concat(parts).set_axis(users.features.index)
     return replace(users, features=users.features.join(added))
 
 
-def hidden_states(plan: Plan, snapshots: list[str]) -> dict[str, pd.DataFrame]:
-    """What no shop knows of its users before each snapshot, by user_id: their state, and whether they left for good."""
+def hidden_states(plan: Plan, snapshots: list[date]) -> dict[date, pd.DataFrame]:
+    """Hidden state of each user before each snapshot, by user_id, and whether the user has left for good."""
     shop, found = Shop(plan), {}
     left = shop.truth["left_on_day"].to_numpy()
     for day in shop.days():
-        snapshot = (plan.start + timedelta(days=day.number + 1)).isoformat()
+        snapshot = plan.start + timedelta(days=day.number + 1)
         if snapshot in snapshots:
             state = shop.state.hidden() | {"gone": (left <= day.number + 1).astype(float)}
             found[snapshot] = pd.DataFrame(state, np.arange(plan.users) + 1)
@@ -107,24 +108,24 @@ def hidden_states(plan: Plan, snapshots: list[str]) -> dict[str, pd.DataFrame]:
 
 
 def measure_ceiling(settings: Settings, end: date, plan: Plan) -> pd.DataFrame:
-    """The ablation with hidden states beside the ablation as it is."""
-    kept = read_result(settings, end, "split")
-    final, test = sorted(kept["final"]), kept["test"]
+    """Measure the ablation with and without hidden states."""
+    kept = read_result(settings, end, Split)
+    final, test = sorted(kept.final), kept.test
     states = hidden_states(plan, [*final, test])
-    learners, learn = read_labelled(settings, end, [date.fromisoformat(day) for day in final])
-    testers, asked = read_labelled(settings, end, [date.fromisoformat(test)])
-    when, then = np.repeat(final, [kept["rows"][day] for day in final]), np.repeat(test, len(asked))
+    learners, _, learn = read_labelled(settings, kept, final)
+    testers, _, asked = read_labelled(settings, kept, [test])
+    when, then = np.repeat(final, [kept.rows[day] for day in final]), np.repeat(test, len(asked))
     said = {}
     for name, columns in HIDDEN.items():
         chosen = {day: state[list(columns)] for day, state in states.items()}
         network = catalog.build("mlp", {}, seed=0, threads=2, horizon_days=HORIZON)
-        network.fit(told(learn, learners, when, chosen))
-        said[name] = network.predict(told(asked, testers, then, chosen).features)
+        network.fit(with_hidden_states(learn, learners, when, chosen))
+        said[name] = network.predict(with_hidden_states(asked, testers, then, chosen).features)
     return compare(asked, said)
 
 
 def print_leads(shop: int, found: pd.DataFrame) -> None:
-    """The rows of a shop."""
+    """Print the rows of a shop."""
     for seed, pair in found.groupby("seed", sort=False):
         one, other = pair.loc["cnn_lstm"], pair.loc["without sequences"]
         lead = f"{other.lead_ngini:+.4f} ({other.lead_ngini_se:.4f})"
@@ -133,7 +134,7 @@ def print_leads(shop: int, found: pd.DataFrame) -> None:
 
 
 def print_ceiling(shop: int, found: pd.DataFrame) -> None:
-    """The rows of a shop."""
+    """Print the rows of a shop."""
     for name, one in found.iterrows():
         gain = f"{-one.lead_ngini:+.4f} ({one.lead_ngini_se:.4f})"
         print(f"| {shop} | {name} | {one.ngini:.4f} | {one.auc:.4f} | {gain} |", flush=True)
@@ -148,7 +149,7 @@ def main() -> None:
     arguments = parser.parse_args()
     build_features.check = lambda *_: {}  # type: ignore[assignment]
     if arguments.ceiling:
-        columns = ("shop", "told", "nGini", "AUC", "gain in nGini (standard error)")
+        columns = ("shop", "given", "nGini", "AUC", "gain in nGini (standard error)")
     else:
         columns = (
             "shop",
@@ -169,7 +170,7 @@ def main() -> None:
                 print_ceiling(number, measure_ceiling(settings, end, plan))
             else:
                 print_leads(number, measure(settings, end, arguments.seeds))
-    print(f"\n{time.process_time() - began:.0f} seconds of the processor.")
+    print(f"\n{time.process_time() - began:.0f} CPU seconds.")
 
 
 if __name__ == "__main__":

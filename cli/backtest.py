@@ -5,20 +5,23 @@ import io
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.runner import Result, run_step
+from cli.runner import run_step
 from pipelines.build_features.step import build_features
 from pipelines.errors import PurseError
 from pipelines.evaluate.step import evaluate
 from pipelines.files import write_atomically
 from pipelines.ingest.step import ingest
 from pipelines.lake import tables
+from pipelines.lake.names import FEATURE_TABLE
+from pipelines.results.decision import Evaluated
+from pipelines.results.result import Result, Value
 from pipelines.retraining.snapshots import is_matured
 from pipelines.score import predict
 from pipelines.settings import Settings
@@ -42,6 +45,26 @@ MEASURES = {
 """What the table shows: the measure's title and format."""
 
 
+STEPS = 8
+"""From ingest to evaluate."""
+
+Kind = TypeVar("Kind", bound=Result)
+
+
+class Backtest(Value):
+    """Outcome of a backtest; `evaluate` is absent where the orders end before the horizon does."""
+
+    source: str
+    cutoff: date
+    horizon_days: int
+    label_days: int
+    users: int
+    training_id: str
+    family: str
+    output: str | None
+    evaluate: Evaluated | None
+
+
 def backtest(
     settings: Settings,
     source: str,
@@ -51,7 +74,7 @@ def backtest(
     families: list[str] | None,
     trials: int | None,
     console: Console,
-) -> dict[str, Any]:
+) -> Backtest:
     """Learn from data before `cutoff` only and predict every user with a purchase before it.
 
     Args:
@@ -64,81 +87,75 @@ def backtest(
         trials: of the sweep; None: as many as the settings say.
         console: where progress is shown.
 
-    Returns:
-        The number of users, the output and, where the orders reach the end of the horizon, `evaluate`'s result.
-
     Raises:
         PurseError: as the steps do, or a family that does not exist.
     """
     own = own_settings(settings, source, cutoff, horizon_days, families, trials)
     end = cutoff + timedelta(days=horizon_days)
     first = tables.UNDATED + timedelta(days=1)
-    steps: dict[str, Callable[[], Result]] = {
-        "ingest": lambda: ingest(own, first, end),
-        "validate": lambda: validate(own, first, end),
-        "build_features": lambda: build_features(own, end, "training"),
-        "split": lambda: split(own, end),
-        "plan_sweep": lambda: plan(own, end),
-        "sweep": lambda: work(own, end, "worker-1"),
-        "train": lambda: train(own, end),
-    }
     with _progress(console) as progress:
-        task = progress.add_task("", total=len(steps) + 1)
-        results = {}
-        for name, step in steps.items():
+        task = progress.add_task("", total=STEPS)
+
+        def run(name: str, step: Callable[[], Kind]) -> Kind:
             progress.update(task, description=name)
-            results[name] = run_step(own, end, name, step)
+            result = run_step(own, end, name, step)
             progress.advance(task)
-        progress.update(task, description="evaluate")
-        measured = is_matured(tables.days(own, "raw/order_lines")[-1], cutoff, horizon_days)
-        evaluated = run_step(own, end, "evaluate", lambda: evaluate(own, end)) if measured else None
-        users = _predictions(own, cutoff, results["train"]["model_uri"], output)
-        progress.advance(task)
-    return {
-        "source": source,
-        "cutoff": cutoff.isoformat(),
-        "horizon_days": horizon_days,
-        "label_days": results["split"]["label_days"],
-        "users": users,
-        "training_id": results["split"]["training_id"],
-        "family": results["train"]["family"],
-        "output": str(output) if output else None,
-        "evaluate": evaluated,
-    }
+            return result
+
+        run("ingest", lambda: ingest(own, first, end))
+        run("validate", lambda: validate(own, first, end))
+        run("build_features", lambda: build_features(own, end, "training"))
+        split_result = run("split", lambda: split(own, end))
+        run("plan_sweep", lambda: plan(own, end))
+        run("sweep", lambda: work(own, end, "worker-1"))
+        trained = run("train", lambda: train(own, end))
+        matured = is_matured(tables.days(own, "raw/order_lines")[-1], cutoff, horizon_days)
+        evaluated = run("evaluate", lambda: evaluate(own, end)) if matured else None
+        users = _predictions(own, cutoff, trained.model_uri, output)
+    return Backtest(
+        source=source,
+        cutoff=cutoff,
+        horizon_days=horizon_days,
+        label_days=split_result.label_days,
+        users=users,
+        training_id=split_result.training_id,
+        family=trained.family,
+        output=str(output) if output else None,
+        evaluate=evaluated,
+    )
 
 
-def table(result: dict[str, Any]) -> Table:
+def table(result: Backtest) -> Table:
     """The measures of the model and the baselines, side by side."""
-    title = f"{result['source']}, cutoff {result['cutoff']}, {result['horizon_days']} days, {result['users']:,} users"
+    title = f"{result.source}, cutoff {result.cutoff}, {result.horizon_days} days, {result.users:,} users"
     shown = Table(title=title, caption=_caption(result), caption_justify="left", box=box.SIMPLE_HEAD, padding=0)
     shown.add_column("", no_wrap=True)
     for header, _ in MEASURES.values():
         shown.add_column(header, justify="right", no_wrap=True)
-    if result["evaluate"]:
-        rows = {"model": result["evaluate"]["measures"]}
-        rows |= {name: baseline["measures"] for name, baseline in result["evaluate"]["baselines"].items()}
+    if result.evaluate:
+        rows = {"model": result.evaluate.measures}
+        rows |= {name: baseline.measures for name, baseline in result.evaluate.baselines.items()}
         for name, measures in rows.items():
             shown.add_row(name, *(form.format(measures[measure]) for measure, (_, form) in MEASURES.items()))
     return shown
 
 
-def _caption(result: dict[str, Any]) -> str:
-    lines = [f"model: {result['family']}"]
-    if result["evaluate"]:
-        low, high = result["evaluate"]["ngini_interval"]
+def _caption(result: Backtest) -> str:
+    lines = [f"model: {result.family}"]
+    if result.evaluate:
+        low, high = result.evaluate.ngini_interval
         lines.append(f"95 % interval of nGini: {low:.3f} to {high:.3f}")
-        for name, baseline in result["evaluate"]["baselines"].items():
-            gain = baseline["gain"]
-            lines.append(
-                f"nGini against {name}: {gain['estimate']:+.3f} ± {gain['standard_error']:.3f} (standard error)"
-            )
+        for name, baseline in result.evaluate.baselines.items():
+            gain = baseline.gain
+            lines.append(f"nGini against {name}: {gain.estimate:+.3f} ± {gain.standard_error:.3f} (standard error)")
     else:
         lines.append("The source's orders end before the horizon does: nothing can be measured.")
-    if result["label_days"] < result["horizon_days"]:
-        label, horizon = result["label_days"], result["horizon_days"]
-        lines.append(f"The history is short: trained on labels of {label} days, scaled to {horizon}.")
-    if result["output"]:
-        lines.append(f"Predictions: {result['output']}")
+    if result.label_days < result.horizon_days:
+        lines.append(
+            f"The history is short: trained on labels of {result.label_days} days, scaled to {result.horizon_days}."
+        )
+    if result.output:
+        lines.append(f"Predictions: {result.output}")
     return "\n".join(lines)
 
 
@@ -172,7 +189,7 @@ def _label(source: str) -> str:
 
 
 def _predictions(settings: Settings, cutoff: date, model_uri: str, output: Path | None) -> int:
-    features = tables.read(tables.connect(), settings, "features")
+    features = tables.read(tables.connect(), settings, FEATURE_TABLE)
     rows = features.filter(features.snapshot_date == cutoff).drop("snapshot_date").to_pyarrow().to_pandas()
     scores = predict(load_model(settings, model_uri), rows)[COLUMNS]
     if output:

@@ -1,19 +1,20 @@
 """How commands print their result."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 from rich.console import Console
-
-from cli.runner import Result
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON, last on stdout.")]
 
 
-def show(result: Result, *, as_json: bool) -> None:
-    """Print a result on stdout: one line for machines, or indented for a person."""
+def show(result: BaseModel | Mapping[str, object], *, as_json: bool) -> None:
+    """Print a result on stdout: one line of JSON for machines, or indented for a person."""
+    value = json.loads(result.model_dump_json()) if isinstance(result, BaseModel) else result
     if as_json:
-        print(json.dumps(result))  # noqa: T201 - the command's answer
+        print(json.dumps(value))  # noqa: T201 - the command's answer
     else:
-        Console().print_json(data=result)
+        Console().print_json(data=value)

@@ -4,24 +4,23 @@ import errno
 import time
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import TypeVar
 
 import psutil
 
 from pipelines.errors import PurseError
-from pipelines.import_clock import ImportClock
-from pipelines.results import write_result
+from pipelines.results.data import Ingested, Validated
+from pipelines.results.result import Result, Seconds, write_result
 from pipelines.settings import Settings
 
-Result = dict[str, Any]
+Kind = TypeVar("Kind", bound=Result)
 
 
-def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Callable[[], Result]) -> Result:
-    """Run a step and keep its result under `snapshot_date`, or, for the steps on raw data, under its `to_date`.
+def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Callable[[], Kind]) -> Kind:
+    """Run a step and write its result under `snapshot_date`, or, for the steps on raw data, under its `to_date`.
 
     Returns:
-        The step's result and `seconds`: `starting` (the interpreter, from the start of the process to its first step,
-        and all imports) and `computing`.
+        The step's result with its `seconds`.
 
     Raises:
         PurseError: the step's own, or that the disk is full.
@@ -29,8 +28,7 @@ def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Ca
     starting = _seconds_since_start()
     began = time.monotonic()
     try:
-        with ImportClock() as imports:
-            result = step()
+        result = step()
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -38,11 +36,17 @@ def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Ca
             f"The disk is full: {error}. What this step writes is whole or not there at all. Free space on the disk of "
             f"{settings.home_path} and run the step again."
         ) from error
-    computing = time.monotonic() - began - imports.seconds
-    seconds = {"starting": round(starting + imports.seconds, 2), "computing": round(computing, 2)}
-    result = {**result, "seconds": seconds}
-    write_result(settings, snapshot_date or date.fromisoformat(result["to_date"]), name, result)
+    seconds = Seconds(starting=round(starting, 2), computing=round(time.monotonic() - began, 2))
+    result = result.model_copy(update={"seconds": seconds})
+    write_result(settings, snapshot_date or _end(result), result, name)
     return result
+
+
+def _end(result: Result) -> date:
+    """The exclusive end of the days that a step on raw data covered."""
+    if not isinstance(result, Ingested | Validated):
+        raise TypeError(f"Expected a result of days, found one of '{result.step}'.")
+    return result.to_date
 
 
 _started: list[float] = []

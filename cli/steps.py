@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from cli.output import show
-from cli.runner import Result, run_step
+from cli.runner import run_step
+from pipelines.results.result import Result
 from pipelines.settings import Settings, load_settings
 
 console = Console(stderr=True)

@@ -1,6 +1,5 @@
 """Encoders from the feature table to the numbers that models learn from. Their parameters ship inside the model."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
@@ -9,16 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-GROWS_WITH_HISTORY = re.compile(r"^(T|recency|frequency|.*_total)$")
-"""Features hidden from learners: tenure and totals grow with the recorded history, so a model trained on a short
-history would meet unseen values when it scores. Windows and rates carry the same information and stay comparable.
-"""
-
-SEQUENCE = "sequence_"
-"""Prefix of columns that hold a list of values per user, see `features.sequences`; only networks read them."""
-
-WINDOWS = (7, 14, 28, 56, 91, 182, 364)
-"""Window lengths of the feature table in days, as in `spend_28d`."""
+from features.definitions import BY_NAME
+from features.feature import SEQUENCE
 
 
 @dataclass
@@ -44,7 +35,7 @@ class TreeEncoder:
     def fit(self, features: pd.DataFrame) -> Self:
         """Learn columns and categories."""
         self.columns = [
-            name for name in features.columns if not (GROWS_WITH_HISTORY.match(name) or name.startswith(SEQUENCE))
+            name for name in features.columns if not (grows_with_history(name) or name.startswith(SEQUENCE))
         ]
         self.categories = known_categories(features, self.columns)
         return self
@@ -155,13 +146,23 @@ def select(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return features[list(columns)].copy()
 
 
-_WINDOW = re.compile(r"(_decayed_\d+d|_per_day|_total|_\d+d)$")
+def grows_with_history(name: str) -> bool:
+    """Say whether a declared feature grows with the recorded history; most models leave it out, see `Feature`.
+
+    False for a column that is no declared feature.
+
+    >>> grows_with_history("spend_total"), grows_with_history("spend_28d")
+    (True, False)
+    """
+    return name in BY_NAME and BY_NAME[name].grows_with_history
 
 
 def measure_of(name: str) -> str:
-    """Name of a feature without its window: "spend" for `spend_28d`, `spend_decayed_28d` and `spend_total`.
+    """Measure of a feature: "spend" for `spend_28d`, `spend_decayed_28d` and `spend_total`.
+
+    The name itself for a column that is no declared feature.
 
     >>> measure_of("spend_decayed_28d")
     'spend'
     """
-    return _WINDOW.sub("", name)
+    return BY_NAME[name].measure if name in BY_NAME else name

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.encoding import SEQUENCE, select
+from features.feature import SEQUENCE
+from features.schema import MISSING
+from models.encoding import select
 
 Missing = Literal["keep", "median", "mean", "category", "drop"]
 Detection = Literal["fences", "zscore", "quantiles"]
-
-UNKNOWN = "missing"
-"""Category of an unknown value; it is never a reason for a score."""
 
 INDICATOR = "_is_missing"
 """Suffix of the column that marks where a number is missing."""
@@ -89,7 +88,7 @@ class Preprocessing:
         for name in columns:
             if policies[name] in ("keep", "drop") or name in self.indicated:
                 continue
-            self.fills[name] = self._middle(name, features[name], policies[name]) if name in numbers else UNKNOWN
+            self.fills[name] = self._middle(name, features[name], policies[name]) if name in numbers else MISSING
         return self
 
     def transform(self, features: pd.DataFrame) -> pd.DataFrame:

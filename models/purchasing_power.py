@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.cold_start.model import ColdStart
 from models.encoding import select
+from models.predictions import ATTRIBUTES, HIGH, LOW, MID, ORDERS
 from models.preprocessing import Preprocessing
 from models.protocol import SpendModel
 from models.score.calibration import Calibration
@@ -96,7 +97,7 @@ class PurchasingPower:
 
     def blend_and_reasons(self, features: pd.DataFrame) -> pd.DataFrame:
         """Return `blend` with `reasons` and `basis`, which do not depend on the level either."""
-        return self.blend(features).assign(reasons=self.reasons.explain(features), basis="orders")
+        return self.blend(features).assign(reasons=self.reasons.explain(features), basis=ORDERS)
 
     def to_scores(self, predictions: pd.DataFrame) -> pd.DataFrame:
         """Turn the output of `blend` or `blend_and_reasons` into spend at the forecast level, score and tier."""
@@ -133,7 +134,7 @@ class PurchasingPower:
             score=score,
             tier=tiers(score, self.tier_shares),
             reasons=self.cold_start.explain(attributes, customer, self.horizon_days),
-            basis="attributes",
+            basis=ATTRIBUTES,
         )
 
     def levelled(self, features: pd.DataFrame, total: float) -> Self:
@@ -194,7 +195,7 @@ def build(
 
     >>> from models.families.baselines import PreviousWindow
     >>> from models.score import calibration, intervals
-    >>> users = pd.DataFrame({"spend_28d": np.arange(10.0), "orders_28d": 1.0})
+    >>> users = pd.DataFrame({"spend_28d": np.arange(10.0), "purchase_days_28d": 1.0})
     >>> spend, member = [np.arange(10.0)], Member(1.0, PreviousWindow(horizon_days=28), "previous_window")
     >>> learned = {"calibration": calibration.fit(spend, spend), "intervals": intervals.fit(spend, spend, unit=4.5)}
     >>> parts = {"phrases": {}, "tier_shares": {"high": 0.2, "mid": 0.3}, "top_reasons": 3, **learned}
@@ -241,9 +242,9 @@ def tiers(score: NDArray[np.float64], tier_shares: Mapping[str, float]) -> NDArr
     >>> tiers(np.array([95.0, 60.0, 10.0]), {"high": 0.2, "mid": 0.3}).tolist()
     ['high', 'mid', 'low']
     """
-    high = 100 * (1 - tier_shares["high"])
-    mid = high - 100 * tier_shares["mid"]
-    return np.where(score >= high, "high", np.where(score >= mid, "mid", "low"))
+    high = 100 * (1 - tier_shares[HIGH])
+    mid = high - 100 * tier_shares[MID]
+    return np.where(score >= high, HIGH, np.where(score >= mid, MID, LOW))
 
 
 def blended(members: Sequence[Member], features: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from models.promotion import PROMOTED, Decision, Gain, Gate, Metrics, Unusable, decide
+from models.promotion import PROMOTED, Decision, Gate, Metrics, Unusable, decide
 from pipelines.errors import PurseError
-from pipelines.results import read_result
+from pipelines.results.decision import Decided, Evaluated, Registered
+from pipelines.results.result import read_result
 from pipelines.settings import Settings
 from pipelines.tracking.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO, version_of
 from pipelines.tracking.runs import connect
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool = False) -> dict[str, Any]:
+def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool = False) -> Decided:
     """Apply the decision to the registry: alias, tags and description of the challenger's version.
 
     Args:
@@ -31,23 +32,23 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
     Raises:
         PurseError: `evaluate` or `register` has not run, or the champion changed since `evaluate`.
     """
-    measured = read_result(settings, snapshot_date, "evaluate")
-    registered = read_result(settings, snapshot_date, "register")
-    if measured["run_id"] != registered["run_id"]:
+    measured = read_result(settings, snapshot_date, Evaluated)
+    registered = read_result(settings, snapshot_date, Registered)
+    if measured.run_id != registered.run_id:
         raise PurseError(
-            f"'evaluate' measured run {measured['run_id']}, but 'register' registered run {registered['run_id']}. "
+            f"'evaluate' measured run {measured.run_id}, but 'register' registered run {registered.run_id}. "
             f"Run 'purse evaluate' and 'purse register' with --snapshot-date {snapshot_date} again."
         )
-    version = str(registered["version"])
+    version = registered.version
     name, client = settings.mlflow.model_name, connect(settings)
     challenger, rival = _sides(measured, snapshot_date)
     numbers = _numbers(challenger, rival)
     champion = version_of(client, name, CHAMPION)
     if champion == version:
         return _result(settings, _earlier(client, name, version), version, measured, numbers)
-    if champion != measured["champion_version"]:
+    if champion != measured.champion_version:
         raise PurseError(
-            f"The challenger was compared with champion version {measured['champion_version']}, but the champion of "
+            f"The challenger was compared with champion version {measured.champion_version}, but the champion of "
             f"'{name}' is now version {champion}. Run 'purse evaluate --snapshot-date {snapshot_date}' again."
         )
     approved = replace_unusable or settings.promotion.replace_unusable
@@ -80,20 +81,19 @@ def _rolled_back(client: "MlflowClient", name: str, version: str) -> Decision | 
     )
 
 
-def _sides(measured: dict[str, Any], snapshot_date: date) -> tuple[Metrics, Metrics | Unusable | None]:
+def _sides(measured: Evaluated, snapshot_date: date) -> tuple[Metrics, Metrics | Unusable | None]:
     """The two sides of the comparison out of the result of `evaluate`."""
-    ours, theirs = measured["measures"], measured["champion"]
-    gain = Gain(**theirs["gain"]) if theirs else None
-    slices = {n: Gain(**part["gain"]) for n, part in measured["slices"].items() if part.get("gain")}
-    challenger = Metrics(ours["ngini"], ours["bias"], gain, slices)
+    ours, theirs = measured.measures, measured.champion
+    slices = {name: part.gain for name, part in measured.slices.items() if part.gain}
+    challenger = Metrics(ours["ngini"], ours["bias"], theirs.gain if theirs else None, slices)
     if theirs:
-        return challenger, Metrics(theirs["measures"]["ngini"], theirs["measures"]["bias"])
-    if measured["champion_version"] is None:
+        return challenger, Metrics(theirs.measures["ngini"], theirs.measures["bias"])
+    if measured.champion_version is None:
         return challenger, None
-    name, baseline = max(measured["baselines"].items(), key=lambda item: item[1]["measures"]["ngini"])
-    reason = measured.get("champion_unusable") or "'purse evaluate' left no reason"
+    name, baseline = max(measured.baselines.items(), key=lambda item: item[1].measures["ngini"])
+    reason = measured.champion_unusable or "'purse evaluate' left no reason"
     approve = f"purse promote --snapshot-date {snapshot_date} --replace-unusable"
-    return challenger, Unusable(measured["champion_version"], reason, name, Gain(**baseline["gain"]), approve)
+    return challenger, Unusable(measured.champion_version, reason, name, baseline.gain, approve)
 
 
 def _gate(settings: Settings) -> Gate:
@@ -121,15 +121,15 @@ def _describe(
 
 
 def _result(
-    settings: Settings, decision: Decision, version: str, measured: dict[str, Any], numbers: Mapping[str, float]
-) -> dict[str, Any]:
-    return {
-        "outcome": decision.outcome,
-        "promoted": decision.promoted,
-        "model_name": settings.mlflow.model_name,
-        "version": version,
-        "numbers": dict(numbers),
-        "description": decision.description,
-        "run_id": measured["run_id"],
-        "run_url": measured["run_url"],
-    }
+    settings: Settings, decision: Decision, version: str, measured: Evaluated, numbers: Mapping[str, float]
+) -> Decided:
+    return Decided(
+        outcome=decision.outcome,
+        promoted=decision.promoted,
+        model_name=settings.mlflow.model_name,
+        version=version,
+        numbers=dict(numbers),
+        description=decision.description,
+        run_id=measured.run_id,
+        run_url=measured.run_url,
+    )

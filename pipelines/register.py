@@ -1,11 +1,13 @@
 """Register the trained model as a version of settings.mlflow.model_name with the alias `challenger`."""
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines import links
 from pipelines.files import exclusive
-from pipelines.results import read_result
+from pipelines.results.decision import Registered
+from pipelines.results.result import read_result
+from pipelines.results.training import Trained
 from pipelines.settings import Settings
 from pipelines.tracking.registry import CHALLENGER, MODEL_CARD, MODEL_CARD_FILE
 from pipelines.tracking.runs import connect
@@ -14,44 +16,40 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def register(settings: Settings, snapshot_date: date) -> dict[str, Any]:
+def register(settings: Settings, snapshot_date: date) -> Registered:
     """Register the model of `train`; a rerun finds the version that is there.
 
     Raises:
         PurseError: `train` has not run, or MLflow does not answer.
     """
-    trained = read_result(settings, snapshot_date, "train")
+    trained = read_result(settings, snapshot_date, Trained)
     name, client = settings.mlflow.model_name, connect(settings)
     with exclusive(settings, "mlflow-registry"):
         version = _find(client, name, trained) or _register(name, trained)
         if not client.get_registered_model(name).description:  # a person's words stay
             client.update_registered_model(name, _where(settings))
-    client.set_model_version_tag(name, version, MODEL_CARD, f"runs:/{trained['run_id']}/{MODEL_CARD_FILE}")
+    client.set_model_version_tag(name, version, MODEL_CARD, f"runs:/{trained.run_id}/{MODEL_CARD_FILE}")
     client.set_registered_model_alias(name, CHALLENGER, version)
-    return {
-        "model_name": name,
-        "version": version,
-        "alias": CHALLENGER,
-        "run_id": trained["run_id"],
-        "run_url": trained["run_url"],
-    }
+    return Registered(
+        model_name=name, version=version, alias=CHALLENGER, run_id=trained.run_id, run_url=trained.run_url
+    )
 
 
-def _find(client: "MlflowClient", name: str, trained: dict[str, Any]) -> str | None:
+def _find(client: "MlflowClient", name: str, trained: Trained) -> str | None:
     """The version of this run's model; one that a kill left unready is deleted."""
-    for version in client.search_model_versions(f"name = '{name}' and run_id = '{trained['run_id']}'"):
+    for version in client.search_model_versions(f"name = '{name}' and run_id = '{trained.run_id}'"):
         if version.status != "READY":
             client.delete_model_version(name, version.version)
-        elif version.tags.get("model_uri") == trained["model_uri"]:
+        elif version.tags.get("model_uri") == trained.model_uri:
             return str(version.version)
     return None
 
 
-def _register(name: str, trained: dict[str, Any]) -> str:
+def _register(name: str, trained: Trained) -> str:
     import mlflow
 
-    tags = {"model_uri": trained["model_uri"], "family": trained["family"], "training_id": trained["training_id"]}
-    return str(mlflow.register_model(trained["model_uri"], name, tags=tags).version)
+    tags = {"model_uri": trained.model_uri, "family": trained.family, "training_id": trained.training_id}
+    return str(mlflow.register_model(trained.model_uri, name, tags=tags).version)
 
 
 def _where(settings: Settings) -> str:

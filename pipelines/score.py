@@ -1,20 +1,22 @@
 """Step `score`: what the champion says of every user at a snapshot."""
 
-import io
 from collections.abc import Container
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.sql import SQLBackend
 
+from models.predictions import ATTRIBUTES, TIERS
 from pipelines.compute import backend
 from pipelines.errors import PurseError
-from pipelines.files import write_atomically
+from pipelines.files import replacing
 from pipelines.lake import commit_log, tables
 from pipelines.lake.checks import check
-from pipelines.lake.names import WITHOUT_ORDERS
+from pipelines.lake.names import FEATURE_TABLE, WITHOUT_ORDERS
+from pipelines.results.scoring import Scored, TierSpend
+from pipelines.results.training import Interval
 from pipelines.retraining.level import forecast_level
 from pipelines.settings import Settings
 from pipelines.tracking.logged_model import load_model
@@ -38,7 +40,7 @@ COLD_ANSWERS = (
 """Of `PurchasingPower.predict_without_orders`."""
 
 
-def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[str, Any]:
+def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Scored:
     """Write the scores of all users who are known before `snapshot_date` to `predictions` and to exports/.
 
     Those without a purchase are scored from profile and behaviour, which the column `basis` says.
@@ -66,7 +68,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         )
     _require_features(settings, snapshot_date, model)
     connection = backend.connect(settings)
-    known = _rows(connection, settings, "features", snapshot_date).select("user_id", *model.feature_names)
+    known = _rows(connection, settings, FEATURE_TABLE, snapshot_date).select("user_id", *model.feature_names)
     level = forecast_level(settings, snapshot_date)
     said = backend.answers(connection, known, model.blend_and_reasons, ANSWERS)
     model = model.at_level(said["blend"].to_numpy(), level.expected)
@@ -89,20 +91,19 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> dict[
         snapshot_date + timedelta(days=1),
     )
     export = settings.exports / f"scores_{snapshot_date}.csv"
-    content = io.StringIO()
-    rows.round(DECIMALS).to_csv(content, index=False)
-    write_atomically(export, content.getvalue().encode())
-    return {
-        "snapshot_date": snapshot_date.isoformat(),
-        "rows": len(rows),
-        "without_orders": int((scores["basis"] == "attributes").sum()),
-        "model_version": version,
-        "export": str(export),
-        "level": {"expected": level.expected, "low": level.low, "high": level.high},
-        "tiers": tier_shares(scores),
-        **report,
-        "warnings": warnings + report["warnings"],
-    }
+    with replacing(export) as file:
+        rows.round(DECIMALS).to_csv(file, index=False, mode="wb")
+    return Scored(
+        snapshot_date=snapshot_date,
+        rows=len(rows),
+        without_orders=int((scores["basis"] == ATTRIBUTES).sum()),
+        model_version=version,
+        export=str(export),
+        level=Interval(expected=level.expected, low=level.low, high=level.high),
+        tiers=tier_shares(scores),
+        data_docs=report.data_docs,
+        warnings=[*warnings, *report.warnings],
+    )
 
 
 def predict(model: "PurchasingPower", features: "pd.DataFrame") -> "pd.DataFrame":
@@ -118,13 +119,15 @@ def predict(model: "PurchasingPower", features: "pd.DataFrame") -> "pd.DataFrame
     return scores
 
 
-def tier_shares(scores: "pd.DataFrame") -> dict[str, dict[str, float]]:
+def tier_shares(scores: "pd.DataFrame") -> dict[str, TierSpend]:
     """Per tier: the number of users and the tier's share of all expected spend."""
     spend = scores.groupby("tier", observed=True)["expected_spend"].agg(["size", "sum"])
     total = float(spend["sum"].sum()) or 1.0
     return {
-        tier: {"users": int(spend["size"][tier]), "expected_spend_share": round(float(spend["sum"][tier]) / total, 4)}
-        for tier in ("high", "mid", "low")
+        tier: TierSpend(
+            users=int(spend["size"][tier]), expected_spend_share=round(float(spend["sum"][tier]) / total, 4)
+        )
+        for tier in TIERS
         if tier in spend.index
     }
 
@@ -154,12 +157,12 @@ def _with_cold_start(
 
 
 def _require_features(settings: Settings, snapshot_date: date, model: "PurchasingPower") -> None:
-    if not _count(settings, "features", snapshot_date):
+    if not _count(settings, FEATURE_TABLE, snapshot_date):
         raise PurseError(
             f"There are no features of {snapshot_date}. "
             f"Run 'purse build-features --snapshot-date {snapshot_date}' first."
         )
-    _require(model, tables.open_table(settings, "features").schema().to_arrow().names)
+    _require(model, tables.open_table(settings, FEATURE_TABLE).schema().to_arrow().names)
 
 
 def _require(model: "PurchasingPower", columns: Container[str]) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,128 +17,26 @@ from pydantic_settings import (
 )
 
 from pipelines.errors import PurseError
+from pipelines.sections import (
+    Airflow,
+    Count,
+    Dashboard,
+    Ingest,
+    Mlflow,
+    Monitor,
+    Preprocessing,
+    Promotion,
+    Scoring,
+    Services,
+    Serving,
+    Snapshots,
+    Spark,
+    Sweep,
+    Training,
+)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULTS = REPOSITORY / "conf" / "purse.yaml"
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Ingest(Section):
-    max_quarantined_share: Share
-    max_staleness_days: Count | None
-    lookback_days: int = Field(ge=0)
-
-
-class Spark(Section):
-    master: str
-    driver_memory: str
-    options: dict[str, str]
-
-
-class Snapshots(Section):
-    step_days: Count
-    max_training: Count
-    validation: Count
-    min_history_days: Count
-    user_folds: Count
-
-
-class Preprocessing(Section):
-    missing: dict[str, Literal["keep", "median", "mean", "category", "drop"]]
-    outliers: dict[str, Literal["fences", "zscore", "quantiles"]]
-    winsorise: tuple[str, ...]
-
-
-class Sweep(Section):
-    families: tuple[str, ...] = Field(min_length=1)
-    trials: Count
-    seconds: Count
-    workers: Count
-    max_abs_bias: float
-    seed: int
-
-
-class Training(Section):
-    finalists: Count
-    threads: Count
-    seed: int
-    backend: Literal["tensorflow", "jax"]
-    network_variant: Literal["float32", "int8", "pruned"]
-    network_sparsity: Share
-
-
-class Mlflow(Section):
-    tracking_uri: str | None
-    public_url: str | None
-    experiment: str
-    model_name: str
-
-
-class Promotion(Section):
-    min_ngini: float
-    max_abs_bias: float
-    confidence: Share
-    max_slice_loss: float
-    min_slice_users: Count
-    bootstrap_samples: Count
-    approval: bool
-    replace_unusable: bool
-
-
-class Scoring(Section):
-    high_share: Share
-    mid_share: Share
-    reasons: Count
-
-
-class Monitor(Section):
-    reference_days: Count
-    spreads: float = Field(gt=0)
-    days: Count
-    of_days: Count
-    pause_days: Count
-    max_ngini_loss: float
-    max_level_error: float
-
-
-class Airflow(Section):
-    ingest_schedule: str
-    retrain_schedule: str
-    queue: str
-    gpu_queue: str
-    retries: int
-    public_url: str | None
-
-
-class Dashboard(Section):
-    public_url: str | None
-    framed_by: tuple[str, ...]
-
-
-class Services(Section):
-    host: str
-    airflow_port: int
-    mlflow_port: int
-
-
-class Serving(Section):
-    port: int
-    url: str | None
-    store: str | None
-    clock: Literal["wall", "data"] | None
-    max_future_seconds: float = Field(ge=0)
-    max_body_kilobytes: Count
-    max_ids: Count
-    max_rows: Count
-    rate_limit: str
-    batch_users: Count
-    canary_milliseconds: float = Field(gt=0)
 
 
 class Settings(BaseSettings):
@@ -168,6 +66,14 @@ class Settings(BaseSettings):
     dashboard: Dashboard
     services: Services
     serving: Serving
+
+    @field_validator("home")
+    @classmethod
+    def _home_is_a_plain_path(cls, home: Path) -> Path:
+        """Refuse signs that the lake's reader takes for patterns."""
+        if signs := sorted(set("[]*?") & set(str(home))):
+            raise ValueError(f"no table can lie below a folder with {' '.join(signs)} in its name: choose another home")
+        return home
 
     @classmethod
     def settings_customise_sources(

@@ -11,10 +11,13 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from features.build import labels
+from features.daily.tables import USER_DAY
 from pipelines.files import code_fingerprint
 from pipelines.lake import tables
-from pipelines.lake.names import WITHOUT_ORDERS
-from pipelines.results import read_result
+from pipelines.lake.names import FEATURE_TABLE, WITHOUT_ORDERS
+from pipelines.results.data import Built
+from pipelines.results.result import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.snapshots import SnapshotPlan, is_matured, plan_snapshots
 from pipelines.retraining.training_set import TRAINING_SETS, TRAINING_WITHOUT_ORDERS, attribute_names
 from pipelines.settings import REPOSITORY, Settings
@@ -31,34 +34,36 @@ TRAINING_CODE = (
 """Code that a training runs. Other code (messages, pages, the command line) may change without a new training."""
 
 
-def split(settings: Settings, snapshot_date: date) -> dict[str, Any]:
+def split(settings: Settings, snapshot_date: date) -> Split:
     """Write the training sets of the retraining at `snapshot_date` (exclusive end of all labels).
 
     A label covers `[snapshot, snapshot + label_days)`, the test label the whole horizon. Where the lake's orders end
     before the test window does, the test label is null: a prediction can be made and not be measured.
 
-    Returns:
-        training_id (same data and settings give the same one), horizon_days, label_days, the folds, the snapshots of
-        the final fit, the test snapshot and the rows of each, and how many more are of users without orders.
+    Raises:
+        PurseError: `build_features` has not run for training, or the history is too short.
     """
-    built = read_result(settings, snapshot_date, "build_features")
+    built = read_result(settings, snapshot_date, Built)
     days = tables.days(settings, "raw/order_lines")
     plan = plan_snapshots(days[0], snapshot_date, settings.horizon_days, settings.snapshots)
     connection = tables.connect()
-    user_day = tables.hold(connection, tables.read(connection, settings, "user_day"))
-    training = [TrainingSet("features", TRAINING_SETS, built["features"])]
+    user_day = tables.hold(connection, tables.read(connection, settings, USER_DAY.name))
+    training = [TrainingSet(FEATURE_TABLE, TRAINING_SETS, built.features)]
     if tables.exists(settings, WITHOUT_ORDERS):
-        training.append(TrainingSet(WITHOUT_ORDERS, TRAINING_WITHOUT_ORDERS, attribute_names(built["features"])))
+        training.append(TrainingSet(WITHOUT_ORDERS, TRAINING_WITHOUT_ORDERS, attribute_names(built.features)))
     rows = [_write(connection, settings, one, plan, user_day, snapshot_date) for one in training]
-    identity = _training_id(connection, settings, snapshot_date, built["features"])
-    return {
-        "training_id": identity,
-        "horizon_days": settings.horizon_days,
-        **_described(plan),
-        "rows": rows[0],
-        "rows_without_orders": sum(rows[-1].values()) if len(rows) > 1 else 0,
-        "features": built["features"],
-    }
+    return Split(
+        snapshot_date=snapshot_date,
+        training_id=_training_id(connection, settings, snapshot_date, built.features),
+        horizon_days=settings.horizon_days,
+        label_days=plan.label_days,
+        folds=plan.folds,
+        final=plan.final,
+        test=plan.test,
+        rows=rows[0],
+        rows_without_orders=sum(rows[-1].values()) if len(rows) > 1 else 0,
+        features=built.features,
+    )
 
 
 class TrainingSet(NamedTuple):
@@ -76,7 +81,7 @@ def _write(
     plan: SnapshotPlan,
     user_day: ir.Table,
     snapshot_date: date,
-) -> dict[str, int]:
+) -> dict[date, int]:
     """Write a training set; the rows of each snapshot."""
     features = tables.read(connection, settings, training.source)
     last_day = tables.days(settings, "raw/order_lines")[-1]
@@ -92,7 +97,7 @@ def _write(
             purchased=purchased if known else ibis.null("boolean"),
         )
         parts.append(part.to_pyarrow())
-        rows[snapshot.isoformat()] = parts[-1].num_rows
+        rows[snapshot] = parts[-1].num_rows
     table = pa.concat_tables(parts)
     stamped = table.append_column("training_date", pa.array([snapshot_date] * table.num_rows, pa.date32()))
     end = snapshot_date + timedelta(days=1)
@@ -115,15 +120,3 @@ def _training_id(connection: Backend, settings: Settings, snapshot_date: date, f
     parts.append(hashlib.sha256((REPOSITORY / "requirements.lock").read_bytes()).hexdigest())
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return f"{snapshot_date.isoformat()}-{digest[:8]}"
-
-
-def _described(plan: SnapshotPlan) -> dict[str, Any]:
-    return {
-        "label_days": plan.label_days,
-        "folds": [
-            {"validation": fold.validation.isoformat(), "training": [s.isoformat() for s in fold.training]}
-            for fold in plan.folds
-        ],
-        "final": [s.isoformat() for s in plan.final],
-        "test": plan.test.isoformat(),
-    }

@@ -7,13 +7,14 @@ folds, less a penalty for a total that is grossly wrong.
 
 import logging
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipelines.errors import PurseError
 from pipelines.files import exclusive
-from pipelines.results import read_result
+from pipelines.results.result import read_result
+from pipelines.results.training import BestTrial, Planned, Split, Swept
 from pipelines.retraining.study import budget, study
-from pipelines.retraining.study.finish import _plan, _require_success, _run_trials
+from pipelines.retraining.study.finish import plan_trials, require_success, run_trials
 from pipelines.settings import Settings
 from pipelines.tracking.runs import connect, resumed_run, run_url
 
@@ -25,25 +26,25 @@ log = logging.getLogger(__name__)
 Kind = Literal["all", "tabular", "networks"]
 
 
-def plan(settings: Settings, snapshot_date: date) -> dict[str, Any]:
+def plan(settings: Settings, snapshot_date: date) -> Planned:
     """Plan the trials and make the retraining's MLflow run; planning again adds nothing but what had failed.
 
     Raises:
         PurseError: `split` has not run, a family is unknown, or MLflow does not answer.
     """
-    training_id = read_result(settings, snapshot_date, "split")["training_id"]
+    training_id = read_result(settings, snapshot_date, Split).training_id
     with resumed_run(settings, training_id) as run_id:
-        planned = _plan(study.open_sweep(settings, training_id))
-    return {
-        "study": training_id,
-        "trials": planned,
-        "workers": [f"worker-{number + 1}" for number in range(settings.sweep.workers)],
-        "run_id": run_id,
-        "run_url": run_url(settings, run_id),
-    }
+        planned = plan_trials(study.open_sweep(settings, training_id))
+    return Planned(
+        study=training_id,
+        trials=planned,
+        workers=[f"worker-{number + 1}" for number in range(settings.sweep.workers)],
+        run_id=run_id,
+        run_url=run_url(settings, run_id),
+    )
 
 
-def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = "all") -> dict[str, Any]:
+def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = "all") -> Swept:
     """Run waiting trials of the wanted kind until there are none or the time is up; then the rest is left waiting.
 
     Run again after a kill, a worker first lets the slot of its own unfinished trial wait again. A trial that raises is
@@ -63,26 +64,28 @@ def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = 
         wanted = [trial for trial in waiting if mine(trial) and (study.key(trial)[1] == 0 or not time_is_up)]
         return budget.next_in_turn(wanted, begun)
 
-    training_id = read_result(settings, snapshot_date, "split")["training_id"]
-    sweep = study.open_sweep(settings, training_id)
+    split = read_result(settings, snapshot_date, Split)
+    sweep = study.open_sweep(settings, split.training_id)
     if not sweep.trials():
-        raise PurseError(f"Sweep {training_id} has no trials to work on yet. Run 'purse sweep --plan-only' first.")
+        raise PurseError(
+            f"Sweep {split.training_id} has no trials to work on yet. Run 'purse sweep --plan-only' first."
+        )
     study.replace_dead(sweep, lambda trial: mine(trial) and trial.user_attrs.get("worker") == worker)
-    with resumed_run(settings, training_id) as run_id:
-        ended = _run_trials(sweep, snapshot_date, run_id, worker, pick)
+    with resumed_run(settings, split.training_id) as run_id:
+        ended = run_trials(sweep, split, run_id, worker, pick)
         if not study.unfinished(sweep):
-            _require_success(sweep)
+            require_success(sweep)
     _leave_to_others(sweep, run_id)
     best = study.best_by_family(sweep)[:1]
-    return {
-        "worker": worker,
-        "completed": ended["COMPLETE"],
-        "pruned": ended["PRUNED"],
-        "failed": ended["FAIL"],
-        "best": {"family": study.key(best[0])[0], **_headline(best[0])} if best else None,
-        "run_id": run_id,
-        "run_url": run_url(settings, run_id),
-    }
+    return Swept(
+        worker=worker,
+        completed=ended["COMPLETE"],
+        pruned=ended["PRUNED"],
+        failed=ended["FAIL"],
+        best=_best(best[0]) if best else None,
+        run_id=run_id,
+        run_url=run_url(settings, run_id),
+    )
 
 
 def _leave_to_others(sweep: study.Sweep, run_id: str) -> None:
@@ -94,5 +97,11 @@ def _leave_to_others(sweep: study.Sweep, run_id: str) -> None:
         client.update_run(run_id, status="RUNNING" if sweep.trials(TrialState.RUNNING) else "FINISHED")
 
 
-def _headline(trial: "FrozenTrial") -> dict[str, float]:
-    return {name: trial.user_attrs["measures"][name] for name in ("validation_ngini", "validation_bias", "objective")}
+def _best(trial: "FrozenTrial") -> BestTrial:
+    measures = trial.user_attrs["measures"]
+    return BestTrial(
+        family=study.key(trial)[0],
+        validation_ngini=measures["validation_ngini"],
+        validation_bias=measures["validation_bias"],
+        objective=measures["objective"],
+    )

@@ -10,9 +10,14 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from models.predictions import HIGH, LOW, MID
 from pipelines import links
 from pipelines.errors import PurseError
 from pipelines.lake import tables
+from pipelines.results.data import Validated
+from pipelines.results.decision import Decided, Evaluated
+from pipelines.results.scoring import Scored
+from pipelines.results.training import Trained
 from pipelines.settings import Settings
 from stack import airflow_api, demo_report
 
@@ -44,9 +49,16 @@ def run(settings: Settings) -> None:
         tasks += follow(client, "score_daily", scoring)
         results = {task["task_id"]: airflow_api.result(client, task) for task in tasks if task["map_index"] == -1}
         seconds = [airflow_api.result(client, task).get("seconds", {}) for task in tasks]
-    examples = _examples(settings, date.fromisoformat(results["score"]["snapshot_date"]))
+    outcome = demo_report.Outcome(
+        Validated.model_validate(results["validate"]),
+        Trained.model_validate(results["train"]),
+        Evaluated.model_validate(results["evaluate"]),
+        Decided.model_validate(results["promote"]),
+        Scored.model_validate(results["score"]),
+    )
+    examples = _examples(settings, outcome.scored.snapshot_date)
     answer = Console(highlight=False)
-    demo_report.show(settings, results, examples, answer)
+    demo_report.show(settings, outcome, examples, answer)
     answer.print("\n" + demo_report.time_line(demo_report.spans(tasks, seconds)), soft_wrap=True)
     _open(links.dashboard_url(settings))
 
@@ -128,13 +140,13 @@ def _scoring_run(client: httpx.Client, cause: str) -> str:
     return airflow_api.trigger(client, "score_daily")
 
 
-def _examples(settings: Settings, snapshot_date: date) -> list[dict[str, Any]]:
+def _examples(settings: Settings, snapshot_date: date) -> list[demo_report.Row]:
     """Five users from the top of the scores to the bottom, with every tier that there is."""
     table = tables.read(tables.connect(), settings, "predictions")
     scores = table.filter(table.snapshot_date == snapshot_date).to_pandas()
     ordered = scores.sort_values(["score", "user_id"], ascending=[False, True])
     chosen = []
-    for tier, place in (("high", 0.0), ("high", 0.5), ("mid", 0.5), ("low", 0.5), ("low", 1.0)):
+    for tier, place in ((HIGH, 0.0), (HIGH, 0.5), (MID, 0.5), (LOW, 0.5), (LOW, 1.0)):
         of_tier = ordered[ordered["tier"] == tier]
         if len(of_tier):
             chosen.append(of_tier.iloc[round(place * (len(of_tier) - 1))].to_dict())

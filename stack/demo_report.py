@@ -1,6 +1,6 @@
 """The tables at the end of the demo, from what the steps returned; and where its time went."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,12 +9,18 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from pipelines import links
+from pipelines.results.data import Validated
+from pipelines.results.decision import Decided, Evaluated
+from pipelines.results.scoring import Scored
+from pipelines.results.training import Trained
 from pipelines.settings import Settings
 from stack import airflow_home
 
 SHOWN_BASELINES = ("previous_window", "linear_rfm")
 
 Interval = tuple[datetime, datetime]
+Row = Mapping[str, Any]
+"""A row of `predictions`."""
 
 
 @dataclass(frozen=True)
@@ -27,27 +33,34 @@ class Span:
     computing: float
 
 
-def show(settings: Settings, results: dict[str, Any], examples: list[dict[str, Any]], console: Console) -> None:
+@dataclass(frozen=True)
+class Outcome:
+    """Results of the steps of the demo that the tables show."""
+
+    validated: Validated
+    trained: Trained
+    measured: Evaluated
+    decided: Decided
+    scored: Scored
+
+
+def show(settings: Settings, outcome: Outcome, examples: Sequence[Row], console: Console) -> None:
     """Print the closing tables.
 
     Args:
         settings: the settings of the run.
-        results: by task id, the results of validate, train, evaluate, promote and score.
+        outcome: of the steps.
         examples: rows of `predictions` to show.
         console: where to print.
     """
-    validated, measured, scored = results["validate"], results["evaluate"], results["score"]
-    decided = results["promote"]
+    validated, measured, scored, decided = outcome.validated, outcome.measured, outcome.scored, outcome.decided
     parts = (
-        (f"Data from {validated['from_date']} to {validated['to_date']}", rows_table(validated)),
+        (f"Data from {validated.from_date} to {validated.to_date}", rows_table(validated)),
         (
-            f"The model, measured on {measured['users']:,} users. {decided['description']}",
-            model_table(results["train"], measured, decided),
+            f"The model, measured on {measured.users:,} users. {decided.description}",
+            model_table(outcome.trained, measured, decided),
         ),
-        (
-            f"{scored['rows']:,} users scored as of {scored['snapshot_date']}, also in {scored['export']}",
-            tier_table(scored),
-        ),
+        (f"{scored.rows:,} users scored as of {scored.snapshot_date}, also in {scored.export}", tier_table(scored)),
         (f"Five of them and their next {settings.horizon_days} days", example_table(examples)),
         ("The services stay up; make status and make down manage them", addresses(settings)),
     )
@@ -56,40 +69,40 @@ def show(settings: Settings, results: dict[str, Any], examples: list[dict[str, A
         console.print(table)
 
 
-def rows_table(validated: dict[str, Any]) -> Table:
+def rows_table(validated: Validated) -> Table:
     """Rows in, kept and quarantined of each table."""
     table = Table("table", *(Column(name, justify="right") for name in ("rows in", "kept", "quarantined")))
-    for name, counts in validated["tables"].items():
-        numbers = (counts[key] for key in ("rows_in", "rows_kept", "rows_quarantined"))
+    for name, counts in validated.tables.items():
+        numbers = (counts.rows_in, counts.rows_kept, counts.rows_quarantined)
         table.add_row(name, *(f"{number:,}" for number in numbers))
     return table
 
 
-def model_table(trained: dict[str, Any], measured: dict[str, Any], decided: dict[str, Any]) -> Table:
+def model_table(trained: Trained, measured: Evaluated, decided: Decided) -> Table:
     """The champion (and a challenger that did not make it) against the baselines, on the same test users."""
-    is_champion = decided["promoted"] or decided["outcome"] == "already_champion"
+    is_champion = decided.promoted or decided.outcome == "already_champion"
     table = Table("model", *(Column(name, justify="right") for name in ("nGini", "bias", "decile WAPE")))
-    low, high = measured["ngini_interval"]
-    name = f"{'champion' if is_champion else 'challenger'}, version {decided['version']}"
-    table.add_row(f"{name}\n{_recipe(trained)}", *_measures(measured["measures"], f" ({low:.3f} to {high:.3f})"))
-    if measured["champion"] and not is_champion:
-        table.add_row(f"champion, version {measured['champion_version']}", *_measures(measured["champion"]["measures"]))
-    if decided["outcome"] == "champion_unusable":
-        table.add_row(f"champion, version {measured['champion_version']}", "not compared", "-", "-")
+    low, high = measured.ngini_interval
+    name = f"{'champion' if is_champion else 'challenger'}, version {decided.version}"
+    table.add_row(f"{name}\n{_recipe(trained)}", *_measures(measured.measures, f" ({low:.3f} to {high:.3f})"))
+    if measured.champion and not is_champion:
+        table.add_row(f"champion, version {measured.champion_version}", *_measures(measured.champion.measures))
+    if decided.outcome == "champion_unusable":
+        table.add_row(f"champion, version {measured.champion_version}", "not compared", "-", "-")
     for baseline in SHOWN_BASELINES:
-        table.add_row(f"baseline {baseline}", *_measures(measured["baselines"][baseline]["measures"]))
+        table.add_row(f"baseline {baseline}", *_measures(measured.baselines[baseline].measures))
     return table
 
 
-def tier_table(scored: dict[str, Any]) -> Table:
+def tier_table(scored: Scored) -> Table:
     """Users of each tier with their share of all expected spend."""
     table = Table("tier", *(Column(name, justify="right") for name in ("users", "share of expected spend")))
-    for tier, part in scored["tiers"].items():
-        table.add_row(tier, f"{part['users']:,}", f"{part['expected_spend_share']:.1%}")
+    for tier, part in scored.tiers.items():
+        table.add_row(tier, f"{part.users:,}", f"{part.expected_spend_share:.1%}")
     return table
 
 
-def example_table(examples: list[dict[str, Any]]) -> Table:
+def example_table(examples: Sequence[Row]) -> Table:
     """A few users with what the model says of them and why, a reason a line."""
     numbers = (Column(name, justify="right") for name in ("score", "expected spend", "buys"))
     table = Table("user", "tier", *numbers, Column("because"), show_lines=True)
@@ -109,7 +122,7 @@ def addresses(settings: Settings) -> Table:
     return table
 
 
-def spans(tasks: list[dict[str, Any]], seconds: list[dict[str, float]]) -> list[Span]:
+def spans(tasks: Sequence[Mapping[str, Any]], seconds: Sequence[Mapping[str, float]]) -> list[Span]:
     """The tasks that ran, with the seconds that each step said it spent (none for a task that is no step)."""
     return [
         Span(
@@ -124,10 +137,10 @@ def spans(tasks: list[dict[str, Any]], seconds: list[dict[str, float]]) -> list[
 
 
 def time_line(ran: list[Span]) -> str:
-    """How the elapsed time divides: steps computing, else interpreters starting, else orchestration."""
+    """Divide the elapsed time: steps computing (imports included), interpreters starting, orchestration."""
     total, computing, starting = time_split(ran)
     rest = total - computing - starting
-    parts = (("computing", computing), ("starting and imports", starting), ("orchestration", rest))
+    parts = (("computing", computing), ("starting", starting), ("orchestration", rest))
     shares = ", ".join(f"{name} {seconds:.0f} s ({seconds / total:.0%})" for name, seconds in parts)
     return f"{total:.0f} s from the first task to the last: {shares}."
 
@@ -158,12 +171,12 @@ def _covered(intervals: Iterable[Interval]) -> float:
     return covered.total_seconds()
 
 
-def _recipe(trained: dict[str, Any]) -> str:
+def _recipe(trained: Trained) -> str:
     """The members of the model: weight, family and hyperparameters."""
     lines = []
-    for member in trained["members"]:
-        values = ", ".join(f"{name} {_short(value)}" for name, value in member["params"].items())
-        lines.append(f"{member['weight']:.2f} of {member['family']}{f' ({values})' if values else ''}")
+    for member in trained.members:
+        values = ", ".join(f"{name} {_short(value)}" for name, value in member.params.items())
+        lines.append(f"{member.weight:.2f} of {member.family}{f' ({values})' if values else ''}")
     return "\n".join(lines)
 
 

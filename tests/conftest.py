@@ -5,10 +5,11 @@ import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-import hypothesis
 import ibis
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 pytest_plugins = ["tests.shops"]
 
@@ -20,10 +21,11 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 if sys.modules["__main__"].__spec__ is None and not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__spec__ = ModuleSpec("__main__", loader=None)
 
-# deterministic and quick by default; HYPOTHESIS_PROFILE=long searches for new counterexamples
-hypothesis.settings.register_profile("fast", max_examples=25, deadline=None, derandomize=True, database=None)
-hypothesis.settings.register_profile("long", max_examples=500, deadline=None)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+PROFILE = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+hypothesis.register_profile("fast", max_examples=8, derandomize=True, **PROFILE)
+hypothesis.register_profile("long", max_examples=500, **PROFILE)
+hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 @pytest.fixture(autouse=True)

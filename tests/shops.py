@@ -16,7 +16,9 @@ import pytest
 import yaml
 
 from pipelines.lake import tables
-from pipelines.results import write_result
+from pipelines.results.data import Built
+from pipelines.results.result import write_result
+from pipelines.results.training import Fold, Split
 from pipelines.settings import REPOSITORY, Settings, load_settings
 from pipelines.tracking.runs import connect
 
@@ -42,10 +44,10 @@ def synthetic_users(snapshot: date, users: int = USERS) -> pd.DataFrame:
             "recency": np.where(orders > 1, history * 0.8, 0.0),
             "T": history,
             "days_since_last_order": random.integers(1, 20, users).astype(float),
-            "order_days_total": orders,
+            "purchase_days_total": orders,
             "spend_total": rate * history * random.lognormal(0, 0.3, users),
             "spend_28d": rate * 28 * random.lognormal(0, 0.5, users),
-            "orders_28d": np.minimum(orders, random.poisson(rate * 28 / 30)).astype(float),
+            "purchase_days_28d": np.minimum(orders, random.poisson(rate * 28 / 30)).astype(float),
             "region": np.where(np.arange(users) % 2 == 0, "north", "south"),
             "future_spend": np.where(purchased, rate * 28 * random.lognormal(0, 0.4, users), 0.0),
             "purchased": purchased,
@@ -60,19 +62,30 @@ def write_training_set(settings: Settings, training_id: str = "2020-03-29-000000
     end = SNAPSHOT_DATE + timedelta(days=1)
     tables.replace(settings, "training_sets", rows, "training_date", SNAPSHOT_DATE, end)
     features = [name for name in frame if name not in ("snapshot_date", "user_id", "future_spend", "purchased")]
-    write_result(settings, SNAPSHOT_DATE, "build_features", {"features": features, "left_out": ["return_rate_28d"]})
-    days = [day.isoformat() for day in SNAPSHOTS]
-    split = {
-        "training_id": training_id,
-        "features": features,
-        "horizon_days": 28,
-        "label_days": 28,
-        "folds": [{"validation": days[4], "training": days[:2]}, {"validation": days[3], "training": days[:1]}],
-        "final": days[::-1],
-        "test": TEST.isoformat(),
-        "rows": dict.fromkeys([*days, TEST.isoformat()], USERS),
-    }
-    write_result(settings, SNAPSHOT_DATE, "split", split)
+    built = Built(
+        snapshot_date=SNAPSHOT_DATE,
+        snapshots=[*SNAPSHOTS, TEST],
+        days_computed={},
+        rows=len(frame),
+        rows_without_orders=0,
+        features=features,
+        left_out=["return_rate_28d"],
+    )
+    folds = ((SNAPSHOTS[4], SNAPSHOTS[:2]), (SNAPSHOTS[3], SNAPSHOTS[:1]))
+    split = Split(
+        snapshot_date=SNAPSHOT_DATE,
+        training_id=training_id,
+        features=features,
+        horizon_days=28,
+        label_days=28,
+        folds=tuple(Fold(validation=validation, training=tuple(training)) for validation, training in folds),
+        final=tuple(reversed(SNAPSHOTS)),
+        test=TEST,
+        rows=dict.fromkeys([*SNAPSHOTS, TEST], USERS),
+        rows_without_orders=0,
+    )
+    for result in (built, split):
+        write_result(settings, SNAPSHOT_DATE, result)
 
 
 def write_days(settings: Settings) -> None:
@@ -149,6 +162,25 @@ def snapshot_date() -> date:
 
 
 KILLED_STEP = """
+import pkgutil, sys, time
+from datetime import date
+from pipelines.settings import load_settings
+owner = pkgutil.resolve_name("{owner}")
+original, calls = owner.{function}, 0
+def stopping(*arguments, **named):
+    global calls
+    calls += 1
+    result = original(*arguments, **named)
+    if calls == {call}:
+        print("stopped", flush=True)
+        time.sleep(600)
+    return result
+owner.{function} = stopping
+pkgutil.resolve_name("{step}")(load_settings(), date.fromisoformat("{day}"), *{arguments})
+"""
+
+
+STEP = """
 import sys, time
 from datetime import date
 from pipelines import {module}, sweep, train
@@ -168,10 +200,10 @@ def stopping(*arguments, **named):
 
 
 STEP = """
+import pkgutil
 from datetime import date
-from pipelines import sweep
 from pipelines.settings import load_settings
-{step}(load_settings(), date.fromisoformat("{day}"), *{arguments})
+pkgutil.resolve_name("{step}")(load_settings(), date.fromisoformat("{day}"), *{arguments})
 """
 
 
@@ -191,14 +223,17 @@ def start_step(tmp_path: Path) -> Callable[..., subprocess.Popen]:
 
 @pytest.fixture
 def kill_step(tmp_path: Path) -> Callable[..., None]:
-    """Runs a step in a process of its own and kills it (SIGKILL) at the end of the n-th call of a function."""
+    """Run a step in a process of its own and kill it (SIGKILL) at the end of the n-th call of a function.
+
+    The function is named "module:name", by the module that looks it up when it calls.
+    """
 
     def kill(settings: Settings, step: str, arguments: list[str], function: str, call: int) -> None:
         config = tmp_path / "purse.yaml"
         config.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
-        module, name = function.split(".")
+        owner, name = function.split(":")
         code = KILLED_STEP.format(
-            module=module, function=name, call=call, step=step, day=SNAPSHOT_DATE, arguments=arguments
+            owner=owner, function=name, call=call, step=step, day=SNAPSHOT_DATE, arguments=arguments
         )
         process = subprocess.Popen(
             [sys.executable, "-c", code],

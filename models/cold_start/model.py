@@ -10,7 +10,8 @@ from typing import Literal
 
 import pandas as pd
 
-from models.cold_start.segment_mean import MISSING, SegmentMean
+from features.schema import MISSING
+from models.cold_start.segment_mean import SegmentMean
 from models.encoding import select
 from models.protocol import SpendModel
 from models.score.intervals import Intervals

@@ -14,13 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from features.schema import MISSING
 from models.encoding import known_categories, select
 from models.measures.gini import Floats, floats
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, require_users
-
-MISSING = "missing"
-"""Category of an unknown value, see `features.families.profile`."""
 
 
 @dataclass

@@ -9,18 +9,19 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from typing_extensions import override
 
+from features.feature import WINDOWS_DAYS
 from models.btyd.features import COLUMNS as BTYD_COLUMNS
-from models.encoding import WINDOWS, DenseEncoder
+from models.encoding import DenseEncoder
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, winsorised_spend
 
-RFM = ("days_since_last_order", "order_days_total", "spend_total")
+RFM = ("days_since_last_order", "purchase_days_total", "spend_total")
 """The three classic RFM features. They may grow with the history, as in the usual baseline."""
 
 WINDOWED_RFM = (
     "days_since_last_order",
     "monetary_value",
-    *(f"{measure}_{days}d" for measure in ("orders", "spend") for days in WINDOWS),
+    *(f"{measure}_{days}d" for measure in ("purchase_days", "spend") for days in WINDOWS_DAYS),
     *BTYD_COLUMNS["all"],
 )
 """RFM features that stay comparable while the history grows, and the BTYD features where present."""
@@ -74,7 +75,7 @@ def linear_rfm() -> LinearSpend:
     """Build least squares on `RFM` and the raw spend, the baseline that papers call linear regression.
 
     >>> linear_rfm().columns
-    ('days_since_last_order', 'order_days_total', 'spend_total')
+    ('days_since_last_order', 'purchase_days_total', 'spend_total')
     """
     return LinearSpend(RFM, alpha=0.0, log_scale=False, winsorise=False)
 

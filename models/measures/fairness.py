@@ -19,6 +19,7 @@ from scipy.stats import false_discovery_control, norm, rankdata
 from models.measures.gini import Floats, floats, groups
 from models.measures.metrics import true_tiers
 from models.measures.names import TESTED
+from models.predictions import HIGH, LOW, MID
 
 Estimate: TypeAlias = tuple[float, Floats]
 """A measure and each user's influence on it; NaN where the users do not define it."""
@@ -149,8 +150,8 @@ def _auc(users: pd.DataFrame) -> Estimate:
 
 
 def _high_recall(users: pd.DataFrame) -> Estimate:
-    high = users["true_tier"] == "high"
-    return _ratio(high & (users["tier"] == "high"), high)
+    high = users["true_tier"] == HIGH
+    return _ratio(high & (users["tier"] == HIGH), high)
 
 
 def _undefined(size: int) -> Estimate:
@@ -163,9 +164,9 @@ MEASURES: Mapping[str, Callable[[pd.DataFrame], Estimate]] = {
     "bias": _bias,
     "ngini": _ngini,
     "auc": _auc,
-    "high_share": lambda users: _ratio(users["tier"] == "high"),
-    "mid_share": lambda users: _ratio(users["tier"] == "mid"),
-    "low_share": lambda users: _ratio(users["tier"] == "low"),
+    "high_share": lambda users: _ratio(users["tier"] == HIGH),
+    "mid_share": lambda users: _ratio(users["tier"] == MID),
+    "low_share": lambda users: _ratio(users["tier"] == LOW),
     "high_recall": _high_recall,
 }
 """Measures by name."""

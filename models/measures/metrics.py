@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from models.measures.gini import Floats, floats, groups, normalized_gini
+from models.predictions import HIGH, LOW, MID
 
 TAIL = 0.995
 """Quantile at which `_capped` measures clip true spend: one buyer of 444,000 can be 2 % of a shop's month."""
@@ -110,10 +111,10 @@ def true_tiers(future_spend: ArrayLike, shares: Mapping[str, float] | None = Non
     >>> true_tiers([0.0, 0.0, 0.0, 5.0, 9.0], {"high": 0.2, "mid": 0.2}).tolist()
     ['low', 'low', 'low', 'mid', 'high']
     """
-    shares = shares or {"high": 0.2, "mid": 0.3}
+    shares = shares or {HIGH: 0.2, MID: 0.3}
     spend = floats(future_spend)
-    high, mid = np.quantile(spend, [1 - shares["high"], 1 - shares["high"] - shares["mid"]])
-    return np.where(spend > high, "high", np.where(spend > mid, "mid", "low"))
+    high, mid = np.quantile(spend, [1 - shares[HIGH], 1 - shares[HIGH] - shares[MID]])
+    return np.where(spend > high, HIGH, np.where(spend > mid, MID, LOW))
 
 
 def tier_measures(
@@ -126,7 +127,7 @@ def tier_measures(
     0.5
     """
     truth, predicted = true_tiers(future_spend, shares), np.asarray(tier, dtype=str)
-    true_high, predicted_high = truth == "high", predicted == "high"
+    true_high, predicted_high = truth == HIGH, predicted == HIGH
     hits = int((true_high & predicted_high).sum())
     return {
         "high_precision": hits / max(int(predicted_high.sum()), 1),

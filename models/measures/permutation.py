@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from models.encoding import SEQUENCE, measure_of
+from features.feature import SEQUENCE
+from models.encoding import measure_of
 from models.measures.gini import floats, normalized_gini
 
 

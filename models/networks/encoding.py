@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.encoding import SEQUENCE, DenseEncoder, TreeEncoder, known_categories, select
+from features.feature import SEQUENCE
+from models.encoding import DenseEncoder, TreeEncoder, known_categories, select
 
 Floats = NDArray[np.float32]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.schema import MISSING
 from models.encoding import TreeEncoder, measure_of, select
 from models.measures.metrics import r_squared, rank_correlation
-from models.preprocessing import UNKNOWN
 from models.repeatable import repeatable
 from models.score.percentiles import quantile_grid, shares
 from models.score.wording import can_stand_in, longest_first, say, stand_in
@@ -124,7 +124,7 @@ class Reasons:
         effects = self._effects(surrogate, features)
         effects *= np.where(effects.sum(axis=1) >= 0, 1, -1)[:, None]
         known = select(features, columns)
-        effects[(known.isna() | (known == UNKNOWN)).to_numpy()] = 0
+        effects[(known.isna() | (known == MISSING)).to_numpy()] = 0
         self._hand_over(effects, known)
         measures: dict[str, list[int]] = {}
         for position, name in enumerate(columns):

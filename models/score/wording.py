@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.definitions import BY_NAME
 from models.encoding import measure_of
 
-_DECAYED = re.compile(r"_decayed_\d+d$")
-_DAYS = re.compile(r"_(\d+)d$")
-_ONE = re.compile(r"(?<![\d.,])1 (day|item|categor)(ies|s)\b")
+_ONE = re.compile(r"(?<![\d.,])1 (day|favourite|item|second|session|time|categor)(ies|s)\b")
 
 MOST = 0.55
 """Share of shoppers from which a comparison with them is reported."""
@@ -45,7 +44,7 @@ def stand_in(numbers: pd.DataFrame, name: str, phrases: Mapping[str, str]) -> st
     """
     windows = [str(other) for other in numbers if measure_of(str(other)) == measure_of(name) and _days(str(other))]
     windows = [other for other in windows if phrases.get(other)]
-    if _DECAYED.search(name) and windows:
+    if _is_decayed(name) and windows:
         return str(numbers[windows].corrwith(numbers[name], method="spearman").fillna(0).idxmax())
     shorter = [other for other in windows if _days(other) < _days(name)]
     equal = [other for other in shorter if (numbers[other] == numbers[name]).mean() >= SAME]
@@ -61,7 +60,7 @@ def can_stand_in(column: pd.Series, instead_of: pd.Series) -> NDArray[np.bool_]:
     >>> can_stand_in(pd.Series([5.0, 5.0], name="spend_28d"), pd.Series([5.1, 9.0], name="spend_91d")).tolist()
     [True, False]
     """
-    if _DECAYED.search(str(instead_of.name)):
+    if _is_decayed(str(instead_of.name)):
         return column.notna().to_numpy()
     return np.isclose(column.to_numpy(np.float64), instead_of.to_numpy(np.float64), rtol=NEAR, atol=0)
 
@@ -117,5 +116,8 @@ def singular(text: str) -> str:
 
 def _days(name: str) -> int:
     """Length of a feature's window in days; 0 if it is not a plain window."""
-    match = _DAYS.search(name)
-    return int(match[1]) if match and not _DECAYED.search(name) else 0
+    return BY_NAME[name].window_days or 0 if name in BY_NAME else 0
+
+
+def _is_decayed(name: str) -> bool:
+    return name in BY_NAME and BY_NAME[name].half_life_days is not None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
@@ -25,6 +25,8 @@ from pipelines.compute import backend
 from pipelines.files import code_fingerprint
 from pipelines.lake import commit_log, tables
 from pipelines.lake.checks import check
+from pipelines.lake.names import FEATURE_TABLE
+from pipelines.results.data import Built
 from pipelines.retraining.snapshots import plan_snapshots
 from pipelines.settings import Settings
 
@@ -34,7 +36,7 @@ DAYS_AT_ONCE = 5_000_000
 """Users are computed in parts of about so many rows of the daily tables, so that memory does not grow with the shop."""
 
 
-def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "scoring") -> dict[str, Any]:
+def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "scoring") -> Built:
     """Write the features of the snapshots that a run at `snapshot_date` (exclusive) needs.
 
     The newest snapshot is always replaced, an older one where anything that it was computed from has changed.
@@ -70,8 +72,12 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     names = [feature.name for feature in wanted] + lists
     daily = {name: tables.read_opened(connection, log) for name, log in logs.items()}
     contents = {name: _users(daily[name]) if name == "users" else _files(log) for name, log in logs.items()}
-    inputs, report = _inputs(contents, names, snapshots), {}
-    built = commit_log.snapshots(tables.open_table(settings, "features")) if tables.exists(settings, "features") else {}
+    inputs, report = _inputs(contents, names, snapshots), None
+    built = (
+        commit_log.snapshots(tables.open_table(settings, FEATURE_TABLE))
+        if tables.exists(settings, FEATURE_TABLE)
+        else {}
+    )
     stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
     parts = _parts(logs) if connection.name == "duckdb" else 1  # Spark parts them itself
     if len(snapshots) > 1:  # hundreds of files are opened once and not for each snapshot
@@ -85,19 +91,20 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
             report = check(settings, numbers, "features", snapshot)
         built[snapshot.isoformat()] = inputs[snapshot]
         kept, opened = {"snapshots": json.dumps(built)}, partial(tables.stream, connection, rows)
-        tables.replace(settings, "features", opened, "snapshot_date", snapshot, snapshot + timedelta(days=1), kept)
+        tables.replace(settings, FEATURE_TABLE, opened, "snapshot_date", snapshot, snapshot + timedelta(days=1), kept)
         tables.release(connection, rows)
-    counts = commit_log.row_counts(tables.open_table(settings, "features"))
-    return {
-        "snapshot_date": snapshot_date.isoformat(),
-        "snapshots": [snapshot.isoformat() for snapshot in snapshots],
-        "days_computed": computed,
-        "rows": sum(counts[snapshot] for snapshot in snapshots if snapshot in counts),
-        "rows_without_orders": write_features(settings, daily, inputs, wanted, undated=purpose == "scoring"),
-        "features": names,
-        "left_out": [feature.name for feature in FEATURES if feature.name not in names],
-        **report,
-    }
+    counts = commit_log.row_counts(tables.open_table(settings, FEATURE_TABLE))
+    return Built(
+        snapshot_date=snapshot_date,
+        snapshots=snapshots,
+        days_computed=computed,
+        rows=sum(counts[snapshot] for snapshot in snapshots if snapshot in counts),
+        rows_without_orders=write_features(settings, daily, inputs, wanted, undated=purpose == "scoring"),
+        features=names,
+        left_out=[feature.name for feature in FEATURES if feature.name not in names],
+        data_docs=report.data_docs if report else None,
+        warnings=report.warnings if report else [],
+    )
 
 
 def _held(

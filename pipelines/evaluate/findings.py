@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from models.measures.metrics import measure
 from models.measures.permutation import columns_by_measure, permutation_importance
 from models.protocol import LabelledUsers
 from pipelines.evaluate.rivals import Test
-from pipelines.results import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.level import backtest_level
 from pipelines.settings import Settings
 
@@ -61,14 +60,9 @@ class Findings:
         return {name: getattr(self, name) for name in names}
 
 
-def find(settings: Settings, snapshot_date: date, test: Test) -> Findings:
-    """Look closer at what the challenger says of the test users.
-
-    Raises:
-        PurseError: `split` has not run.
-    """
+def find(settings: Settings, split: Split, test: Test) -> Findings:
+    """Look closer at the challenger's predictions for the test users."""
     model, users, said, seed = test.model, test.users, test.challenger, settings.training.seed
-    split = read_result(settings, snapshot_date, "split")
     sample = users.features.sample(min(len(users), EXPLAINED_USERS), random_state=seed)
     r2, spearman = model.reasons.fidelity(users.features, said["score"].to_numpy())
     inputs = select(users.features, model.feature_names)
@@ -94,7 +88,7 @@ def find(settings: Settings, snapshot_date: date, test: Test) -> Findings:
         surrogate_r2=r2,
         surrogate_spearman=spearman,
         spent=float(users.future_spend.sum()),
-        level_backtest=backtest_level(settings, date.fromisoformat(split["test"])),
+        level_backtest=backtest_level(settings, split.test),
         newcomers=_newcomers(settings, users, said),
         largest_share=float(spend.max() / spend.sum()) if spend.sum() > 0 else 0.0,
     )

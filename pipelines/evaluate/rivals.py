@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from models.catalog import BASELINES
 from models.protocol import LabelledUsers
 from models.purchasing_power import PurchasingPower
 from pipelines.errors import PurseError, UnusableModel
-from pipelines.results import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.fitting import build_model
 from pipelines.retraining.level import forecast_level
 from pipelines.retraining.training_set import read_labelled
@@ -38,21 +37,20 @@ class Test:
     champion_unusable: str | None = None
 
 
-def predict(settings: Settings, snapshot_date: date, model_uri: str, champion_version: str | None) -> Test:
+def predict(settings: Settings, split: Split, model_uri: str, champion_version: str | None) -> Test:
     """Read the users of the test snapshot and ask every model about them.
 
     Raises:
         PurseError: the test window has no truth yet, or MLflow or its artifact store does not answer.
     """
-    split = read_result(settings, snapshot_date, "split")
-    user_id, users = read_labelled(settings, snapshot_date, [date.fromisoformat(split["test"])])
+    user_id, _, users = read_labelled(settings, split, [split.test])
     if users.future_spend.isna().any():
         raise PurseError(
-            f"The test window from {split['test']} to {snapshot_date} has no orders in the lake, so nothing can be "
+            f"The test window from {split.test} to {split.snapshot_date} has no orders in the lake, so nothing can be "
             "measured on it. Load these days, or choose a snapshot date by which they are in."
         )
     users = LabelledUsers(users.features, users.future_spend, users.purchased.astype(bool))
-    total = forecast_level(settings, date.fromisoformat(split["test"])).expected
+    total = forecast_level(settings, split.test).expected
     champion, unusable = None, None
     if champion_version is not None:
         try:
@@ -61,7 +59,7 @@ def predict(settings: Settings, snapshot_date: date, model_uri: str, champion_ve
             unusable = error.reason
             log.warning("Champion version %s is not compared: %s.", champion_version, unusable)
     model = logged_model.load_model(settings, model_uri)
-    challenger, baselines = model.predict_spend(users.features), _baselines(settings, snapshot_date, users.features)
+    challenger, baselines = model.predict_spend(users.features), _baselines(settings, split, users.features)
     return Test(user_id, users, challenger, champion, baselines, model, unusable)
 
 
@@ -86,14 +84,13 @@ def _champion_predictions(settings: Settings, version: str, features: pd.DataFra
     return said
 
 
-def _baselines(settings: Settings, snapshot_date: date, features: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _baselines(settings: Settings, split: Split, features: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The baselines, fitted on the snapshots of the challenger, and scaled to the horizon by its days."""
-    split = read_result(settings, snapshot_date, "split")
-    ratio = split["horizon_days"] / split["label_days"]
-    final = read_labelled(settings, snapshot_date, [date.fromisoformat(day) for day in split["final"]])[1]
+    ratio = split.horizon_days / split.label_days
+    final = read_labelled(settings, split, split.final).users
     said = {}
     for name in BASELINES:
-        model = build_model(settings, name, {}, settings.training.seed, split["label_days"]).fit(final)
+        model = build_model(settings, name, {}, settings.training.seed, split.label_days).fit(final)
         label = model.predict(features)
         probability = 1 - (1 - label["purchase_probability"]) ** ratio
         said[name] = pd.DataFrame(

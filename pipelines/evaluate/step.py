@@ -2,11 +2,10 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import date
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -15,12 +14,17 @@ from numpy.typing import NDArray
 from models.canary import CANARY_FILE, canary_set
 from models.measures.gini import bootstrap_interval, normalized_gini, paired_bootstrap
 from models.measures.metrics import coverage, measure, relative_bias
+from models.predictions import HIGH, TIERS
 from models.promotion import Gain
 from pipelines.evaluate import plots
 from pipelines.evaluate.card.card import render
+from pipelines.evaluate.card.facts import Facts
 from pipelines.evaluate.findings import Findings, find, profile_groups
 from pipelines.evaluate.rivals import Test, predict
-from pipelines.results import read_result
+from pipelines.results.data import Built
+from pipelines.results.decision import Compared, Evaluated, Fidelity, Slice, TierShare
+from pipelines.results.result import read_result
+from pipelines.results.training import Split, Trained
 from pipelines.settings import Settings
 from pipelines.tracking.registry import CHAMPION, MODEL_CARD_FILE, version_of
 from pipelines.tracking.runs import connect, resumed_run, run_url
@@ -28,30 +32,50 @@ from pipelines.tracking.runs import connect, resumed_run, run_url
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
+class Measured(TypedDict):
+    """What is measured of the models themselves, see `Evaluated`."""
+
+    users: int
+    measures: dict[str, float]
+    ngini_interval: tuple[float, float]
+    champion: Compared | None
+    champion_unusable: str | None
+    baselines: dict[str, Compared]
+    slices: dict[str, Slice]
+    tiers: dict[str, TierShare]
+
+
 TENURE = ("shortest", "middle", "longest")
 
 
-def evaluate(settings: Settings, snapshot_date: date) -> dict[str, Any]:
+def evaluate(settings: Settings, snapshot_date: date) -> Evaluated:
     """Measure on the test snapshot; log measures, tables, plots and the model card to the retraining's run.
 
     Raises:
         PurseError: `train` has not run, the test window has no truth yet, or MLflow or its store does not answer.
     """
-    trained = read_result(settings, snapshot_date, "train")
+    built, split = read_result(settings, snapshot_date, Built), read_result(settings, snapshot_date, Split)
+    trained = read_result(settings, snapshot_date, Trained)
     client = connect(settings)
-    with resumed_run(settings, trained["training_id"]) as run_id:
+    with resumed_run(settings, trained.training_id) as run_id:
         champion_version = version_of(client, settings.mlflow.model_name, CHAMPION)
-        test = predict(settings, snapshot_date, trained["model_uri"], champion_version)
-        result = {**_measured(settings, test), "champion_version": champion_version}
-        findings = find(settings, snapshot_date, test)
-        result["surrogate"] = {"r2": findings.surrogate_r2, "spearman": findings.surrogate_spearman}
-        result["flagged_differences"] = int(findings.fairness["flagged"].sum())
-        _log(test, result, findings)
+        test = predict(settings, split, trained.model_uri, champion_version)
+        findings = find(settings, split, test)
+        evaluated = Evaluated(
+            **_measured(settings, test),
+            champion_version=champion_version,
+            surrogate=Fidelity(r2=findings.surrogate_r2, spearman=findings.surrogate_spearman),
+            flagged_differences=int(findings.fairness["flagged"].sum()),
+            run_id=run_id,
+            run_url=run_url(settings, run_id),
+        )
+        _log(test, evaluated, findings)
         tags = client.get_run(run_id).data.tags
-        card, note = render(settings, snapshot_date, trained, result, findings, tags)
+        card, note = render(Facts(settings, built, split, trained, evaluated, findings, tags))
         client.log_text(run_id, card, MODEL_CARD_FILE)
         client.set_tag(run_id, "mlflow.note.content", note)
-    return {**result, "run_id": run_id, "run_url": run_url(settings, run_id)}
+    return evaluated
 
 
 def slices(features: pd.DataFrame, min_users: int = 1) -> Iterator[tuple[str, NDArray[np.bool_]]]:
@@ -63,24 +87,24 @@ def slices(features: pd.DataFrame, min_users: int = 1) -> Iterator[tuple[str, ND
             yield f"tenure={name}", (thirds > number / 3).to_numpy() & (thirds <= (number + 1) / 3).to_numpy()
 
 
-def _measured(settings: Settings, test: Test) -> dict[str, Any]:
-    """Everything that is measured, as numbers."""
+def _measured(settings: Settings, test: Test) -> Measured:
+    """Measures of all models on the test users."""
     spend, everyone = test.users.future_spend.to_numpy(), np.ones(len(test.users), dtype=bool)
     samples, seed = settings.promotion.bootstrap_samples, settings.training.seed
     expected = test.challenger["expected_spend"].to_numpy()
     low, high = bootstrap_interval(spend, expected, samples, seed)
     baselines = {
-        name: {"measures": _measures(settings, test, said), "gain": _gain(settings, test, said, everyone)}
-        for name, said in test.baselines.items()
+        name: Compared(measures=_measures(settings, test, rival), gain=_gain(settings, test, rival, everyone))
+        for name, rival in test.baselines.items()
     }
     champion = None
     if test.champion is not None:
         gain = _gain(settings, test, test.champion, everyone)
-        champion = {"measures": _measures(settings, test, test.champion), "gain": gain}
+        champion = Compared(measures=_measures(settings, test, test.champion), gain=gain)
     return {
         "users": len(test.users),
         "measures": _measures(settings, test, test.challenger),
-        "ngini_interval": [low, high],
+        "ngini_interval": (low, high),
         "champion": champion,
         "champion_unusable": test.champion_unusable,
         "baselines": baselines,
@@ -90,7 +114,7 @@ def _measured(settings: Settings, test: Test) -> dict[str, Any]:
 
 
 def _measures(settings: Settings, test: Test, said: pd.DataFrame) -> dict[str, float]:
-    shares = {"high": settings.scoring.high_share, "mid": settings.scoring.mid_share}
+    shares = settings.scoring.tier_shares
     users, tier = test.users, said.get("tier")
     measures = measure(
         users.future_spend,
@@ -105,58 +129,58 @@ def _measures(settings: Settings, test: Test, said: pd.DataFrame) -> dict[str, f
     return measures
 
 
-def _gain(settings: Settings, test: Test, rival: pd.DataFrame, rows: NDArray[np.bool_]) -> dict[str, float]:
-    """The challenger's gain over a rival on some rows, as the fields of `Gain`."""
+def _gain(settings: Settings, test: Test, rival: pd.DataFrame, rows: NDArray[np.bool_]) -> Gain:
+    """The challenger's gain over another model on some rows."""
     spend, ours, theirs = (
         column.to_numpy()[rows]
         for column in (test.users.future_spend, test.challenger["expected_spend"], rival["expected_spend"])
     )
     samples, seed = settings.promotion.bootstrap_samples, settings.training.seed
-    return asdict(Gain(*paired_bootstrap(spend, ours, theirs, samples, seed)))
+    return Gain(*paired_bootstrap(spend, ours, theirs, samples, seed))
 
 
-def _sliced(settings: Settings, test: Test) -> dict[str, dict[str, Any]]:
+def _sliced(settings: Settings, test: Test) -> dict[str, Slice]:
     """Each slice with at least promotion.min_slice_users users, with the gain over the champion if there is one."""
     result, least = {}, settings.promotion.min_slice_users
     for name, rows in slices(test.users.features, least):
         if rows.sum() >= least:
             spend, said = test.users.future_spend[rows], test.challenger[rows]
             expected = said["expected_spend"]
-            result[name] = {
-                "users": int(rows.sum()),
-                "ngini": normalized_gini(spend, expected),
-                "bias": relative_bias(spend, expected),
-                "mean_spend": float(spend.mean()),
-                "mean_expected": float(expected.mean()),
-                "high_share": float((said["tier"] == "high").mean()),
-                "gain": None if test.champion is None else _gain(settings, test, test.champion, rows),
-            }
+            result[name] = Slice(
+                users=int(rows.sum()),
+                ngini=normalized_gini(spend, expected),
+                bias=relative_bias(spend, expected),
+                mean_spend=float(spend.mean()),
+                mean_expected=float(expected.mean()),
+                high_share=float((said["tier"] == HIGH).mean()),
+                gain=None if test.champion is None else _gain(settings, test, test.champion, rows),
+            )
     return result
 
 
-def _tier_shares(test: Test) -> dict[str, dict[str, float]]:
+def _tier_shares(test: Test) -> dict[str, TierShare]:
     """Of each predicted tier: its users, and its shares of all users and of true spend (net spend below 0 is 0)."""
     spend, result = test.users.future_spend.clip(lower=0).to_numpy(), {}
-    for tier in ("high", "mid", "low"):
+    for tier in TIERS:
         rows = (test.challenger["tier"] == tier).to_numpy()
         share = float(spend[rows].sum() / spend.sum()) if spend.sum() > 0 else 0.0
-        result[tier] = {"users": int(rows.sum()), "user_share": float(rows.mean()), "spend_share": share}
+        result[tier] = TierShare(users=int(rows.sum()), user_share=float(rows.mean()), spend_share=share)
     return result
 
 
-def _log(test: Test, result: dict[str, Any], findings: Findings) -> None:
+def _log(test: Test, evaluated: Evaluated, findings: Findings) -> None:
     """Measures as `test_<measure>` and `<model>_<measure>`, tables, per-user predictions and pictures."""
     import mlflow
 
-    sides = {"test": result["measures"]}
-    sides |= {f"baseline_{name}": side["measures"] for name, side in result["baselines"].items()}
-    if result["champion"]:
-        sides["champion"] = result["champion"]["measures"]
+    sides = {"test": evaluated.measures}
+    sides |= {f"baseline_{name}": side.measures for name, side in evaluated.baselines.items()}
+    if evaluated.champion:
+        sides["champion"] = evaluated.champion.measures
     metrics = {f"{side}_{name}": value for side, values in sides.items() for name, value in values.items()}
-    metrics |= {"test_ngini_low": result["ngini_interval"][0], "test_ngini_high": result["ngini_interval"][1]}
-    metrics |= {f"surrogate_{name}": value for name, value in result["surrogate"].items()}
+    metrics |= {"test_ngini_low": evaluated.ngini_interval[0], "test_ngini_high": evaluated.ngini_interval[1]}
+    metrics |= {"surrogate_r2": evaluated.surrogate.r2, "surrogate_spearman": evaluated.surrogate.spearman}
     mlflow.log_metrics({name: value for name, value in metrics.items() if isfinite(value)})
-    mlflow.log_dict(result["slices"], "slices.json")
+    mlflow.log_dict({name: part.model_dump() for name, part in evaluated.slices.items()}, "slices.json")
     for name, found in findings.tables.items():
         mlflow.log_text(found.to_json(orient="records", indent=1), f"{name}.json")
     with tempfile.TemporaryDirectory() as folder:

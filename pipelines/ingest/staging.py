@@ -1,7 +1,5 @@
 """From a source's rows to one canonical table: typed, dated, and with what could not be read named on the row."""
 
-from datetime import date
-
 import duckdb
 import pandas as pd
 import pyarrow as pa
@@ -170,8 +168,3 @@ def _query(sql: str, url: str, place: str) -> pa.Table:
         detail = str(error).splitlines()[0]
         raise PurseError(f"{place}: the query failed: {detail}. Check 'connection' and 'sql'.") from error
     return pa.Table.from_pandas(frame, preserve_index=False)
-
-
-def days_between(rows: DuckDBPyRelation, start: date, end: date) -> pa.Table:
-    """The rows with `start <= day < end`."""
-    return rows.filter(f"day >= DATE '{start}' AND day < DATE '{end}'").to_arrow_table()

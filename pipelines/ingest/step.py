@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any
 
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -14,6 +13,7 @@ from pipelines.files import write_atomically
 from pipelines.ingest.staging import staged
 from pipelines.lake import tables as lake
 from pipelines.lake.changes import replace_changed
+from pipelines.results.data import Ingested, StagedRows
 from pipelines.settings import Settings
 from pipelines.source.definition import Source, load_source
 
@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 2_000_000
 A_DAY = timedelta(days=1)
 
 
-def ingest(settings: Settings, from_date: date | None = None, to_date: date | None = None) -> dict[str, Any]:
+def ingest(settings: Settings, from_date: date | None = None, to_date: date | None = None) -> Ingested:
     """Stage the rows with `from_date <= day < to_date` of every table of the source; those days are replaced.
 
     Rows without a readable time are staged under `lake.UNDATED`, replaced as a whole each time.
@@ -54,7 +54,7 @@ def ingest(settings: Settings, from_date: date | None = None, to_date: date | No
         start, end = _range(settings, tables, first, to_date)
         _claim_home(settings, source)
         result = {name: _stage(settings, name, rows, start, end) for name, rows in tables.items()}
-    return {"from_date": start.isoformat(), "to_date": end.isoformat(), "tables": result}
+    return Ingested(from_date=start, to_date=end, tables=result)
 
 
 def _claim_home(settings: Settings, source: Source) -> None:
@@ -89,14 +89,14 @@ def _read(
     return {name: connection.table(f"staged_{name}") for name in source.tables}
 
 
-def _stage(settings: Settings, name: str, rows: DuckDBPyRelation, start: date, end: date) -> dict[str, int]:
+def _stage(settings: Settings, name: str, rows: DuckDBPyRelation, start: date, end: date) -> StagedRows:
     counts = {day: count for day, count in _counts(rows) if start <= day < end or day == lake.UNDATED}
     undated = counts.pop(lake.UNDATED, 0)
     undated_days = (lake.UNDATED, lake.UNDATED + A_DAY)
     for first, last in (*_portions(counts, start, end), undated_days):
         portion = rows.filter(f"day >= DATE '{first}' AND day < DATE '{last}'").order("day, source_file, source_line")
         replace_changed(settings, f"staging/{name}", portion.to_arrow_table(), first, last)
-    return {"rows": sum(counts.values()) + undated, "days": len(counts)}
+    return StagedRows(rows=sum(counts.values()) + undated, days=len(counts))
 
 
 def _portions(counts: dict[date, int], start: date, end: date) -> Iterator[tuple[date, date]]:

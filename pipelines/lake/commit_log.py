@@ -3,7 +3,8 @@
 import json
 import re
 from datetime import date
-from urllib.parse import unquote
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -37,8 +38,15 @@ def row_counts(table: DeltaTable) -> dict[date, int]:
 
 def metadata(table: DeltaTable) -> dict[str, str]:
     """What the writer of the newest commit kept with it, and what the library notes itself."""
-    (newest,) = table.history(1)
+    (newest,) = table.history(1) or [_commit_info(table)]
     return {key: value for key, value in newest.items() if isinstance(value, str)}
+
+
+def _commit_info(table: DeltaTable) -> dict[str, object]:
+    """Information on the newest commit, from its file: `history` finds none below a folder with a # in its name."""
+    file = Path(unquote(urlsplit(table.table_uri).path)) / "_delta_log" / f"{table.version():020}.json"
+    actions = [json.loads(line) for line in file.read_text().splitlines()]
+    return next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
 
 
 def snapshots(table: DeltaTable) -> dict[str, str]:

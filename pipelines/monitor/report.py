@@ -4,13 +4,14 @@ import base64
 import io
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from models.measures.drift import Summary
 from pipelines.monitor.realised import Realised
+from pipelines.results.scoring import Checked
 from pipelines.retraining.reference.learned import Reference
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums } tr.violated 
 
 
 def render(
-    result: Mapping[str, Any],
+    facts: Checked,
     checks: pd.DataFrame,
     history: pd.DataFrame,
     reference: Reference | None,
@@ -43,22 +44,22 @@ def render(
     """The page as HTML.
 
     Args:
-        result: of the step.
+        facts: outcome of the checks.
         checks: name, kind, value, threshold, violated; worst first.
         history: the same of the days before, with snapshot_date.
         reference: of the champion.
         now: summaries of today.
         realised: what became of earlier scores, or why that is not known.
     """
-    title = f"Monitoring {result['snapshot_date']}, champion version {result['model_version']}"
-    parts = [f"<h1>{escape(title)}</h1>", f"<p><strong>{_headline(result)}</strong> {escape(result['reason'])}</p>"]
+    title = f"Monitoring {facts.snapshot_date}, champion version {facts.model_version}"
+    parts = [f"<h1>{escape(title)}</h1>", f"<p><strong>{_headline(facts)}</strong> {escape(facts.reason)}</p>"]
     if reference:
         parts.append(f"<p>The reference population is that of {reference.snapshot}.</p>")
     if isinstance(realised, Realised):
         said = ", ".join(f"{name} {realised.measures[name]:.3f}" for name in ("ngini", "bias", "decile_wape", "auc"))
         parts.append(f"<p>The scores of {realised.snapshot} by version {realised.version} turned out: {said}.</p>")
-    if result["skipped"]:
-        parts.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in result["skipped"]) + "</ul>")
+    if facts.skipped:
+        parts.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in facts.skipped) + "</ul>")
     if len(checks):
         parts += [_picture(picture, alt) for alt, picture in _pictures(checks, history, reference, now)]
         parts.append(_table(checks))
@@ -69,9 +70,9 @@ def render(
     )
 
 
-def _headline(result: Mapping[str, Any]) -> str:
-    count = len(result["violated"])
-    return f"{'Retraining asked for. ' if result['alarm'] else ''}{count} of {result['checks']} checks are violated."
+def _headline(facts: Checked) -> str:
+    count = len(facts.violated)
+    return f"{'Retraining asked for. ' if facts.alarm else ''}{count} of {facts.checks} checks are violated."
 
 
 def _table(checks: pd.DataFrame) -> str:

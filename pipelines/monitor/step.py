@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 
 from models.measures.drift import Summary, check, persistent
+from models.predictions import ORDERS
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
 from pipelines.lake import tables
+from pipelines.lake.names import ALARM, FEATURE_TABLE, MONITORING, REALISED
 from pipelines.monitor.realised import Realised, measure_realised
 from pipelines.monitor.report import DAYS, render
+from pipelines.results.scoring import Checked, Monitored
 from pipelines.retraining.reference.learned import (
     Reference,
     newest_summaries,
@@ -29,10 +32,6 @@ from pipelines.tracking.runs import KIND, connect, experiment_id, run_url
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-TABLE = "monitoring"
-ALARM = "alarm"
-"""Name of the row that says whether a retraining was asked for; its value: on how many days the worst check failed."""
-
 SNAPSHOT = "purse.snapshot_date"
 NAMED = 3
 """Checks that a reason names."""
@@ -46,21 +45,17 @@ class Verdict(NamedTuple):
     days: int
 
 
-def monitor(settings: Settings, snapshot_date: date) -> dict[str, Any]:
+def monitor(settings: Settings, snapshot_date: date) -> Monitored:
     """Compare a scored snapshot with the champion's reference, and matured scores with what was promised.
 
     Writes the table `monitoring`, an MLflow run and a page; a rerun replaces them.
-
-    Returns:
-        snapshot_date, model_version, how many checks were made, the names of those that are violated, worst first,
-        alarm (a retraining is wanted), reason, what was skipped and why, the page and the run.
 
     Raises:
         NothingToDo: there is no champion yet.
         PurseError: the snapshot has no features, or MLflow does not answer.
     """
     version = champion_version(settings)
-    features = rows_of(settings, "features", snapshot_date)
+    features = rows_of(settings, FEATURE_TABLE, snapshot_date)
     if features.empty:
         raise PurseError(
             f"There are no features of {snapshot_date} to compare. "
@@ -81,21 +76,21 @@ def monitor(settings: Settings, snapshot_date: date) -> dict[str, Any]:
     verdict = _verdict(settings, snapshot_date, version, checks)
     _write(settings, snapshot_date, version, checks, verdict)
     violated = checks[checks["violated"]]
-    result = {
-        "snapshot_date": snapshot_date.isoformat(),
-        "model_version": version,
-        "checks": len(checks),
-        "violated": [f"{name} {kind}" for name, kind in zip(violated["name"], violated["kind"], strict=True)],
-        "alarm": verdict.alarm,
-        "reason": verdict.reason,
-        "skipped": skipped,
-    }
+    facts = Checked(
+        snapshot_date=snapshot_date,
+        model_version=version,
+        checks=len(checks),
+        violated=[f"{name} {kind}" for name, kind in zip(violated["name"], violated["kind"], strict=True)],
+        alarm=verdict.alarm,
+        reason=verdict.reason,
+        skipped=skipped,
+    )
     history = _history(settings, snapshot_date - timedelta(days=DAYS), snapshot_date)
-    page = render(result, checks, history, reference, now, realised)
+    page = render(facts, checks, history, reference, now, realised)
     path = settings.data_docs / "monitoring" / f"{snapshot_date}.html"
     write_atomically(path, page.encode())
-    run_id = _log(settings, result, checks, page)
-    return {**result, "data_docs": str(path), "run_id": run_id, "run_url": run_url(settings, run_id)}
+    run_id = _log(settings, facts, checks, page)
+    return Monitored(**dict(facts), data_docs=str(path), run_id=run_id, run_url=run_url(settings, run_id))
 
 
 def _now(
@@ -105,7 +100,7 @@ def _now(
     skipped, found = [], summarise_features(features.drop(columns="user_id"))
     scores = rows_of(settings, "predictions", snapshot_date)
     if "basis" in scores:
-        scores = scores[scores["basis"] == "orders"]
+        scores = scores[scores["basis"] == ORDERS]
     if scores.empty or str(scores["model_version"].iloc[0]) != version:
         skipped.append(f"There are no scores of {snapshot_date} by champion version {version}: run 'purse score'.")
     else:
@@ -123,7 +118,7 @@ def _checks(
     """name, kind, value, threshold, violated; those furthest beyond their threshold first."""
     rows = [(name, *finding) for name, finding in find_drift(settings, snapshot_date, reference, now)]
     if isinstance(realised, Realised):
-        rows += [("realised", *one) for one in realised.checks]
+        rows += [(REALISED, *one) for one in realised.checks]
     frame = pd.DataFrame(rows, columns=["name", "kind", "value", "threshold"]).astype(
         {"name": "object", "kind": "object", "value": float, "threshold": float}
     )
@@ -173,9 +168,9 @@ def _verdict(settings: Settings, snapshot_date: date, version: str, checks: pd.D
 def _history(settings: Settings, start: date, end: date) -> pd.DataFrame:
     """The checks of snapshots with `start <= snapshot_date < end`."""
     columns = ["snapshot_date", "name", "kind", "value", "threshold", "violated", "model_version"]
-    if not tables.exists(settings, TABLE):
+    if not tables.exists(settings, MONITORING):
         return pd.DataFrame(columns=columns).astype({"violated": bool, "name": "object", "kind": "object"})
-    table = tables.read(tables.connect(), settings, TABLE)
+    table = tables.read(tables.connect(), settings, MONITORING)
     past = table.filter(table.snapshot_date >= start, table.snapshot_date < end)
     return past.order_by("snapshot_date").to_pyarrow().to_pandas()[columns]
 
@@ -185,24 +180,24 @@ def _write(settings: Settings, snapshot_date: date, version: str, checks: pd.Dat
     rows = pd.DataFrame([*checks.to_dict("records"), alarm | {"violated": verdict.alarm}])
     rows = rows.assign(snapshot_date=snapshot_date, model_version=version)
     table = pa.Table.from_pandas(rows, preserve_index=False)
-    tables.replace(settings, TABLE, table, "snapshot_date", snapshot_date, snapshot_date + timedelta(days=1))
+    tables.replace(settings, MONITORING, table, "snapshot_date", snapshot_date, snapshot_date + timedelta(days=1))
 
 
-def _log(settings: Settings, result: dict[str, Any], checks: pd.DataFrame, page: str) -> str:
+def _log(settings: Settings, facts: Checked, checks: pd.DataFrame, page: str) -> str:
     """The snapshot's run, made if it is new: every value as `<kind>.<name>`, and the page."""
     from mlflow.entities import Metric
     from mlflow.utils.time import get_current_time_millis
 
     client = connect(settings)
-    run_id, stamp = _run(client, settings, result["snapshot_date"]), get_current_time_millis()
+    run_id, stamp = _run(client, settings, facts.snapshot_date.isoformat()), get_current_time_millis()
     labels = checks["kind"] + "." + checks["name"]
     values: dict[str, float] = dict(zip(labels, checks["value"], strict=True))
-    values |= {"violated": float(checks["violated"].sum()), "alarm": float(result["alarm"])}
+    values |= {"violated": float(checks["violated"].sum()), "alarm": float(facts.alarm)}
     metrics = [Metric(name, value, stamp, 0) for name, value in values.items() if isfinite(value)]
     for start in range(0, len(metrics), 1000):  # MLflow takes so many at once
         client.log_batch(run_id, metrics[start : start + 1000])
-    client.set_tag(run_id, "model_version", result["model_version"])
-    client.set_tag(run_id, "mlflow.note.content", result["reason"])
+    client.set_tag(run_id, "model_version", facts.model_version)
+    client.set_tag(run_id, "mlflow.note.content", facts.reason)
     client.log_text(run_id, page, "monitoring.html")
     client.set_terminated(run_id)
     return run_id

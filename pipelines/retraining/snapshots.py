@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pipelines.errors import PurseError
-from pipelines.settings import Snapshots
+from pipelines.results.training import Fold
+from pipelines.sections import Snapshots
 
 WINDOWS_NEEDED = 3
 """A training label, a validation label, and as much history before them: the label must fit so many times."""
@@ -18,14 +19,6 @@ def is_matured(last_day: date, start: date, horizon_days: int) -> bool:
     """Say whether data up to and with `last_day` tells what happened in `[start, start + horizon_days)`."""
     missing = horizon_days - 1 - (last_day - start).days
     return missing <= MISSING_SHARE * horizon_days
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Train on snapshots whose labels end by `validation`, measure on `validation`."""
-
-    validation: date
-    training: tuple[date, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ def plan_snapshots(first_day: date, snapshot_date: date, horizon_days: int, conf
     for validation in candidates[: config.validation]:
         training = [s for s in candidates if s + label <= validation][: config.max_training]
         if training:
-            folds.append(Fold(validation, tuple(training)))
+            folds.append(Fold(validation=validation, training=tuple(training)))
     if not folds:
         raise PurseError(
             f"The history from {first_day} to {snapshot_date} is too short for a test window of {horizon_days} days "

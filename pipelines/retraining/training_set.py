@@ -1,7 +1,9 @@
 """The training sets of a retraining: labelled users by snapshot, and the folds of users."""
 
 import hashlib
+from collections.abc import Collection
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from features.definitions import FEATURES, of_attributes
 from models.protocol import LabelledUsers
 from pipelines.lake import tables
-from pipelines.results import read_result
+from pipelines.results.training import Split
 from pipelines.settings import Settings
 
 LABELS = ("future_spend", "purchased")
@@ -32,33 +34,49 @@ def attribute_names(features: list[str]) -> list[str]:
     return [feature.name for feature in of_attributes(FEATURES) if feature.name in features]
 
 
+class Labelled(NamedTuple):
+    """Users of some snapshots of a training set, row for row, ordered by snapshot and user."""
+
+    user_id: pd.Series
+    snapshot: pd.Series
+    users: LabelledUsers
+
+    def at(self, day: date) -> "Labelled":
+        """The users of one snapshot."""
+        rows = (self.snapshot == day).to_numpy()
+        users = self.users
+        labelled = LabelledUsers(
+            users.features[rows].reset_index(drop=True),
+            users.future_spend[rows].reset_index(drop=True),
+            users.purchased[rows].reset_index(drop=True),
+            self.user_id[rows].reset_index(drop=True),
+        )
+        return Labelled(self.user_id[rows].reset_index(drop=True), self.snapshot[rows].reset_index(drop=True), labelled)
+
+
 def read_labelled(
     settings: Settings,
-    training_date: date,
-    snapshots: list[date],
+    split: Split,
+    snapshots: Collection[date],
     names: list[str] | None = None,
     table_name: str = TRAINING_SETS,
-) -> tuple[pd.Series, LabelledUsers]:
-    """The users of some snapshots of a training set, ordered by snapshot and user.
+) -> Labelled:
+    """Read the users of some snapshots of a training set.
 
     Args:
         settings: the settings.
-        training_date: of the retraining.
+        split: of the retraining.
         snapshots: whose users.
-        names: of the features; None: all of that build.
+        names: of the features; None: all of the split.
         table_name: of the training set.
-
-    Returns:
-        user_id and the labelled users, one row per user and snapshot.
     """
-    if names is None:
-        names = read_result(settings, training_date, "split")["features"]
+    names = split.features if names is None else names
     table = tables.read(tables.connect(), settings, table_name)
-    chosen = table.filter(table.training_date == training_date, table.snapshot_date.isin(snapshots))
-    ordered = chosen.order_by(["snapshot_date", "user_id"]).select("user_id", *names, *LABELS)
+    chosen = table.filter(table.training_date == split.snapshot_date, table.snapshot_date.isin(list(snapshots)))
+    ordered = chosen.order_by(["snapshot_date", "user_id"]).select("user_id", "snapshot_date", *names, *LABELS)
     frame = ordered.to_pyarrow().to_pandas()  # lists of actions become arrays, which Ibis' own way makes slow
     labelled = LabelledUsers(frame[names], frame["future_spend"], frame["purchased"], frame["user_id"])
-    return frame["user_id"], labelled
+    return Labelled(frame["user_id"], frame["snapshot_date"], labelled)
 
 
 def user_folds(user_id: pd.Series, folds: int) -> NDArray[np.intp]:

@@ -1,7 +1,7 @@
 """The model of users without orders, from the lake: whose spend it is learned from, and their profile and behaviour."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import TypeAlias
 
@@ -12,9 +12,9 @@ from models.cold_start.learning import Cohort, fit, in_customers
 from models.cold_start.model import ColdStart, LearnedFrom
 from models.protocol import LabelledUsers
 from pipelines.lake import tables
-from pipelines.results import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.fitting import unfitted_preprocessing
-from pipelines.retraining.training_set import TRAINING_WITHOUT_ORDERS, attribute_names, read_labelled
+from pipelines.retraining.training_set import TRAINING_SETS, TRAINING_WITHOUT_ORDERS, attribute_names, read_labelled
 from pipelines.settings import Settings
 
 AGE = "T"
@@ -32,21 +32,16 @@ Users: TypeAlias = tuple[pd.Series, LabelledUsers]
 log = logging.getLogger(__name__)
 
 
-def learn(settings: Settings, snapshot_date: date, windows: float = 1.0) -> ColdStart:
+def learn(settings: Settings, split: Split, windows: float = 1.0) -> ColdStart:
     """Fit on the snapshots of the final fit and choose on the newest fold, as `split` laid them out.
 
     Args:
         settings: the settings.
-        snapshot_date: of the retraining.
+        split: of the retraining.
         windows: label windows that the horizon counts for, see `models.horizon`.
-
-    Raises:
-        PurseError: `split` has not run.
     """
-    split = read_result(settings, snapshot_date, "split")
-    newest = split["folds"][0]
-    parts = [split["final"], newest["training"], [newest["validation"]], [max(split["final"])]]
-    cohorts = read_cohorts(settings, snapshot_date, [list(map(date.fromisoformat, days)) for days in parts])
+    newest = split.folds[0]
+    cohorts = read_cohorts(settings, split, [split.final, newest.training, [newest.validation], [max(split.final)]])
     enough = [name for name, (final, *_) in cohorts.items() if final.is_enough]
     learned_from = enough[0] if enough else LAST_RESORT
     final, training, validation, recent = cohorts[learned_from]
@@ -67,29 +62,28 @@ def learn(settings: Settings, snapshot_date: date, windows: float = 1.0) -> Cold
 
 
 def read_cohorts(
-    settings: Settings, snapshot_date: date, parts: list[list[date]]
+    settings: Settings, split: Split, parts: Sequence[Sequence[date]]
 ) -> Mapping[LearnedFrom, list[Cohort]]:
     """Those whom it can be learned from, the best first, with the features that users without orders have too.
 
     Args:
         settings: the settings.
-        snapshot_date: of the retraining.
+        split: of the retraining.
         parts: snapshots of each cohort.
 
     Returns:
         A cohort per part, which may be empty.
     """
-    split = read_result(settings, snapshot_date, "split")
     days = sorted({day for part in parts for day in part})
     policies = unfitted_preprocessing(settings)
-    names = [name for name in attribute_names(split["features"]) if not policies.drops(name)]
-    customers = {day: read_labelled(settings, snapshot_date, [day], [*names, AGE]) for day in days}
+    names = [name for name in attribute_names(split.features) if not policies.drops(name)]
+    customers = {day: _read(settings, split, day, [*names, AGE]) for day in days}
     if tables.exists(settings, TRAINING_WITHOUT_ORDERS):
-        strangers = {day: read_labelled(settings, snapshot_date, [day], names, TRAINING_WITHOUT_ORDERS) for day in days}
+        strangers = {day: _read(settings, split, day, names, TRAINING_WITHOUT_ORDERS) for day in days}
     else:
         nobody = -1
         strangers = {day: _first_bought_within(users, nobody) for day, users in customers.items()}
-    newcomers = {day: _first_bought_within(users, split["label_days"]) for day, users in customers.items()}
+    newcomers = {day: _first_bought_within(users, split.label_days) for day, users in customers.items()}
     comparable = [
         feature.name
         for feature in of_attributes(FEATURES)
@@ -104,6 +98,11 @@ def read_cohorts(
         source: [_cohort(users, customers, part, columns) for part in parts]
         for source, (users, columns) in sources.items()
     }
+
+
+def _read(settings: Settings, split: Split, day: date, names: list[str], table_name: str = TRAINING_SETS) -> Users:
+    rows = read_labelled(settings, split, [day], names, table_name)
+    return rows.user_id, rows.users
 
 
 def _first_bought_within(users: Users, days: int) -> Users:

@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 from functools import partial
 from itertools import chain
-from typing import Any
 
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
@@ -13,6 +12,7 @@ from pipelines.errors import NothingToDo, PurseError
 from pipelines.lake import commit_log
 from pipelines.lake import tables as lake
 from pipelines.lake.changes import changed_days
+from pipelines.results.data import Validated, ValidatedRows
 from pipelines.settings import Settings
 from pipelines.source.rules import OwnRules
 from pipelines.validate.days import Days, code, days_to_judge, fingerprint
@@ -24,7 +24,7 @@ from pipelines.validate.verdicts import Judged
 A_DAY = timedelta(days=1)
 
 
-def validate(settings: Settings, from_date: date | None = None, to_date: date | None = None) -> dict[str, Any]:
+def validate(settings: Settings, from_date: date | None = None, to_date: date | None = None) -> Validated:
     """Judge staged rows: those with `from_date <= day < to_date`, or those that changed since they were judged last.
 
     Rows without a readable time belong to every range. Quarantine is written before the raw tables: after a crash in
@@ -69,14 +69,14 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
             f"Source '{settings.source}' has no orders from {start} up to, and without, {end}: there is nothing new to "
             "score. If there should be, check the source and run 'purse ingest' for these days again."
         )
-    return {
-        "from_date": start.isoformat(),
-        "to_date": end.isoformat(),
-        "snapshot_date": (lake.days(settings, "raw/order_lines")[-1] + A_DAY).isoformat(),
-        "tables": {one.table.name: _counts(one) | {"days_written": written[one.table.name]} for one in judged},
-        "warnings": [one.report.describe(result) for one in judged for result in one.report.failed("warning")],
-        "data_docs": str(judged[0].report.data_docs),
-    }
+    return Validated(
+        from_date=start,
+        to_date=end,
+        snapshot_date=lake.days(settings, "raw/order_lines")[-1] + A_DAY,
+        tables={one.table.name: _counts(one, written[one.table.name]) for one in judged},
+        warnings=[one.report.describe(result) for one in judged for result in one.report.failed("warning")],
+        data_docs=str(judged[0].report.data_docs),
+    )
 
 
 def _period(settings: Settings, tables: dict[str, Days], start: date | None, end: date | None) -> tuple[date, date]:
@@ -146,13 +146,14 @@ def _above_limit(settings: Settings, judged: Judged, start: date, end: date) -> 
     )
 
 
-def _counts(judged: Judged) -> dict[str, Any]:
+def _counts(judged: Judged, days_written: int) -> ValidatedRows:
     kept, quarantined = (
         sum(count(undated=undated) for undated in (True, False)) for count in (judged.kept, judged.quarantined)
     )
-    return {
-        "rows_in": kept + quarantined,
-        "rows_kept": kept,
-        "rows_quarantined": quarantined,
-        "reasons": judged.reasons,
-    }
+    return ValidatedRows(
+        rows_in=kept + quarantined,
+        rows_kept=kept,
+        rows_quarantined=quarantined,
+        reasons=dict(judged.reasons),
+        days_written=days_written,
+    )

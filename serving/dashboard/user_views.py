@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from models.predictions import TIERS
 from pipelines.errors import PurseError
-from pipelines.results import read_result
+from pipelines.results.result import read_result
+from pipelines.results.scoring import Scored
 from pipelines.settings import Settings
 from serving.dashboard import charts, people
 from serving.dashboard.context import champion_of
-from serving.dashboard.picture import TIERS
 from serving.dashboard.population import Choice, Population
 from serving.dashboard.problems import UnknownUser
 
@@ -76,12 +77,12 @@ def user(dashboard: "Dashboard", user_id: str) -> dict[str, Any]:
 def _interval(settings: Settings, population: Population, spend: float) -> tuple[float, float] | None:
     """80 % interval of the total: that of the level's forecast, in parts of it; None where `score` left no result."""
     try:
-        level = read_result(settings, population.snapshot, "score")["level"]
-    except (PurseError, KeyError):
+        level = read_result(settings, population.snapshot, Scored).level
+    except PurseError:
         return None
-    if level["expected"] <= 0:
+    if level.expected <= 0:
         return None
-    return spend * level["low"] / level["expected"], spend * level["high"] / level["expected"]
+    return spend * level.low / level.expected, spend * level.high / level.expected
 
 
 def _changes(dashboard: "Dashboard", population: Population, user_id: str) -> tuple[list[dict[str, Any]], str | None]:

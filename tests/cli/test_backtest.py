@@ -29,14 +29,11 @@ def test_cdnow_is_predicted_and_measured(settings, tmp_path):
     result = run(settings, "cdnow", tmp_path / "scores.parquet")
     scores = pd.read_parquet(tmp_path / "scores.parquet")
     assert list(scores.columns) == ["user_id", "expected_spend", "purchase_probability", "score", "tier"]
-    assert len(scores) == scores.user_id.nunique() == result["users"] == 23_570
+    assert len(scores) == scores.user_id.nunique() == result.users == 23_570
     assert scores.expected_spend.ge(0).all()
     assert scores.purchase_probability.between(0, 1).all()
     assert set(scores.tier) == {"high", "mid", "low"}
-    assert (
-        result["evaluate"]["measures"]["ngini"]
-        > result["evaluate"]["baselines"]["previous_window"]["measures"]["ngini"]
-    )
+    assert result.evaluate.measures["ngini"] > result.evaluate.baselines["previous_window"].measures["ngini"]
     wide = Console(width=120, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
     wide.print(table(result))
     assert "history_rate" in wide.export_text()
@@ -55,7 +52,7 @@ def test_rows_after_the_cutoff_change_no_prediction(settings, tmp_path):
         (tmp_path / f"{name}.yaml").write_text(SOURCE.format(file=tmp_path / f"{name}.parquet"))
         result = run(settings, str(tmp_path / f"{name}.yaml"), tmp_path / f"{name}_scores.parquet")
         scores[name] = pd.read_parquet(tmp_path / f"{name}_scores.parquet")
-        assert (result["evaluate"] is None) == (name == "past")
+        assert (result.evaluate is None) == (name == "past")
     pd.testing.assert_frame_equal(scores["whole"], scores["past"])
 
 

@@ -11,7 +11,7 @@ from pipelines import promote, register, split, sweep
 from pipelines.build_features.step import build_features
 from pipelines.evaluate.step import evaluate
 from pipelines.ingest.step import ingest
-from pipelines.results import write_result
+from pipelines.results.result import write_result
 from pipelines.score import score
 from pipelines.settings import load_settings
 from pipelines.train.step import train
@@ -61,13 +61,13 @@ def test_every_step_works_in_it(shop):
     ingest(shop)
     validate(shop)
     day = date(2024, 2, 26)
-    write_result(shop, day, "build_features", build_features(shop, day, "training"))
-    write_result(shop, day, "split", split.split(shop, day))
+    write_result(shop, day, build_features(shop, day, "training"))
+    write_result(shop, day, split.split(shop, day))
     sweep.plan(shop, day)
     sweep.work(shop, day, "worker")
-    for name, step in {"train": train, "evaluate": evaluate, "register": register.register}.items():
-        write_result(shop, day, name, step(shop, day))
-    assert promote.promote(shop, day)["promoted"]
+    for step in (train, evaluate, register.register):
+        write_result(shop, day, step(shop, day))
+    assert promote.promote(shop, day).promoted
     build_features(shop, day)
     result = score(shop, day, datetime(2024, 2, 26, tzinfo=UTC))
-    assert result["rows"] == len(pd.read_csv(result["export"])) > USERS * 0.7
+    assert result.rows == len(pd.read_csv(result.export)) > USERS * 0.7

@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 
 from models.canary import CANARY_FILE, PREDICTED
+from models.promotion import Gain
 from pipelines import promote, register, rollback
 from pipelines.errors import PurseError
 from pipelines.evaluate import step as evaluate
-from pipelines.results import read_result, write_result
+from pipelines.results.decision import Evaluated
+from pipelines.results.result import read_result, write_result
+from pipelines.results.training import Split
 from pipelines.tracking.logged_model import load_model
 from pipelines.tracking.registry import CHALLENGER, CHAMPION, version_of
 from pipelines.tracking.runs import connect
@@ -23,11 +26,10 @@ NOW = datetime(2020, 4, 1, tzinfo=UTC)
 def retrain(shop, snapshot_date, *, training_id=None):
     """train, evaluate, register and promote as the command line does; the result of promote."""
     if training_id:
-        split = read_result(shop, snapshot_date, "split") | {"training_id": training_id}
-        write_result(shop, snapshot_date, "split", split)
-    steps = {"train": train.train, "evaluate": evaluate.evaluate, "register": register.register}
-    for name, step in steps.items():
-        write_result(shop, snapshot_date, name, step(shop, snapshot_date))
+        split = read_result(shop, snapshot_date, Split).model_copy(update={"training_id": training_id})
+        write_result(shop, snapshot_date, split)
+    for step in (train.train, evaluate.evaluate, register.register):
+        write_result(shop, snapshot_date, step(shop, snapshot_date))
     return promote.promote(shop, snapshot_date)
 
 
@@ -35,41 +37,41 @@ def test_the_first_model_becomes_champion_and_the_registry_says_why(shop, snapsh
     result = retrain(shop, snapshot_date)
     client = connect(shop)
     version = client.get_model_version_by_alias("purchasing-power", CHAMPION)
-    assert (result["outcome"], result["promoted"], result["version"]) == ("first_champion", True, "1")
-    assert version.description == result["description"]
+    assert (result.outcome, result.promoted, result.version) == ("first_champion", True, "1")
+    assert version.description == result.description
     assert version.tags["outcome"] == "first_champion"
-    assert float(version.tags["ngini"]) == pytest.approx(result["numbers"]["ngini"], abs=1e-5)
+    assert float(version.tags["ngini"]) == pytest.approx(result.numbers["ngini"], abs=1e-5)
     assert version_of(client, "purchasing-power", CHALLENGER) == "1"
     assert promote.promote(shop, snapshot_date) == result
 
 
 def test_evaluation_measures_everyone_on_the_same_users(shop, snapshot_date):
     trained = train.train(shop, snapshot_date)
-    write_result(shop, snapshot_date, "train", trained)
+    write_result(shop, snapshot_date, trained)
     result = evaluate.evaluate(shop, snapshot_date)
-    low, high = result["ngini_interval"]
-    assert low < result["measures"]["ngini"] < high
-    assert set(result["baselines"]) == {"mean", "previous_window", "history_rate", "linear_rfm"}
-    assert result["baselines"]["mean"]["measures"]["ngini"] == 0
-    assert sum(tier["users"] for tier in result["tiers"].values()) == result["users"] == 240
-    assert sum(tier["spend_share"] for tier in result["tiers"].values()) == pytest.approx(1)
-    assert {"region=north", "region=south", "tenure=longest"} <= set(result["slices"])
-    run = connect(shop).get_run(result["run_id"])
-    assert run.data.metrics["test_ngini"] == pytest.approx(result["measures"]["ngini"])
+    low, high = result.ngini_interval
+    assert low < result.measures["ngini"] < high
+    assert set(result.baselines) == {"mean", "previous_window", "history_rate", "linear_rfm"}
+    assert result.baselines["mean"].measures["ngini"] == 0
+    assert sum(tier.users for tier in result.tiers.values()) == result.users == 240
+    assert sum(tier.spend_share for tier in result.tiers.values()) == pytest.approx(1)
+    assert {"region=north", "region=south", "tenure=longest"} <= set(result.slices)
+    run = connect(shop).get_run(result.run_id)
+    assert run.data.metrics["test_ngini"] == pytest.approx(result.measures["ngini"])
     assert run.data.metrics["baseline_mean_ngini"] == 0
     note = run.data.tags["mlflow.note.content"]
     assert all(f"## {question}" in note for question in ("What was tried", "What won", "By how much", "On which data"))
-    assert run.data.metrics["surrogate_r2"] == result["surrogate"]["r2"]
+    assert run.data.metrics["surrogate_r2"] == result.surrogate.r2
     kept = pd.read_parquet(
-        mlflow.artifacts.download_artifacts(run_id=result["run_id"], artifact_path="test_predictions.parquet")
+        mlflow.artifacts.download_artifacts(run_id=result.run_id, artifact_path="test_predictions.parquet")
     )
     assert len(kept) == 240
-    canary = pd.read_parquet(mlflow.artifacts.download_artifacts(run_id=result["run_id"], artifact_path=CANARY_FILE))
-    said = load_model(shop, trained["model_uri"]).predict_spend(canary)
+    canary = pd.read_parquet(mlflow.artifacts.download_artifacts(run_id=result.run_id, artifact_path=CANARY_FILE))
+    said = load_model(shop, trained.model_uri).predict_spend(canary)
     assert set(canary["predicted_tier"]) == {"high", "mid", "low"}
     for name in PREDICTED:
         assert said[name].tolist() == canary[f"predicted_{name}"].tolist()
-    pictures = {file.path for file in connect(shop).list_artifacts(result["run_id"], "plots")}
+    pictures = {file.path for file in connect(shop).list_artifacts(result.run_id, "plots")}
     assert pictures == {
         f"plots/{name}.png" for name in ("calibration", "feature_importance", "gain_curve", "score_distribution")
     }
@@ -90,16 +92,15 @@ def test_an_equal_model_does_not_replace_the_champion_and_a_better_one_can_be_ro
     retrain(shop, snapshot_date)
     equal = retrain(shop, snapshot_date, training_id="2020-03-29-00000002")
     client = connect(shop)
-    assert (equal["outcome"], equal["promoted"]) == ("no_gain", False)
-    assert equal["numbers"]["gain_estimate"] == 0
+    assert (equal.outcome, equal.promoted) == ("no_gain", False)
+    assert equal.numbers["gain_estimate"] == 0
     assert version_of(client, "purchasing-power", CHAMPION) == "1"
     assert version_of(client, "purchasing-power", CHALLENGER) == "2"
 
-    measured = read_result(shop, snapshot_date, "evaluate")
-    measured["champion"]["gain"] = {"estimate": 0.05, "standard_error": 0.01, "better_share": 1.0}
-    measured["slices"] = {}
-    write_result(shop, snapshot_date, "evaluate", measured)
-    assert promote.promote(shop, snapshot_date)["outcome"] == "better"
+    measured = read_result(shop, snapshot_date, Evaluated)
+    better = measured.champion.model_copy(update={"gain": Gain(0.05, 0.01, 1.0)})
+    write_result(shop, snapshot_date, measured.model_copy(update={"champion": better, "slices": {}}))
+    assert promote.promote(shop, snapshot_date).outcome == "better"
     assert version_of(client, "purchasing-power", CHAMPION) == "2"
 
     assert rollback.rollback(shop, NOW) == {
@@ -109,13 +110,13 @@ def test_an_equal_model_does_not_replace_the_champion_and_a_better_one_can_be_ro
         "service": "no live service runs",
     }
     assert version_of(client, "purchasing-power", CHAMPION) == "1"
-    assert promote.promote(shop, snapshot_date)["outcome"] == "rolled_back"
+    assert promote.promote(shop, snapshot_date).outcome == "rolled_back"
     with pytest.raises(PurseError, match=r"Version 1 .* is the first champion"):
         rollback.rollback(shop, NOW)
 
 
 def test_registering_again_finds_the_version_and_the_model_links_to_the_other_screens(shop, snapshot_date):
-    write_result(shop, snapshot_date, "train", train.train(shop, snapshot_date))
+    write_result(shop, snapshot_date, train.train(shop, snapshot_date))
     assert register.register(shop, snapshot_date) == register.register(shop, snapshot_date)
     client = connect(shop)
     assert len(client.search_model_versions("name = 'purchasing-power'")) == 1
@@ -143,13 +144,13 @@ def test_there_is_nothing_to_roll_back_at_first(shop):
 def test_a_test_window_without_truth_cannot_be_measured(shop, snapshot_date, monkeypatch):
     from pipelines.evaluate import rivals
 
-    write_result(shop, snapshot_date, "train", train.train(shop, snapshot_date))
+    write_result(shop, snapshot_date, train.train(shop, snapshot_date))
     read = rivals.read_labelled
 
     def unknown(*arguments):
-        user_id, users = read(*arguments)
-        users.future_spend[:] = math.nan
-        return user_id, users
+        labelled = read(*arguments)
+        labelled.users.future_spend[:] = math.nan
+        return labelled
 
     monkeypatch.setattr(rivals, "read_labelled", unknown)
     with pytest.raises(PurseError, match="test window from 2020-03-01 to 2020-03-29 has no orders"):

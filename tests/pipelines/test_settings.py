@@ -27,6 +27,12 @@ def test_what_does_not_fit_is_named(tmp_path, monkeypatch, content, message):
         load_settings()
 
 
+def test_a_home_that_no_table_can_lie_in_is_refused(monkeypatch):
+    monkeypatch.setenv("PURSE_HOME", "/data/[shop]")
+    with pytest.raises(PurseError, match=r"home: .*no table can lie below a folder with \[ \] in its name"):
+        load_settings()
+
+
 def test_a_config_that_is_not_there(monkeypatch):
     monkeypatch.setenv("PURSE_CONFIG", "/no/such/file.yaml")
     with pytest.raises(PurseError, match=r"/no/such/file\.yaml"):

@@ -82,8 +82,8 @@ def test_purse_loads_it_whole(settings):
     shop = settings.with_changes(source="marketplace")
     assert loaded_rows(shop) == {name: rows[name] for name in ("order_lines", "users", "products")}
     checked = validate(shop)
-    assert checked["warnings"] == []
-    assert sum(table["rows_quarantined"] for table in checked["tables"].values()) == 0
+    assert checked.warnings == []
+    assert sum(table.rows_quarantined for table in checked.tables.values()) == 0
     assert tables.days(shop, "raw/order_lines")[0] == START
     users = tables.read(tables.connect(), shop, "raw/users").to_pandas()
     assert set(users.age_band) == {"18-24", "25-34", "35-44", "45-54", "55-64", "65+"}
@@ -95,12 +95,12 @@ def test_purse_loads_it_whole(settings):
 def test_purse_loads_it_from_another_folder(settings, tmp_path):
     result = run(settings, tmp_path / "shop", users=BUSY)
     rows = loaded_rows(settings.with_changes(source=result["source"]))
-    assert rows == {name: result["rows"][name] for name in ("order_lines", "users", "products")}
+    assert rows == {name: result.rows[name] for name in ("order_lines", "users", "products")}
 
 
 def loaded_rows(shop):
-    loaded = ingest(shop)["tables"]
-    return {name: loaded[name]["rows"] for name in ("order_lines", "users", "products")}
+    loaded = ingest(shop).tables
+    return {name: loaded[name].rows for name in ("order_lines", "users", "products")}
 
 
 def test_a_backtest_finds_it_too(settings):
@@ -113,10 +113,10 @@ def test_dirt_ends_in_quarantine_row_by_row(settings):
     result = run(settings, users=BUSY, days=10, dirt=parse_dirt(["all"]))
     shop = settings.with_changes(source="marketplace")
     ingest(shop)
-    lines = validate(shop)["tables"]["order_lines"]
-    assert lines["reasons"]["first_of_its_key"] == result["spoiled"]["order_lines.duplicates"]
-    assert lines["reasons"]["user_id_not_null"] == result["spoiled"]["order_lines.nulls.user_id"]
-    assert lines["rows_in"] == result["rows"]["order_lines"]
+    lines = validate(shop).tables["order_lines"]
+    assert lines.reasons["first_of_its_key"] == result["spoiled"]["order_lines.duplicates"]
+    assert lines.reasons["user_id_not_null"] == result["spoiled"]["order_lines.nulls.user_id"]
+    assert lines.rows_in == result.rows["order_lines"]
 
 
 def test_a_simulation_is_replaced_and_nothing_else_is(settings, tmp_path):

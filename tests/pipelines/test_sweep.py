@@ -34,7 +34,7 @@ def runs(shop, kind):
 def test_planning_twice_adds_nothing(shop, snapshot_date):
     first, second = sweep.plan(shop, snapshot_date), sweep.plan(shop, snapshot_date)
     assert first == second
-    assert first["workers"] == ["worker-1", "worker-2"]
+    assert first.workers == ["worker-1", "worker-2"]
     waiting = study.unfinished(study.open_sweep(shop, first["study"]))
     assert {study.key(trial) for trial in waiting} == PLANNED
     assert len(waiting) == len(PLANNED)
@@ -44,14 +44,14 @@ def test_every_trial_runs_once_and_is_a_nested_run(shop, snapshot_date):
     sweep.plan(shop, snapshot_date)
     result = sweep.work(shop, snapshot_date, "worker-1")
     again = sweep.work(shop, snapshot_date, "worker-2")
-    assert (result["completed"], result["failed"], again["completed"]) == (6, 0, 0)
+    assert (result.completed, result.failed, again.completed) == (6, 0, 0)
     values = {key: value for key, (value, _) in outcome(shop).items()}
     assert set(values) == PLANNED
-    assert result["best"]["validation_ngini"] == max(values.values())
+    assert result.best.validation_ngini == max(values.values())
     trials = runs(shop, "trial")
     assert len(trials) == len(PLANNED)
     assert {run.info.status for run in trials} == {"FINISHED"}
-    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {result["run_id"]}
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {result.run_id}
     assert [run.info.status for run in runs(shop, "retraining")] == ["FINISHED"]
     logged = {(r.data.params["family"], int(r.data.params["draw"])): r.data.metrics["validation_ngini"] for r in trials}
     assert logged == pytest.approx(values)
@@ -59,8 +59,8 @@ def test_every_trial_runs_once_and_is_a_nested_run(shop, snapshot_date):
 
 def test_a_worker_takes_only_its_kind(shop, snapshot_date):
     sweep.plan(shop, snapshot_date)
-    assert sweep.work(shop, snapshot_date, "worker-1", "networks")["completed"] == 0
-    assert sweep.work(shop, snapshot_date, "worker-1", "tabular")["completed"] == len(PLANNED)
+    assert sweep.work(shop, snapshot_date, "worker-1", "networks").completed == 0
+    assert sweep.work(shop, snapshot_date, "worker-1", "tabular").completed == len(PLANNED)
 
 
 def test_without_time_left_each_family_is_tried_once(shop, snapshot_date, monkeypatch):
@@ -93,8 +93,8 @@ def test_every_hyperparameter_is_where_plots_and_comparisons_look_for_it(shop, s
 
 def test_two_processes_share_a_study_and_run_each_slot_once(shop, snapshot_date, start_step):
     shop = shop.with_changes(sweep__trials=14)
-    planned = sweep.plan(shop, snapshot_date)["trials"]
-    workers = [start_step(shop, "sweep.work", [name]) for name in ("worker-1", "worker-2")]
+    planned = sweep.plan(shop, snapshot_date).trials
+    workers = [start_step(shop, "pipelines.sweep:work", [name]) for name in ("worker-1", "worker-2")]
     assert [worker.wait() for worker in workers] == [0, 0]
     opened = opened_sweep(shop)
     keys = [study.key(trial) for trial in opened.trials()]
@@ -103,7 +103,7 @@ def test_two_processes_share_a_study_and_run_each_slot_once(shop, snapshot_date,
     assert {trial.user_attrs["worker"] for trial in opened.trials()} == {"worker-1", "worker-2"}
     assert len(runs(shop, "trial")) == planned
     assert [run.info.status for run in runs(shop, "retraining")] == ["FINISHED"]
-    assert sweep.work(shop, snapshot_date, "worker-1")["completed"] == 0
+    assert sweep.work(shop, snapshot_date, "worker-1").completed == 0
 
 
 def test_the_parent_run_goes_on_until_the_last_worker_ends(shop, snapshot_date):
@@ -132,7 +132,7 @@ def test_a_failing_trial_is_recorded_and_the_sweep_goes_on(shop, snapshot_date, 
     _fail(monkeypatch, "ridge_rfm")
     sweep.plan(shop, snapshot_date)
     result = sweep.work(shop, snapshot_date, "worker-1")
-    assert (result["completed"], result["failed"]) == (3, 3)
+    assert (result.completed, result.failed) == (3, 3)
     failed = [run for run in runs(shop, "trial") if run.info.status == "FAILED"]
     assert {run.data.tags["error"] for run in failed} == {"MemoryError: too large"}
 
@@ -145,7 +145,7 @@ def test_a_sweep_in_which_every_trial_fails_names_the_first_error(shop, snapshot
     assert [run.info.status for run in runs(shop, "retraining")] == ["FAILED"]
     monkeypatch.undo()
     sweep.plan(shop, snapshot_date)  # plans the failed ones once more
-    assert sweep.work(shop, snapshot_date, "worker-1")["completed"] == len(PLANNED)
+    assert sweep.work(shop, snapshot_date, "worker-1").completed == len(PLANNED)
 
 
 def test_a_worker_without_a_plan_names_the_step_to_run(shop, snapshot_date):
@@ -165,7 +165,7 @@ def test_a_killed_worker_that_runs_again_gives_the_same_sweep(shop, undisturbed,
     sweep.plan(undisturbed, snapshot_date)
     sweep.work(undisturbed, snapshot_date, "worker-1")
     sweep.plan(shop, snapshot_date)
-    kill_step(shop, "sweep.work", ["worker-1"], "trials.run_trial", 7)
+    kill_step(shop, "pipelines.sweep:work", ["worker-1"], "pipelines.retraining.study.claimed_trial:run_trial", 7)
     opened = opened_sweep(shop)
     assert [study.key(trial) for trial in opened.trials(TrialState.RUNNING)] == [("ridge_rfm", 6)]
     sweep.work(shop, snapshot_date, "worker-1")

@@ -4,6 +4,7 @@ import pytest
 
 from models.promotion import Decision
 from stack.demo_report import Span, model_table, spans, time_line, time_split
+from tests import samples
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -42,8 +43,7 @@ def test_tasks_that_never_ran_and_tasks_that_are_no_steps():
 
 def test_the_shares_of_the_line_add_up():
     assert time_line([span(0, 10, 2, 5)]) == (
-        "10 s from the first task to the last: "
-        "computing 5 s (50%), starting and imports 2 s (20%), orchestration 3 s (30%)."
+        "10 s from the first task to the last: computing 5 s (50%), starting 2 s (20%), orchestration 3 s (30%)."
     )
 
 
@@ -64,14 +64,12 @@ def test_the_shares_of_the_line_add_up():
 )
 def test_a_challenger_that_lost_is_shown_beside_the_champion(outcome, names):
     measures = {"ngini": 0.5, "bias": 0.1, "decile_wape": 0.2}
-    measured = {
-        "measures": measures,
-        "ngini_interval": [0.4, 0.6],
-        "champion": None if "champion" in outcome else {"measures": measures},
-        "champion_version": "2",
-        "baselines": {name: {"measures": measures} for name in ("mean", "previous_window", "linear_rfm")},
-    }
-    trained = {"members": [{"weight": 1.0, "family": "ridge_rfm", "params": {"alpha": 0.25}}]}
-    decided = {"outcome": outcome, "promoted": Decision(outcome, "").promoted, "version": "3"}
-    table = model_table(trained, measured, decided)
+    measured = samples.evaluated(
+        measures=measures,
+        champion=None if "champion" in outcome else samples.compared(measures),
+        champion_version="2",
+        baselines={name: samples.compared(measures) for name in ("mean", "previous_window", "linear_rfm")},
+    )
+    decided = samples.decided(outcome=outcome, promoted=Decision(outcome, "").promoted)
+    table = model_table(samples.trained(), measured, decided)
     assert [str(cell).splitlines()[0] for cell in table.columns[0].cells] == names

@@ -3,16 +3,11 @@
 Every number comes from the results of the steps. The note on the retraining's MLflow run is the card's first sections.
 """
 
-from datetime import date
-from typing import Any
-
 from pipelines.evaluate.card import quality as card_quality
 from pipelines.evaluate.card.facts import Facts, Section, params, preprocessing, table
 from pipelines.evaluate.card.limits import limits
-from pipelines.evaluate.findings import Findings
-from pipelines.results import read_result
+from pipelines.results.training import ColdStartFacts
 from pipelines.retraining.study import study
-from pipelines.settings import Settings
 
 NOTED = ("What was tried", "What won", "By how much", "On which data")
 """Sections that the run's note has too."""
@@ -24,30 +19,9 @@ COLD_START = {
 }
 
 
-def render(
-    settings: Settings,
-    snapshot_date: date,
-    trained: dict[str, Any],
-    measured: dict[str, Any],
-    findings: Findings,
-    tags: dict[str, str],
-) -> tuple[str, str]:
-    """The card and the note, out of the results of the steps.
-
-    Args:
-        settings: the settings.
-        snapshot_date: of the retraining.
-        trained: result of `train`.
-        measured: result of `evaluate`.
-        findings: beyond it.
-        tags: of the retraining's MLflow run, which name commit and lake versions.
-
-    Raises:
-        PurseError: `build_features` or `split` has not run.
-    """
-    built, split = (read_result(settings, snapshot_date, step) for step in ("build_features", "split"))
-    sweep = study.open_sweep(settings, trained["training_id"])
-    facts = Facts(settings, snapshot_date, built, split, trained, measured, findings, tags)
+def render(facts: Facts) -> tuple[str, str]:
+    """The card, and the note with its first sections."""
+    sweep = study.open_sweep(facts.settings, facts.trained.training_id)
     sections: list[Section] = [
         ("What it predicts, and for whom", _purpose(facts)),
         ("What was tried", _tried(sweep)),
@@ -58,23 +32,23 @@ def render(
         ("Known limits", limits(facts)),
         ("How to reproduce it", _reproduce(facts)),
     ]
-    title = f"# Model card: {settings.mlflow.model_name}, training {trained['training_id']}"
+    title = f"# Model card: {facts.settings.mlflow.model_name}, training {facts.trained.training_id}"
     noted = [section for section in sections if section[0] in NOTED]
     return _text(title, facts, sections), _text("", facts, noted)
 
 
 def _text(title: str, facts: Facts, sections: list[Section]) -> str:
-    ours, (low, high) = facts.measured["measures"], facts.measured["ngini_interval"]
+    ours, (low, high) = facts.measured.measures, facts.measured.ngini_interval
     headline = (
-        f"**{facts.trained['family']}** has normalized Gini {ours['ngini']:.4f} (95 % interval {low:.4f} to "
-        f"{high:.4f}), bias {ours['bias']:+.1%} and AUC {ours['auc']:.3f} on {facts.measured['users']:,} test users."
+        f"**{facts.trained.family}** has normalized Gini {ours['ngini']:.4f} (95 % interval {low:.4f} to "
+        f"{high:.4f}), bias {ours['bias']:+.1%} and AUC {ours['auc']:.3f} on {facts.measured.users:,} test users."
     )
     parts = [title, headline] if title else [headline]
     return "\n\n".join([*parts, *(f"## {name}\n\n" + "\n".join(lines) for name, lines in sections)]) + "\n"
 
 
 def _purpose(facts: Facts) -> list[str]:
-    scoring, horizon = facts.settings.scoring, facts.split["horizon_days"]
+    scoring, horizon = facts.settings.scoring, facts.split.horizon_days
     low = 1 - scoring.high_share - scoring.mid_share
     what = (
         f"Of every user with an order before a snapshot date, for the {horizon} days from it on: net spend with an "
@@ -86,17 +60,17 @@ def _purpose(facts: Facts) -> list[str]:
         "It is made for segments, marketing, recommendations and stock. It is not made for decisions about a person's "
         "credit, insurance or work: spend at one shop says nothing about means."
     )
-    return [what, *_without_orders(facts.trained["cold_start"]), use]
+    return [what, *_without_orders(facts.trained.cold_start), use]
 
 
-def _without_orders(cold_start: dict[str, Any] | None) -> list[str]:
+def _without_orders(cold_start: ColdStartFacts | None) -> list[str]:
     if cold_start is None:
         return []
-    segments = f" (by {', '.join(cold_start['segments'])})" if cold_start["segments"] else ""
+    segments = f" (by {', '.join(cold_start.segments)})" if cold_start.segments else ""
     return [
         (
-            f"Users who are known without an order are scored by {cold_start['by']}{segments}, learned from "
-            f"{COLD_START[cold_start['learned_from']]}; their rows say `basis: attributes`.\n"
+            f"Users who are known without an order are scored by {cold_start.by}{segments}, learned from "
+            f"{COLD_START[cold_start.learned_from]}; their rows say `basis: attributes`.\n"
         )
     ]
 
@@ -115,47 +89,47 @@ def _tried(sweep: study.Sweep) -> list[str]:
 
 
 def _members(facts: Facts) -> list[str]:
-    members = [f"- {m['weight']:.0%} {m['family']}: {params(m['params'])}" for m in facts.trained["members"]]
-    return [*members, f"\nValidation nGini {facts.trained['validation_ngini']:.4f}."]
+    members = [f"- {m.weight:.0%} {m.family}: {params(m.params)}" for m in facts.trained.members]
+    return [*members, f"\nValidation nGini {facts.trained.validation_ngini:.4f}."]
 
 
 def _data(facts: Facts) -> list[str]:
-    split, final = facts.split, sorted(facts.split["final"])
-    days = f"labels of {split['label_days']} days"
+    split, final = facts.split, sorted(facts.split.final)
+    days = f"labels of {split.label_days} days"
     versions = {key.removeprefix("lake."): value for key, value in facts.tags.items() if key.startswith("lake.")}
     first, last = facts.order_days
-    rows = sum(split["rows"][day] for day in final)
+    rows = sum(split.rows[day] for day in final)
     lines = [
-        f"- source `{facts.settings.source}`, orders from {first} to {last}, before {facts.snapshot_date}",
-        f"- {len(split['features'])} features, {facts.measured['users']:,} test users",
+        f"- source `{facts.settings.source}`, orders from {first} to {last}, before {facts.split.snapshot_date}",
+        f"- {len(split.features)} features, {facts.measured.users:,} test users",
         f"- trained on {len(final)} snapshots from {final[0]} to {final[-1]}, {days}, {rows:,} rows",
-        f"- validated on {', '.join(sorted(fold['validation'] for fold in split['folds']))}, {days}",
-        f"- tested on {split['test']}, labels of {split['horizon_days']} days",
+        f"- validated on {', '.join(sorted(str(fold.validation) for fold in split.folds))}, {days}",
+        f"- tested on {split.test}, labels of {split.horizon_days} days",
         *preprocessing(facts),
         f"- versions in the lake: {', '.join(f'{name} {number}' for name, number in sorted(versions.items()))}",
     ]
     if facts.scaled:
         lines.append(
-            f"- **trained on labels of {split['label_days']} days and scaled to the horizon of "
-            f"{split['horizon_days']} days**: the history is too short for labels of the whole horizon. The chance to "
-            f"buy is compounded over {facts.trained['windows']:.2f} label windows, as many as BG/NBD and Pareto/NBD "
+            f"- **trained on labels of {split.label_days} days and scaled to the horizon of "
+            f"{split.horizon_days} days**: the history is too short for labels of the whole horizon. The chance to "
+            f"buy is compounded over {facts.trained.windows:.2f} label windows, as many as BG/NBD and Pareto/NBD "
             "expect the horizon to count for; expected spend is brought to the total that the level model forecasts"
         )
     return lines
 
 
 def _reproduce(facts: Facts) -> list[str]:
-    day = facts.snapshot_date
+    day = facts.split.snapshot_date
     steps = ["build-features --for training", "split", "sweep", "train", "evaluate"]
     commands = [f"purse {step} --snapshot-date {day}" for step in steps]
-    commit, training = facts.tags.get("git_commit", "unknown"), facts.trained["training_id"]
+    commit, training = facts.tags.get("git_commit", "unknown"), facts.trained.training_id
     return [
         (
             f"Commit `{commit}`, training `{training}`: the same data, settings and code give the same id, and the "
             "same model where one worker made all planned trials before the time was up.\n"
         ),
         "```sh",
-        f"export PURSE_SOURCE={facts.settings.source} PURSE_HORIZON_DAYS={facts.split['horizon_days']}",
+        f"export PURSE_SOURCE={facts.settings.source} PURSE_HORIZON_DAYS={facts.split.horizon_days}",
         "purse ingest && purse validate",
         " && ".join(commands),
         "```",

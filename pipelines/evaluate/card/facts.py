@@ -1,6 +1,6 @@
 """What a model card is written from, and how it writes tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeAlias
@@ -9,6 +9,9 @@ import pandas as pd
 
 from pipelines.evaluate.findings import Findings
 from pipelines.lake import tables
+from pipelines.results.data import Built
+from pipelines.results.decision import Evaluated
+from pipelines.results.training import Param, Split, Trained
 from pipelines.settings import Settings
 
 Section: TypeAlias = tuple[str, list[str]]
@@ -20,39 +23,36 @@ class Facts:
     """The results of the steps of one retraining, by step, and what MLflow's tags say of its run."""
 
     settings: Settings
-    snapshot_date: date
-    built: dict[str, Any]
-    split: dict[str, Any]
-    trained: dict[str, Any]
-    measured: dict[str, Any]
+    built: Built
+    split: Split
+    trained: Trained
+    measured: Evaluated
     findings: Findings
     tags: dict[str, str]
 
     @property
     def scaled(self) -> bool:
         """Whether the families learned from labels shorter than the horizon."""
-        return bool(self.split["label_days"] < self.split["horizon_days"])
+        return self.split.label_days < self.split.horizon_days
 
     @property
     def order_days(self) -> tuple[date, date]:
         """The first day with orders, and the last before the snapshot date."""
-        days = [day for day in tables.days(self.settings, "raw/order_lines") if day < self.snapshot_date]
+        days = [day for day in tables.days(self.settings, "raw/order_lines") if day < self.split.snapshot_date]
         return days[0], days[-1]
 
 
 def preprocessing(facts: Facts) -> list[str]:
     """What was found in the features of the training window, and what happens to it before the members see them."""
-    found = facts.trained.get("preprocessing")
-    if found is None:  # of a training before there was any
-        return []
-    furthest = ", ".join(f"`{name}` {share:.1%}" for name, share in found["furthest"].items())
+    found = facts.trained.preprocessing
+    furthest = ", ".join(f"`{name}` {share:.1%}" for name, share in found.furthest.items())
     most = f" (most: {furthest})" if furthest else ""
-    gaps, outliers = found["with_gaps"], found["with_outliers"]
+    gaps, outliers = found.with_gaps, found.with_outliers
     lines = [f"- {gaps} features have gaps, {outliers} have outliers{most}; see `preprocessing.csv` on the run"]
     done = {
-        "left out": found["dropped"],
-        "gaps filled or told": found["filled"],
-        "outliers held at limits": found["winsorised"],
+        "left out": found.dropped,
+        "gaps filled or told": found.filled,
+        "outliers held at limits": found.winsorised,
     }
     lines += [f"- {what}: {', '.join(f'`{name}`' for name in names)}" for what, names in done.items() if names]
     return lines
@@ -64,7 +64,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]
     return ["| " + " | ".join(map(str, line)) + " |" for line in lines]
 
 
-def params(values: dict[str, Any]) -> str:
+def params(values: Mapping[str, Param]) -> str:
     """Hyperparameters in one line."""
     said = (f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items())
     return ", ".join(said) or "none"

@@ -8,6 +8,7 @@ from models.measures.fairness import FALSE_DISCOVERIES
 from models.measures.names import TESTED
 from models.score.intervals import COVERAGE
 from pipelines.evaluate.card.facts import Facts, Section, number, records, table
+from pipelines.results.decision import Compared
 
 SHOWN = {
     "ngini": ("nGini", ".4f"),
@@ -48,31 +49,31 @@ def comparison(facts: Facts) -> list[str]:
     rows = [
         [
             name,
-            f"{side['measures']['ngini']:.4f}",
-            f"{side['gain']['estimate']:+.4f}",
-            f"{side['gain']['standard_error']:.4f}",
-            f"{side['gain']['better_share']:.0%}",
+            f"{side.measures['ngini']:.4f}",
+            f"{side.gain.estimate:+.4f}",
+            f"{side.gain.standard_error:.4f}",
+            f"{side.gain.better_share:.0%}",
         ]
         for name, side in _rivals(facts).items()
     ]
-    unusable = facts.measured["champion_unusable"]
-    note = f"\nChampion version {facts.measured['champion_version']} could not be compared: {unusable}."
+    unusable = facts.measured.champion_unusable
+    note = f"\nChampion version {facts.measured.champion_version} could not be compared: {unusable}."
     return [
         *table(["against", "its nGini", "gain", "standard error", "better in"], rows),
         *([note] if unusable else []),
     ]
 
 
-def _rivals(facts: Facts) -> dict[str, dict]:
-    rivals = {f"baseline {name}": side for name, side in facts.measured["baselines"].items()}
-    if facts.measured["champion"]:
-        rivals = {f"champion, version {facts.measured['champion_version']}": facts.measured["champion"], **rivals}
+def _rivals(facts: Facts) -> dict[str, Compared]:
+    rivals = {f"baseline {name}": side for name, side in facts.measured.baselines.items()}
+    if facts.measured.champion:
+        rivals = {f"champion, version {facts.measured.champion_version}": facts.measured.champion, **rivals}
     return rivals
 
 
 def _measures(facts: Facts) -> list[str]:
-    sides = {"this model": facts.measured["measures"]}
-    sides |= {name: side["measures"] for name, side in _rivals(facts).items()}
+    sides = {"this model": facts.measured.measures}
+    sides |= {name: side.measures for name, side in _rivals(facts).items()}
     rows = [
         [title, *(number(said.get(name, np.nan), form) for said in sides.values())]
         for name, (title, form) in SHOWN.items()
@@ -92,7 +93,7 @@ def _deciles(facts: Facts) -> list[str]:
         ]
         for row in records(facts.findings.deciles)
     ]
-    covered = facts.measured["measures"]["interval_coverage"]
+    covered = facts.measured.measures["interval_coverage"]
     return [
         *table(["decile", "users", "mean expected", "mean true", "difference", "inside the interval"], rows),
         f"\nThe {COVERAGE:.0%} intervals cover {covered:.1%} of all users.",
@@ -100,11 +101,11 @@ def _deciles(facts: Facts) -> list[str]:
 
 
 def _level(facts: Facts) -> list[str]:
-    level, past, spent = facts.trained["level"], facts.findings.level_backtest, facts.findings.spent
-    inside = "inside" if level["low"] <= spent <= level["high"] else "outside"
+    level, past, spent = facts.trained.level, facts.findings.level_backtest, facts.findings.spent
+    inside = "inside" if level.low <= spent <= level.high else "outside"
     now = (
-        f"All test users together: forecast {level['expected']:,.0f}, 80 % interval {level['low']:,.0f} to "
-        f"{level['high']:,.0f}; came {spent:,.0f}, {inside} of it ({level['expected'] / max(spent, 0.01) - 1:+.1%})."
+        f"All test users together: forecast {level.expected:,.0f}, 80 % interval {level.low:,.0f} to "
+        f"{level.high:,.0f}; came {spent:,.0f}, {inside} of it ({level.expected / max(spent, 0.01) - 1:+.1%})."
     )
     if past.empty:
         return [now, "The history is too short to forecast from past snapshots."]
@@ -121,15 +122,15 @@ def _level(facts: Facts) -> list[str]:
 
 
 def _slices(facts: Facts) -> list[str]:
-    slices = facts.measured["slices"]
+    slices = facts.measured.slices
     if not slices:
         return [f"No slice has {facts.settings.promotion.min_slice_users:,} users."]
     rows = []
     for name, part in slices.items():
-        gain = part["gain"]
-        against = f"{gain['estimate']:+.4f} ± {gain['standard_error']:.4f}" if gain else "-"
-        money = [f"{part['mean_spend']:,.1f}", f"{part['mean_expected']:,.1f}", number(part["bias"], "+.3f")]
-        rows.append([name, f"{part['users']:,}", *money, f"{part['ngini']:.4f}", f"{part['high_share']:.0%}", against])
+        gain = part.gain
+        against = f"{gain.estimate:+.4f} ± {gain.standard_error:.4f}" if gain else "-"
+        money = [f"{part.mean_spend:,.1f}", f"{part.mean_expected:,.1f}", number(part.bias, "+.3f")]
+        rows.append([name, f"{part.users:,}", *money, f"{part.ngini:.4f}", f"{part.high_share:.0%}", against])
     headers = ["slice", "users", "mean true", "mean expected", "bias", "nGini", "in `high`", "gain over the champion"]
     return table(headers, rows)
 

@@ -5,12 +5,14 @@ Windows of weeks move slowly. What a shop records from one day to the next shows
 
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
 from ibis.backends.duckdb import Backend
 
+from features.daily.tables import USER_CATEGORY_DAY, USER_DAY, USER_EVENT_CATEGORY_DAY, USER_EVENT_DAY
 from features.feature import ratio
 from models.measures.drift import POINTS, Summary, summarise_counts
 from pipelines.lake import tables
@@ -19,29 +21,45 @@ from pipelines.settings import Settings
 PRICE_DAYS = 28
 """A price is compared with those of the same product in so many days before."""
 
-Numbers = Mapping[str, Callable[[ir.Table], ir.Value]]
+
+class Measure(NamedTuple):
+    """A measure of a user's day, and the columns that it needs."""
+
+    needs: tuple[str, ...]
+    expression: Callable[[ir.Table], ir.Value]
+
+
+Numbers = Mapping[str, Measure]
 NUMBERS: Mapping[str, Numbers] = {
-    "user_day": {
-        "spend": lambda day: day.spend,
-        "lines": lambda day: day.lines,
-        "spend_per_unit": lambda day: ratio(day.gross_spend, day.units_bought),
-        "discount_rate": lambda day: ratio(day.discount, day.gross_spend + day.discount),
-        "price_level": lambda day: ratio(day.price_level, day.price_level_lines),
+    USER_DAY.name: {
+        "spend": Measure(("spend",), lambda day: day.spend),
+        "lines": Measure(("lines",), lambda day: day.lines),
+        "spend_per_unit": Measure(
+            ("gross_spend", "units_bought"), lambda day: ratio(day.gross_spend, day.units_bought)
+        ),
+        "discount_rate": Measure(
+            ("discount", "gross_spend"), lambda day: ratio(day.discount, day.gross_spend + day.discount)
+        ),
+        "price_level": Measure(
+            ("price_level", "price_level_lines"), lambda day: ratio(day.price_level, day.price_level_lines)
+        ),
     },
-    "user_event_day": {
-        "views": lambda day: day.views,
-        "searches": lambda day: day.searches,
-        "carts": lambda day: day.carts,
-        "dwell_per_view": lambda day: ratio(day.dwell_seconds, day.views),
+    USER_EVENT_DAY.name: {
+        "views": Measure(("views",), lambda day: day.views),
+        "searches": Measure(("searches",), lambda day: day.searches),
+        "carts": Measure(("carts",), lambda day: day.carts),
+        "dwell_per_view": Measure(("dwell_seconds", "views"), lambda day: ratio(day.dwell_seconds, day.views)),
     },
 }
 """Measures of a user's day by daily table; one whose columns the table lacks is left out."""
 
 SHARES = {
-    "user_category_day": ("units_by_category", "units"),
-    "user_event_category_day": ("views_by_category", "views"),
+    USER_CATEGORY_DAY.name: ("units_by_category", "units"),
+    USER_EVENT_CATEGORY_DAY.name: ("views_by_category", "views"),
 }
 """By daily table, the name of what is shared out among categories, and its column."""
+
+PRICE_CHANGE = Measure(("price_change",), lambda line: line.price_change)
 
 Days = dict[str, dict[date, Summary]]
 
@@ -58,7 +76,7 @@ def summarise_days(settings: Settings, start: date, end: date) -> Days:
     lines = _between(connection, settings, "raw/order_lines", start - timedelta(days=PRICE_DAYS), end)
     if {"product_id", "unit_price", "quantity"} <= set(lines.columns):
         changes = price_changes(lines)
-        found |= of_numbers(changes.filter(changes.day >= start), {"price_change": lambda line: line.price_change})
+        found |= of_numbers(changes.filter(changes.day >= start), {"price_change": PRICE_CHANGE})
     return found
 
 
@@ -66,11 +84,10 @@ def of_numbers(rows: ir.Table, numbers: Numbers) -> Days:
     """Summaries of numbers; all rows have a `day`."""
     points = np.linspace(0, 1, POINTS).tolist()
     found = Days()
-    for name, expression in numbers.items():
-        try:
-            value = expression(rows).cast("float64")
-        except AttributeError:  # Ibis says so of a column that the table lacks
+    for name, measure in numbers.items():
+        if not set(measure.needs) <= set(rows.columns):
             continue
+        value = measure.expression(rows).cast("float64")
         finite = ~(value.isnan() | value.isinf())
         known = rows.select("day", value=ibis.ifelse(finite, value, ibis.null("float64")))
         by_day = known.group_by("day").aggregate(

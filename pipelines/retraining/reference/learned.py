@@ -1,18 +1,18 @@
 """What monitoring compares with: learned when the champion is trained, kept as an artifact of its run."""
 
-import re
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from models.encoding import SEQUENCE
+from features.definitions import BY_NAME
+from features.feature import SEQUENCE
 from models.measures.drift import FEW, MIN_ROWS, Column, Summary, learn, pool, summarise
 from pipelines.lake import tables
-from pipelines.results import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.reference.days import summarise_days
-from pipelines.retraining.training_set import read_labelled
+from pipelines.retraining.training_set import Labelled
 from pipelines.settings import Settings
 from pipelines.tracking.runs import connect
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 FILE = "monitoring_reference.json"
 PREDICTED = ("score", "purchase_probability", "tier")
 """What is compared of the predictions. Money moves with the forecast level, which realised bias judges."""
-
-WINDOW = re.compile(r"_(\d+)d$")
-"""How the name of a feature over a window of days ends."""
 
 PREDICTED_USERS = 5_000
 """Users of a past snapshot that are predicted to learn how much predictions differ in quiet times."""
@@ -43,20 +40,20 @@ class Reference:
     columns: dict[str, Column]
 
 
-def learn_reference(settings: Settings, snapshot_date: date, model: "PurchasingPower") -> dict[str, Any]:
+def learn_reference(
+    settings: Settings, split: Split, model: "PurchasingPower", training: Labelled, test: Labelled
+) -> dict[str, Any]:
     """The reference of a retraining, for JSON.
 
     Features and predictions of the reference population, which is that of the scores, and how far those of the
-    training snapshots are from it; the days before `snapshot_date` pooled, and how far each is from all.
+    training snapshots are from it; the days before the snapshot date pooled, and how far each is from all.
     """
-    split = read_result(settings, snapshot_date, "split")
-    test = date.fromisoformat(split["test"])
-    past = sorted(date.fromisoformat(day) for day in split["final"])
-    populations = {day: _population(settings, snapshot_date, day, model) for day in [*past, test]}
-    columns = learn_populations(populations, test, tables.days(settings, "raw/order_lines")[0])
-    start = snapshot_date - timedelta(days=settings.monitor.reference_days)
-    columns |= learn_days(summarise_days(settings, start, snapshot_date))
-    return {"snapshot": test.isoformat(), "columns": {name: asdict(column) for name, column in columns.items()}}
+    populations = {day: _population(training.at(day).users.features, model) for day in sorted(split.final)}
+    populations[split.test] = _population(test.users.features, model)
+    columns = learn_populations(populations, split.test, tables.days(settings, "raw/order_lines")[0])
+    start = split.snapshot_date - timedelta(days=settings.monitor.reference_days)
+    columns |= learn_days(summarise_days(settings, start, split.snapshot_date))
+    return {"snapshot": split.test.isoformat(), "columns": {name: asdict(column) for name, column in columns.items()}}
 
 
 def learn_populations(populations: dict[date, dict[str, Summary]], test: date, first_day: date) -> dict[str, Column]:
@@ -72,13 +69,19 @@ def learn_populations(populations: dict[date, dict[str, Summary]], test: date, f
     """
     columns = {}
     for name, summary in populations[test].items():
-        window = WINDOW.search(name)
-        full = first_day + timedelta(days=int(window[1]) if window else 0)
+        window = _window_days(name)
+        full = first_day + timedelta(days=window)
         past = sorted(day for day in populations if day != test and (day >= full or not window))
         if len(past) >= FEW or not window:
             lags = [float((test - day).days) for day in past]
             columns[name] = learn(summary, [populations[day][name] for day in past], lags)
     return columns
+
+
+def _window_days(column: str) -> int:
+    """Days of history that a feature's window or half-life covers; 0 without one."""
+    feature = BY_NAME.get(column.removeprefix("features."))
+    return (feature.window_days or feature.half_life_days or 0) if feature else 0
 
 
 def learn_days(days: dict[str, dict[date, Summary]]) -> dict[str, Column]:
@@ -130,7 +133,6 @@ def rows_of(settings: Settings, table_name: str, snapshot_date: date) -> pd.Data
     return table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date").to_pyarrow().to_pandas()
 
 
-def _population(settings: Settings, snapshot_date: date, day: date, model: "PurchasingPower") -> dict[str, Summary]:
-    features = read_labelled(settings, snapshot_date, [day])[1].features
+def _population(features: pd.DataFrame, model: "PurchasingPower") -> dict[str, Summary]:
     some = features if len(features) <= PREDICTED_USERS else features.sample(PREDICTED_USERS, random_state=0)
     return summarise_features(features) | summarise_predictions(model.predict_spend(some))

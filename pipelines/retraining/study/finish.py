@@ -3,11 +3,10 @@
 import logging
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
 from typing import TYPE_CHECKING
 
 from pipelines.errors import PurseError
-from pipelines.results import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.study import study
 from pipelines.retraining.study.claimed_trial import run_claimed
 from pipelines.retraining.study.trial import Fold, read_folds
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def finish(settings: Settings, snapshot_date: date, run_id: str) -> study.Sweep:
+def finish(settings: Settings, split: Split, run_id: str) -> study.Sweep:
     """The finished sweep: what dead workers left is done, each family had its first trial, each trial has its run.
 
     Every trial that is still running counts as dead: call it when the workers have ended.
@@ -30,18 +29,21 @@ def finish(settings: Settings, snapshot_date: date, run_id: str) -> study.Sweep:
     Raises:
         PurseError: every trial failed.
     """
-    sweep = study.open_sweep(settings, read_result(settings, snapshot_date, "split")["training_id"])
+    sweep = study.open_sweep(settings, split.training_id)
     study.replace_dead(sweep, lambda _: True)
     if not sweep.trials():
-        _plan(sweep)
-    _run_trials(
-        sweep, snapshot_date, run_id, "train", lambda waiting: next((t for t in waiting if study.key(t)[1] == 0), None)
-    )
-    _require_success(sweep)
+        plan_trials(sweep)
+    run_trials(sweep, split, run_id, "train", lambda waiting: next((t for t in waiting if study.key(t)[1] == 0), None))
+    require_success(sweep)
     return sweep
 
 
-def _plan(sweep: study.Sweep) -> int:
+def plan_trials(sweep: study.Sweep) -> int:
+    """Add the planned trials that are missing; how many are planned.
+
+    Raises:
+        PurseError: sweep.families names an unknown family.
+    """
     from models.catalog import FAMILIES
     from models.search.space import plan_slots
 
@@ -54,9 +56,9 @@ def _plan(sweep: study.Sweep) -> int:
     return len(planned)
 
 
-def _run_trials(
+def run_trials(
     sweep: study.Sweep,
-    snapshot_date: date,
+    split: Split,
     run_id: str,
     worker: str,
     pick: Callable[["list[FrozenTrial]"], "FrozenTrial | None"],
@@ -68,16 +70,15 @@ def _run_trials(
     from optuna.exceptions import UpdateFinishedTrialError
 
     settings, client = sweep.settings, connect(sweep.settings)
-    label_days = read_result(settings, snapshot_date, "split")["label_days"]
     for finished in study.finished(sweep):
         log_trial(client, sweep, run_id, finished)
     folds: list[Fold] = []
     ended: Counter[str] = Counter()
     while trial := study.claim(sweep, worker, pick):
         client.update_run(run_id, status="RUNNING")  # a worker that ended while this one was between two trials
-        folds = folds or read_folds(settings, snapshot_date)
+        folds = folds or read_folds(settings, split)
         try:
-            run_claimed(sweep, trial, folds, label_days)
+            run_claimed(sweep, trial, folds, split.label_days)
         except UpdateFinishedTrialError:
             log.warning("%s %d is lost: another process took worker %s for dead", *study.key(trial), worker)
             continue
@@ -87,7 +88,12 @@ def _run_trials(
     return ended
 
 
-def _require_success(sweep: study.Sweep) -> None:
+def require_success(sweep: study.Sweep) -> None:
+    """Stop when no trial succeeded.
+
+    Raises:
+        PurseError: every trial failed.
+    """
     if study.best_by_family(sweep):
         return
     failed = study.failures(sweep)

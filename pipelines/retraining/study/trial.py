@@ -1,7 +1,7 @@
 """One trial: fit a family with given hyperparameters on each fold, measure it, keep what it predicted."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.files import write_atomically
-from pipelines.results import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.fitting import build_model, unfitted_preprocessing
 from pipelines.retraining.study.measures import Measures, summarise
 from pipelines.retraining.study.study import Sweep, key
@@ -54,18 +54,18 @@ class Fold:
             yield _rows(self.training, self.training_part != part), self.validation_part == part
 
 
-def read_folds(settings: Settings, snapshot_date: date) -> list[Fold]:
+def read_folds(settings: Settings, split: Split) -> list[Fold]:
     """The labelled users of each temporal fold of the split, with their user folds."""
     from pipelines.retraining.training_set import read_labelled, user_folds
 
-    def labelled(days: list[str]) -> "tuple[LabelledUsers, NDArray[np.intp]]":
-        user_id, users = read_labelled(settings, snapshot_date, [date.fromisoformat(day) for day in days])
-        return users, user_folds(user_id, settings.snapshots.user_folds)
+    def labelled(days: Collection[date]) -> "tuple[LabelledUsers, NDArray[np.intp]]":
+        rows = read_labelled(settings, split, days)
+        return rows.users, user_folds(rows.user_id, settings.snapshots.user_folds)
 
     folds = []
-    for fold in read_result(settings, snapshot_date, "split")["folds"]:
-        training, training_part = labelled(fold["training"])
-        validation, validation_part = labelled([fold["validation"]])
+    for fold in split.folds:
+        training, training_part = labelled(fold.training)
+        validation, validation_part = labelled([fold.validation])
         folds.append(Fold(training, validation, training_part, validation_part))
     return folds
 

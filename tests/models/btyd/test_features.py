@@ -10,7 +10,7 @@ import pytest
 from models import catalog
 from models.btyd.features import COLUMNS, WithBtydFeatures
 from models.btyd.model import BuyTillYouDie
-from models.encoding import GROWS_WITH_HISTORY
+from models.encoding import grows_with_history
 from models.protocol import LabelledUsers, SpendModel
 
 ALL = COLUMNS["all"]
@@ -90,7 +90,7 @@ def test_hyperparameters_are_the_learners() -> None:
 
 
 def test_no_column_is_taken_for_one_that_grows_with_the_history() -> None:
-    assert not any(GROWS_WITH_HISTORY.match(name) for name in ALL)
+    assert not any(grows_with_history(name) for name in ALL)
 
 
 @pytest.mark.parametrize("family", ["linear_rfm", "bg_nbd", "mlp"])

@@ -26,6 +26,7 @@ def test_standing(below: float, above: float, text: str) -> None:
         ("bought 1 items in the last 28 days", "bought 1 item in the last 28 days"),
         ("last bought 1 days ago", "last bought 1 day ago"),
         ("bought from 1 categories", "bought from 1 category"),
+        ("had 1 sessions, searched 1 times", "had 1 session, searched 1 time"),
         ("bought 21 items, 0.1 days, 1,001 items", "bought 21 items, 0.1 days, 1,001 items"),
     ],
 )
@@ -36,8 +37,8 @@ def test_one_is_singular(text: str, expected: str) -> None:
 def test_windows_totals_and_decayed_sums_are_one_measure() -> None:
     names = ("spend_28d", "spend_decayed_28d", "spend_total", "spend_per_day")
     assert {measure_of(name) for name in names} == {"spend"}
-    assert [measure_of(name) for name in ("T", "spend_per_order_28d", "gap_mean")] == [
-        *("T", "spend_per_order", "gap_mean")
+    assert [measure_of(name) for name in ("T", "spend_per_purchase_day_28d", "gap_mean")] == [
+        *("T", "spend_per_purchase_day", "gap_mean")
     ]
 
 

@@ -254,12 +254,12 @@ def test_only_snapshots_whose_days_changed_are_computed_again(shop, monkeypatch)
     short = shop.with_changes(horizon_days=7)
     snapshots = [date.fromisoformat(text) for text in build_features(short, day(DAYS), "training")["snapshots"]]
     assert built == snapshots
-    rows = build_features(short, day(DAYS), "training")["rows"]
+    rows = build_features(short, day(DAYS), "training").rows
     assert built == [*snapshots, snapshots[-1]]  # the newest is always computed
     late = day(22)
     write(shop, "events", pd.concat([events(22), events(22).assign(user_id="late")]), late)
     built.clear()
-    assert build_features(short, day(DAYS), "training")["rows"] == rows
+    assert build_features(short, day(DAYS), "training").rows == rows
     assert built == [snapshot for snapshot in snapshots if snapshot > late]
     assert 0 < len(built) < len(snapshots)
 
@@ -324,7 +324,7 @@ def test_users_without_orders_are_computed_again_only_where_their_days_changed(s
     snapshots = [date.fromisoformat(text) for text in done["snapshots"]]
     assert built == snapshots
     built.clear()
-    assert build_features(short, day(DAYS), "training")["rows_without_orders"] == done["rows_without_orders"] > 0
+    assert build_features(short, day(DAYS), "training").rows_without_orders == done.rows_without_orders > 0
     assert built == snapshots[-1:]
     write(shop, "events", pd.concat([events(22), events(22).assign(user_id="late")]), day(22))
     built.clear()

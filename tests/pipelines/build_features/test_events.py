@@ -81,23 +81,26 @@ def read(settings, table):
 
 def test_events_from_file_to_features(shop):
     staged = ingest(shop)
-    assert (staged["from_date"], staged["to_date"]) == ("2024-01-01", "2024-01-05")  # events begin before the orders do
+    assert (staged.from_date, staged.to_date) == (
+        date(2024, 1, 1),
+        date(2024, 1, 5),
+    )
     judged = validate(shop)
-    assert judged["tables"]["events"]["reasons"] == {
+    assert judged.tables["events"].reasons == {
         "readable": 2,
         "occurred_at_not_null": 1,
         "first_of_its_key": 1,
         "user_id_not_null": 1,
         "dwell_seconds_not_negative": 1,
     }
-    assert any("event_type_one_of" in line for line in judged["warnings"])
+    assert any("event_type_one_of" in line for line in judged.warnings)
     raw = read(shop, "raw/events")
     assert sorted(raw.event_id) == ["a", "b", "c", "g"]
     assert raw.dwell_seconds.isna().tolist() == (raw.event_id == "c").tolist()
     assert [day.isoformat() for day in lake.days(shop, "raw/events")] == [f"2024-01-0{n}" for n in (1, 2, 3, 4)]
 
     built = build_features(shop, date(2024, 1, 4))
-    assert {"views_28d", "sessions_28d", "viewed_price_gap_28d", "sequence_views"} <= set(built["features"])
+    assert {"views_28d", "sessions_28d", "viewed_price_gap_28d", "sequence_views"} <= set(built.features)
     frame = read(shop, "features").set_index("user_id")
     chosen = ["views_28d", "carts_28d", "dwell_28d", "sessions_28d", "orders_per_cart_28d", "days_since_last_visit"]
     assert frame.loc["ann", chosen].tolist() == [2, 1, 30, 3, 1, 1]  # a session over two days counts twice

@@ -215,8 +215,8 @@ def register(settings, model, example, families):
 
 def test_scores_by_workers_are_those_of_one_process(champion):
     first, second = (score(shop, SNAPSHOT_DATE, SCORED_AT) for shop in champion)
-    assert first["rows"] == second["rows"] > first["without_orders"] == second["without_orders"] > 0
-    assert first["tiers"] == second["tiers"]
+    assert first.rows == second.rows > first.without_orders == second.without_orders > 0
+    assert first.tiers == second.tiers
     assert_same(*champion, "predictions")
     assert len(set(rows(champion[1], "predictions")["score"].to_pylist())) > 10
 

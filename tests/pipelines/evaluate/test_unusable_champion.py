@@ -9,10 +9,12 @@ from types import ModuleType
 
 import pytest
 
+from models.promotion import Gain
 from pipelines import promote, register
 from pipelines.errors import PurseError, UnusableModel
 from pipelines.evaluate import step as evaluate
-from pipelines.results import read_result, write_result
+from pipelines.results.result import read_result, write_result
+from pipelines.results.training import Split
 from pipelines.tracking.logged_model import load_model
 from pipelines.tracking.registry import CHAMPION, PREVIOUS, read_card, version_of
 from pipelines.tracking.runs import connect
@@ -28,10 +30,12 @@ def duel(make_shop, tmp_path_factory, snapshot_date):
     """A shop whose version 1 is champion, and version 2 the challenger that `evaluate` and `promote` are to judge."""
     shop = make_shop(tmp_path_factory.mktemp("duel") / "shop")
     for number in ("1", "2"):
-        split = read_result(shop, snapshot_date, "split") | {"training_id": f"2020-03-29-0000000{number}"}
-        write_result(shop, snapshot_date, "split", split)
-        write_result(shop, snapshot_date, "train", train.train(shop, snapshot_date))
-        write_result(shop, snapshot_date, "register", register.register(shop, snapshot_date))
+        split = read_result(shop, snapshot_date, Split).model_copy(
+            update={"training_id": f"2020-03-29-0000000{number}"}
+        )
+        write_result(shop, snapshot_date, split)
+        write_result(shop, snapshot_date, train.train(shop, snapshot_date))
+        write_result(shop, snapshot_date, register.register(shop, snapshot_date))
     return shop
 
 
@@ -54,9 +58,12 @@ def measure(duel, snapshot_date):
 
     def run(gain=BETTER, **gains):
         measured = evaluate.evaluate(duel, snapshot_date)
-        for name, baseline in measured["baselines"].items():
-            baseline["gain"] = gains.get(name, gain)
-        write_result(duel, snapshot_date, "evaluate", measured)
+        baselines = {
+            name: baseline.model_copy(update={"gain": Gain(**gains.get(name, gain))})
+            for name, baseline in measured.baselines.items()
+        }
+        measured = measured.model_copy(update={"baselines": baselines})
+        write_result(duel, snapshot_date, measured)
         return measured
 
     return run
@@ -104,29 +111,29 @@ CAUSES = {
 def test_each_cause_is_recorded_and_the_champion_stays(duel, snapshot_date, champion, measure, break_it, reason):
     break_it(champion)
     measured = measure()
-    assert (measured["champion"], measured["champion_version"]) == (None, "1")
-    assert measured["champion_unusable"].startswith(reason)
+    assert (measured.champion, measured.champion_version) == (None, "1")
+    assert measured.champion_unusable.startswith(reason)
     assert f"\nChampion version 1 could not be compared: {reason}" in read_card(duel, "2", CHAMPION)
 
     kept = promote.promote(duel, snapshot_date)
-    assert (kept["outcome"], kept["promoted"]) == ("champion_unusable", False)
-    assert reason in kept["description"]
-    assert "'purse promote --snapshot-date 2020-03-29 --replace-unusable'" in kept["description"]
+    assert (kept.outcome, kept.promoted) == ("champion_unusable", False)
+    assert reason in kept.description
+    assert "'purse promote --snapshot-date 2020-03-29 --replace-unusable'" in kept.description
     client = connect(duel)
     version = client.get_model_version(MODEL, "2")
-    assert (version.tags["outcome"], version.description) == ("champion_unusable", kept["description"])
+    assert (version.tags["outcome"], version.description) == ("champion_unusable", kept.description)
     assert float(version.tags["baseline_gain_estimate"]) == BETTER["estimate"]
     assert version_of(client, MODEL, CHAMPION) == "1"
 
 
 def test_no_approval_stands_in_for_a_sure_gain_over_the_best_baseline(duel, snapshot_date, champion, measure):
     champion.write_bytes(b"corrupt")
-    baselines = measure()["baselines"]
-    best = max(baselines, key=lambda name: baselines[name]["measures"]["ngini"])
+    baselines = measure().baselines
+    best = max(baselines, key=lambda name: baselines[name].measures["ngini"])
     measure(**{best: UNSURE})
     kept = promote.promote(duel, snapshot_date, replace_unusable=True)
-    assert kept["outcome"] == "champion_unusable"
-    assert f"the best baseline, {best}: gain +0.0100" in kept["description"]
+    assert kept.outcome == "champion_unusable"
+    assert f"the best baseline, {best}: gain +0.0100" in kept.description
     assert version_of(connect(duel), MODEL, CHAMPION) == "1"
 
 
@@ -135,14 +142,14 @@ def test_a_person_or_the_setting_approves_the_replacement(duel, snapshot_date, c
     measure()
     done = promote.promote(duel, snapshot_date, replace_unusable=True)
     client = connect(duel)
-    assert (done["outcome"], done["promoted"]) == ("champion_replaced", True)
+    assert (done.outcome, done.promoted) == ("champion_replaced", True)
     assert version_of(client, MODEL, CHAMPION) == "2"
     assert client.get_model_version(MODEL, "2").tags[PREVIOUS] == "1"
     assert promote.promote(duel, snapshot_date) == done
 
     client.set_registered_model_alias(MODEL, CHAMPION, "1")
     asking_nobody = duel.with_changes(promotion__replace_unusable=True)
-    assert promote.promote(asking_nobody, snapshot_date)["outcome"] == "champion_replaced"
+    assert promote.promote(asking_nobody, snapshot_date).outcome == "champion_replaced"
 
 
 @pytest.mark.usefixtures("champion")
@@ -170,8 +177,7 @@ def test_scoring_with_an_unusable_champion_is_an_error_as_before(duel, champion)
 
 @pytest.mark.usefixtures("champion")
 def test_without_a_reason_the_gate_still_fails_closed(duel, snapshot_date, measure):
-    """As in a result from before reasons were recorded."""
-    measured = measure() | {"champion": None}
-    del measured["champion_unusable"]
-    write_result(duel, snapshot_date, "evaluate", measured)
-    assert promote.promote(duel, snapshot_date)["outcome"] == "champion_unusable"
+    """As if `evaluate` had left no reason."""
+    measured = measure().model_copy(update={"champion": None, "champion_unusable": None})
+    write_result(duel, snapshot_date, measured)
+    assert promote.promote(duel, snapshot_date).outcome == "champion_unusable"

@@ -2,7 +2,7 @@
 
 import csv
 import gzip
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from pipelines.ingest.step import ingest
 from pipelines.lake import changes as same_rows
 from pipelines.lake import commit_log
 from pipelines.lake import tables as lake
+from pipelines.results.data import StagedRows
 from pipelines.validate.step import validate
 
 COLUMNS = {
@@ -238,8 +239,8 @@ def test_lines_that_were_exported_again_are_no_faults_that_stop_a_run(shop):
     lines = [line(1), line(2), line(3)]
     settings = shop([*lines, *lines, *lines], {"duplicates": "last"}).with_changes(ingest__max_quarantined_share=0.0)
     ingest(settings)
-    counts = validate(settings)["tables"]["order_lines"]
-    assert (counts["rows_kept"], counts["rows_quarantined"]) == (3, 6)
+    counts = validate(settings).tables["order_lines"]
+    assert (counts.rows_kept, counts.rows_quarantined) == (3, 6)
     settings = shop([*lines, *lines, line(4, n=0)], {"duplicates": "last"}).with_changes(
         ingest__max_quarantined_share=0.0
     )
@@ -261,7 +262,7 @@ def test_a_late_row_comes_in_and_only_its_day_is_computed_again(shop):
     before = days(settings, "raw/order_lines")
     shop([*lines, line(21, "2024-03-08 23:00:00"), line(22, "2024-03-11 09:00:00"), line(20, "2024-03-02 09:00:00")])
     result = ingest(settings)
-    assert (result["from_date"], result["to_date"]) == ("2024-03-07", "2024-03-12")
+    assert (result.from_date, result.to_date) == (date(2024, 3, 7), date(2024, 3, 12))
     validate(settings)
     after = days(settings, "raw/order_lines")
     changed = {day.day for day in after if before.get(day) != after[day]}
@@ -306,9 +307,9 @@ def test_a_long_range_is_handed_over_in_portions(shop, monkeypatch):
     handed = []
     replaced = same_rows.replace_changed
     monkeypatch.setattr(
-        same_rows, "replace_changed", lambda *given: handed.append(given[2].num_rows) or replaced(*given)
+        "pipelines.ingest.step.replace_changed", lambda *given: handed.append(given[2].num_rows) or replaced(*given)
     )
-    assert ingest(settings)["tables"]["order_lines"] == {"rows": 100, "days": 20}
+    assert ingest(settings).tables["order_lines"] == StagedRows(rows=100, days=20)
     assert handed == [10] * 10 + [0]
     assert sorted(rows(settings).order_id) == sorted(str(n) for n in range(100))
 

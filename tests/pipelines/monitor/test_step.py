@@ -15,7 +15,7 @@ from pipelines.errors import NothingToDo, PurseError
 from pipelines.evaluate import step as evaluate
 from pipelines.lake import tables
 from pipelines.monitor import step as monitor
-from pipelines.results import write_result
+from pipelines.results.result import write_result
 from pipelines.retraining.reference.learned import FILE, read_reference, rows_of
 from pipelines.score import predict
 from pipelines.tracking.logged_model import load_model
@@ -51,10 +51,9 @@ def dearer(users):
 def trained(tmp_path_factory, make_shop, snapshot_date):
     """A shop with a champion: training one takes seconds, so each test has a copy."""
     shop = make_shop(tmp_path_factory.mktemp("trained") / "shop")
-    steps = {"train": train.train, "evaluate": evaluate.evaluate, "register": register.register}
-    for name, step in steps.items():
-        write_result(shop, snapshot_date, name, step(shop, snapshot_date))
-    assert promote.promote(shop, snapshot_date)["promoted"]
+    for step in (train.train, evaluate.evaluate, register.register):
+        write_result(shop, snapshot_date, step(shop, snapshot_date))
+    assert promote.promote(shop, snapshot_date).promoted
     return shop
 
 
@@ -79,30 +78,30 @@ def test_quiet_days_are_no_alarm_and_drift_that_lasts_is_one_that_is_not_repeate
     for day in days:
         write_snapshot(champion, day, dearer if day >= days[2] else lambda users: users)
     results = [monitor.monitor(champion, day) for day in days]
-    assert [result["alarm"] for result in results] == [False, False, False, True, False]
-    assert results[0]["violated"] == []
+    assert [result.alarm for result in results] == [False, False, False, True, False]
+    assert results[0].violated == []
     assert {"features.spend_28d psi", "features.spend_28d distance", "features.region missing"} <= set(
-        results[3]["violated"]
+        results[3].violated
     )
-    assert results[3]["reason"].startswith("Drift on at least 2 of 3 days up to 2020-04-01: features.")
-    assert "A retraining was asked for on 2020-04-01" in results[4]["reason"]
+    assert results[3].reason.startswith("Drift on at least 2 of 3 days up to 2020-04-01: features.")
+    assert "A retraining was asked for on 2020-04-01" in results[4].reason
     json.dumps(results)
 
     rows = tables.read(tables.connect(), champion, "monitoring").to_pandas()
     assert set(rows.columns) == {"snapshot_date", "name", "kind", "value", "threshold", "violated", "model_version"}
-    assert rows.groupby("snapshot_date").size().tolist() == [result["checks"] + 1 for result in results]
+    assert rows.groupby("snapshot_date").size().tolist() == [result.checks + 1 for result in results]
     assert rows[rows["name"] == "alarm"].sort_values("snapshot_date")["violated"].tolist() == [
-        result["alarm"] for result in results
+        result.alarm for result in results
     ]
     again = monitor.monitor(champion, days[3])
     assert again == results[3]
 
     client = connect(champion)
-    run = client.get_run(results[3]["run_id"])
+    run = client.get_run(results[3].run_id)
     assert run.data.tags["purse.kind"] == "monitor"
     assert run.data.metrics["psi.features.spend_28d"] > 0.25
     assert run.data.metrics["alarm"] == 1
-    page = Path(results[3]["data_docs"]).read_text()
+    page = Path(results[3].data_docs).read_text()
     assert "Retraining asked for." in page
     assert page.count("data:image/png;base64") == 3
     assert "http" not in page.replace("http-equiv", "")
@@ -113,8 +112,8 @@ def test_an_old_champion_without_a_reference_fails_nothing(champion, snapshot_da
     write_snapshot(champion, snapshot_date)
     monkeypatch.setattr("pipelines.retraining.reference.learned.FILE", f"not-{FILE}")
     result = monitor.monitor(champion, snapshot_date)
-    assert (result["checks"], result["alarm"]) == (0, False)
-    assert "Champion version 1 was trained by a version of Purse that kept no reference" in result["skipped"][0]
+    assert (result.checks, result.alarm) == (0, False)
+    assert "Champion version 1 was trained by a version of Purse that kept no reference" in result.skipped[0]
 
 
 def test_what_is_not_there_is_said(champion, snapshot_date, write_snapshot):
@@ -124,10 +123,10 @@ def test_what_is_not_there_is_said(champion, snapshot_date, write_snapshot):
     write_snapshot(champion, day, lambda users: users.head(1))
     replace(champion, "predictions", pd.DataFrame({"model_version": ["0"]}), day)
     result = monitor.monitor(champion, day)
-    assert result["checks"] == 0
-    assert result["skipped"][0].startswith("There are no scores of 2020-04-28 by champion version 1")
-    assert result["skipped"][1].startswith("No earlier scores have matured yet")
-    assert "Too few rows, or none, to compare" in result["skipped"][2]
+    assert result.checks == 0
+    assert result.skipped[0].startswith("There are no scores of 2020-04-28 by champion version 1")
+    assert result.skipped[1].startswith("No earlier scores have matured yet")
+    assert "Too few rows, or none, to compare" in result.skipped[2]
 
 
 def test_matured_scores_are_held_against_the_promise(champion, snapshot_date, write_snapshot):
@@ -138,10 +137,10 @@ def test_matured_scores_are_held_against_the_promise(champion, snapshot_date, wr
     rows = tables.read(tables.connect(), champion, "monitoring").to_pandas()
     kinds = set(rows.loc[rows["name"] == "realised", "kind"])
     assert kinds == {"ngini_loss", "bias", "decile_wape"}
-    assert "scores of 2020-03-01 by version 1 turned out" in Path(result["data_docs"]).read_text()
+    assert "scores of 2020-03-01 by version 1 turned out" in Path(result.data_docs).read_text()
 
     said = rows_of(champion, "predictions", scored)
     wrong = np.random.default_rng(0).permutation(said["expected_spend"].to_numpy().copy()) * 3
     replace(champion, "predictions", said.assign(expected_spend=wrong), scored)
-    violated = monitor.monitor(champion, snapshot_date)["violated"]
+    violated = monitor.monitor(champion, snapshot_date).violated
     assert {"realised ngini_loss", "realised bias", "realised decile_wape"} <= set(violated)

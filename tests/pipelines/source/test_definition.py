@@ -49,8 +49,8 @@ def staged(settings):
 
 def test_csv_rows_are_typed_dated_and_their_faults_named(shop):
     result = ingest(shop())
-    assert result["tables"]["order_lines"]["rows"] == 4
-    assert (result["from_date"], result["to_date"]) == ("2024-01-01", "2024-01-03")
+    assert result.tables["order_lines"].rows == 4
+    assert (result.from_date, result.to_date) == (date(2024, 1, 1), date(2024, 1, 3))
     rows = staged(shop())
     assert list(rows.amount) == [3.0, 3.0, 3.0, -1.5]
     assert list(rows.source_line) == [1, 2, 3, 4]
@@ -70,12 +70,12 @@ def test_a_day_is_replaced_and_the_others_stay(shop):
 
 def test_without_a_range_the_newest_validated_days_are_loaded_once_more(shop):
     text = CSV + "".join(f"2024-01-{day:02},ann,apple,1,1.50\n" for day in range(3, 9))
-    assert ingest(shop(text))["from_date"] == "2024-01-01"
-    assert ingest(shop(text))["from_date"] == "2024-01-01"  # staged but not validated yet: as after a kill
+    assert ingest(shop(text)).from_date == date(2024, 1, 1)
+    assert ingest(shop(text)).from_date == date(2024, 1, 1)  # staged but not validated yet: as after a kill
     validate(shop(text).with_changes(ingest__max_quarantined_share=1.0))
-    assert ingest(shop(text))["from_date"] == "2024-01-05"
-    assert ingest(shop(text).with_changes(ingest__lookback_days=0))["from_date"] == "2024-01-08"
-    assert ingest(shop(text).with_changes(ingest__lookback_days=30))["from_date"] == "2024-01-01"
+    assert ingest(shop(text)).from_date == date(2024, 1, 5)
+    assert ingest(shop(text).with_changes(ingest__lookback_days=0)).from_date == date(2024, 1, 8)
+    assert ingest(shop(text).with_changes(ingest__lookback_days=30)).from_date == date(2024, 1, 1)
 
 
 def test_without_a_range_users_who_are_known_before_the_first_order_are_loaded_too(shop, tmp_path):
@@ -87,10 +87,10 @@ def test_without_a_range_users_who_are_known_before_the_first_order_are_loaded_t
     source["tables"]["users"] = {"from": {"files": "users.csv"}, "columns": columns}
     path.write_text(yaml.safe_dump(source))
     result = ingest(settings)
-    assert (result["from_date"], result["to_date"]) == ("2023-12-24", "2024-01-10")
-    assert result["tables"]["users"]["rows"] == 3
+    assert (result.from_date, result.to_date) == (date(2023, 12, 24), date(2024, 1, 10))
+    assert result.tables["users"].rows == 3
     validate(settings.with_changes(ingest__max_quarantined_share=1.0))
-    assert ingest(settings.with_changes(ingest__lookback_days=0))["from_date"] == "2024-01-02"  # with the orders
+    assert ingest(settings.with_changes(ingest__lookback_days=0)).from_date == date(2024, 1, 2)  # with the orders
 
 
 def test_a_file_that_breaks_off_is_told_before_anything_is_written(shop):
@@ -102,7 +102,7 @@ def test_a_file_that_breaks_off_is_told_before_anything_is_written(shop):
 
 def test_a_day_without_data_is_no_error(shop):
     result = ingest(shop(), date(2024, 2, 1), date(2024, 2, 2))
-    assert result["tables"]["order_lines"]["rows"] == 1  # the undated row
+    assert result.tables["order_lines"].rows == 1  # the undated row
 
 
 @pytest.mark.parametrize("ending", ["parquet", "json"])

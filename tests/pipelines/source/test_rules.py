@@ -57,7 +57,7 @@ def write(settings: Settings, table: str, text: str) -> None:
 
 
 def test_a_first_load_leaves_profiles_and_the_proposal_holds(shop):
-    assert validate(shop)["tables"]["order_lines"]["rows_kept"] == 40
+    assert validate(shop).tables["order_lines"].rows_kept == 40
     profile = (shop.home_path / "profiles" / "order_lines.yaml").read_text()
     written = propose(shop)["proposed"]
     assert set(written) == {"order_lines", "users"}
@@ -69,8 +69,8 @@ def test_a_first_load_leaves_profiles_and_the_proposal_holds(shop):
     assert "{column: gender, values: [f, m], severity: warning}" in rules_path(shop, "users").read_text()
     assert "{column: user_id, unique: true, severity: warning}" in rules_path(shop, "users").read_text()
     said = validate(shop)
-    assert not any("own_" in line for line in said["warnings"])
-    assert said["tables"]["order_lines"]["rows_in"] == 40, "other rules reopen every day"
+    assert not any("own_" in line for line in said.warnings)
+    assert said.tables["order_lines"].rows_in == 40, "other rules reopen every day"
 
 
 def test_what_a_person_edited_is_never_overwritten(shop):
@@ -89,8 +89,8 @@ def test_rules_quarantine_or_warn_by_their_severity(shop):
         "- {column: discount, max_null_share: 0.25}\n- {column: user_id, unique: true}\n",
     )
     said = validate(shop)
-    assert said["tables"]["order_lines"]["reasons"] == {"own_amount_from_any_to_36": 3}
-    broken = [line.split("'")[1] for line in said["warnings"] if "own_" in line]
+    assert said.tables["order_lines"].reasons == {"own_amount_from_any_to_36": 3}
+    broken = [line.split("'")[1] for line in said.warnings if "own_" in line]
     assert broken == ["own_unit_price_from_10_to_any", "own_discount_seldom_null", "own_user_id_unique"]
 
 

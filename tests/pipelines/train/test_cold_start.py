@@ -1,6 +1,7 @@
 """A shop whose users register before they buy, through the real steps: who has not bought is scored too."""
 
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ from pipelines.build_features.step import build_features
 from pipelines.ingest.step import ingest
 from pipelines.lake import tables
 from pipelines.lake.names import WITHOUT_ORDERS
-from pipelines.results import write_result
+from pipelines.results.result import read_result, write_result
+from pipelines.results.training import Split
 from pipelines.retraining.training_set import TRAINING_WITHOUT_ORDERS, read_labelled
 from pipelines.score import score
 from pipelines.settings import load_settings
@@ -81,17 +83,20 @@ def made_shop(folder, empty_mlflow, source=SOURCE + WITH_USERS, users=None):
     return settings
 
 
+def the_split(settings):
+    return read_result(settings, END, Split)
+
+
 def retrained(settings):
     """The steps from features to a champion and the features to score; the champion's address."""
-    steps = {"build_features": lambda *of: build_features(*of, "training"), "split": split, "train": train.train}
-    for name, step in steps.items():
+    for step in (partial(build_features, purpose="training"), split, train.train):
         result = step(settings, END)
-        write_result(settings, END, name, result)
-    version = register.register(settings, END)["version"]
+        write_result(settings, END, result)
+    version = register.register(settings, END).version
     client = connect(settings)
     client.set_registered_model_alias(settings.mlflow.model_name, CHAMPION, version)
     build_features(settings, END)
-    return result["model_uri"]
+    return result.model_uri
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +114,9 @@ def test_who_is_known_and_has_not_bought_is_in_a_table_of_their_own(shop):
     settings, _ = shop
     orders, users = simulated()
     snapshot = END - timedelta(days=28)
-    names, found = read_labelled(settings, END, [snapshot], ["region", "tenure"], TRAINING_WITHOUT_ORDERS)
+    names, _, found = read_labelled(
+        settings, the_split(settings), [snapshot], ["region", "tenure"], TRAINING_WITHOUT_ORDERS
+    )
     bought = set(orders[pd.to_datetime(orders.day).dt.date < snapshot].user_id)
     known = users[pd.to_datetime(users.registered).dt.date < snapshot].set_index("user_id").sort_index()
     expected = known[~known.index.isin(bought)]
@@ -119,7 +126,7 @@ def test_who_is_known_and_has_not_bought_is_in_a_table_of_their_own(shop):
     assert found.features["tenure"].tolist() == tenure
     spent = orders[(orders.day >= snapshot) & (orders.day < snapshot + timedelta(days=14))].groupby("user_id").amount
     np.testing.assert_allclose(found.future_spend, spent.sum().reindex(expected.index).fillna(0))
-    others, _ = read_labelled(settings, END, [snapshot])
+    others, _, _ = read_labelled(settings, the_split(settings), [snapshot])
     assert set(others) == bought
 
 
@@ -131,7 +138,7 @@ def test_they_are_scored_and_the_rows_say_from_what(shop):
     cold = rows[rows.basis == "attributes"]
     assert set(cold.index) == set(users.user_id) - set(orders.user_id)
     assert set(rows.index) == set(users.user_id)
-    assert (result["rows"], result["without_orders"]) == (USERS, len(cold))
+    assert (result.rows, result.without_orders) == (USERS, len(cold))
     assert cold.reasons.str.startswith("no orders yet; ").all()
     north = users.set_index("user_id").region.reindex(cold.index) == "north"
     assert cold.reasons[north].str.contains("such users (area: north) spend", regex=False).all()
@@ -146,7 +153,9 @@ def test_they_are_scored_and_the_rows_say_from_what(shop):
 
 def test_out_of_time_they_spend_what_was_said_and_the_segment_tells_who(shop):
     settings, uri = shop
-    _, later = read_labelled(settings, END, [END - timedelta(days=14)], ["region", "tenure"], TRAINING_WITHOUT_ORDERS)
+    _, _, later = read_labelled(
+        settings, the_split(settings), [END - timedelta(days=14)], ["region", "tenure"], TRAINING_WITHOUT_ORDERS
+    )
     said = logged_model.load_model(settings, uri).predict_without_orders(later.features)
     assert said.expected_spend.sum() == pytest.approx(later.future_spend.sum(), rel=0.35)
     mean = said.assign(expected_spend=said.expected_spend.mean(), purchase_probability=0.5)
@@ -162,12 +171,12 @@ def test_where_users_are_known_from_their_first_order_on_nobody_else_is_scored(s
     alone = made_shop(tmp_path, empty_mlflow, users=users.drop(columns="known").merge(first, on="user_id"))
     other = logged_model.load_model(alone, retrained(alone))
     result = score(alone, END, NOON)
-    assert (result["rows"], result["without_orders"]) == (orders.user_id.nunique(), 0)
+    assert (result.rows, result.without_orders) == (orders.user_id.nunique(), 0)
     assert set(predictions(alone).basis) == {"orders"}
     assert other.cold_start.learned_from == "customers"  # fewer newcomers than can be learned from
     # nor did those who only registered change anything for the others
     model = logged_model.load_model(settings, uri)
-    _, labelled = read_labelled(settings, END, [END - timedelta(days=14)])
+    _, _, labelled = read_labelled(settings, the_split(settings), [END - timedelta(days=14)])
     pd.testing.assert_frame_equal(model.predict(labelled.features), other.predict(labelled.features))
     assert model.cold_start.learned_from == "without_orders"
 
@@ -181,23 +190,23 @@ def test_a_champion_from_before_there_was_a_cold_start_scores_the_others(shop, m
     old = replace(logged_model.load_model(settings, uri), cold_start=None)
     monkeypatch.setattr(module, "load_model", lambda *_: old)
     result = score(settings, END, NOON)
-    assert result["without_orders"] == 0
-    assert any("users without orders are not scored" in line for line in result["warnings"])
+    assert result.without_orders == 0
+    assert any("users without orders are not scored" in line for line in result.warnings)
 
 
 def test_nothing_is_learned_from_users_without_a_date(tmp_path, empty_mlflow):
     undated = WITH_USERS.replace("valid_from: known, registered_at: registered, ", "")
     settings = made_shop(tmp_path, empty_mlflow, SOURCE + undated)
-    assert build_features(settings, END, "training")["rows_without_orders"] == 0
-    assert build_features(settings, END, "scoring")["rows_without_orders"] > 0
+    assert build_features(settings, END, "training").rows_without_orders == 0
+    assert build_features(settings, END, "scoring").rows_without_orders > 0
 
 
 def test_without_a_users_table_there_is_no_table_of_them(tmp_path, empty_mlflow):
     settings = made_shop(tmp_path, empty_mlflow, SOURCE)
-    write_result(settings, END, "build_features", build_features(settings, END, "training"))
+    write_result(settings, END, build_features(settings, END, "training"))
     done = split(settings, END)
-    write_result(settings, END, "split", done)
-    assert done["rows_without_orders"] == 0
+    write_result(settings, END, done)
+    assert done.rows_without_orders == 0
     assert not tables.exists(settings, WITHOUT_ORDERS)
-    ((cohort,), *_) = read_cohorts(settings, END, [[END - timedelta(days=28)]]).values()
+    ((cohort,), *_) = read_cohorts(settings, the_split(settings), [[END - timedelta(days=28)]]).values()
     assert (len(cohort.rows), cohort.users, cohort.is_enough) == (0, 0, False)

@@ -11,7 +11,8 @@ from models import catalog
 from models.networks.compression import Sparse
 from pipelines import promote, register
 from pipelines.evaluate import step as evaluate
-from pipelines.results import read_result, write_result
+from pipelines.results.result import read_result, write_result
+from pipelines.results.training import Split, Trained
 from pipelines.tracking import logged_model
 from pipelines.tracking.registry import CHAMPION, version_of
 from pipelines.tracking.runs import connect
@@ -24,30 +25,30 @@ def network_shop(shop, snapshot_date, monkeypatch):
     monkeypatch.setitem(
         catalog.FAMILIES, "ziln", replace(catalog.FAMILIES["ziln"], fixed={"head": "ziln", "members": 1})
     )
-    split = read_result(shop, snapshot_date, "split")
-    write_result(shop, snapshot_date, "split", {**split, "folds": split["folds"][:1]})
+    split = read_result(shop, snapshot_date, Split)
+    write_result(shop, snapshot_date, split.model_copy(update={"folds": split.folds[:1]}))
     return shop.with_changes(sweep__families=["ziln"], sweep__trials=1, training__finalists=1)
 
 
 def retrain(settings, snapshot_date, training_id):
     """train, evaluate, register and promote as the command line does; the result of promote."""
-    split = read_result(settings, snapshot_date, "split")
-    write_result(settings, snapshot_date, "split", {**split, "training_id": training_id})
-    for name, step in (("train", train.train), ("evaluate", evaluate.evaluate), ("register", register.register)):
-        write_result(settings, snapshot_date, name, step(settings, snapshot_date))
+    split = read_result(settings, snapshot_date, Split)
+    write_result(settings, snapshot_date, split.model_copy(update={"training_id": training_id}))
+    for step in (train.train, evaluate.evaluate, register.register):
+        write_result(settings, snapshot_date, step(settings, snapshot_date))
     return promote.promote(settings, snapshot_date)
 
 
 def test_a_network_that_is_pruned_to_ruin_is_not_promoted(network_shop, snapshot_date):
     whole = retrain(network_shop, snapshot_date, "2020-03-29-00000001")
-    assert whole["outcome"] == "first_champion"
+    assert whole.outcome == "first_champion"
     ruined = network_shop.with_changes(
         training__network_variant="pruned", training__network_sparsity=0.999, promotion__min_ngini=-1.0
     )
     result = retrain(ruined, snapshot_date, "2020-03-29-00000002")
-    assert (result["outcome"], result["promoted"]) == ("no_gain", False)
-    assert result["numbers"]["ngini"] < whole["numbers"]["ngini"] - 0.1
+    assert (result.outcome, result.promoted) == ("no_gain", False)
+    assert result.numbers["ngini"] < whole.numbers["ngini"] - 0.1
     assert version_of(connect(ruined), "purchasing-power", CHAMPION) == "1"
-    uri = read_result(ruined, snapshot_date, "train")["model_uri"]
+    uri = read_result(ruined, snapshot_date, Trained).model_uri
     (network,) = (member.model for member in logged_model.load_model(ruined, uri).members)
     assert any(isinstance(weight, Sparse) for weight in network.weights[0])

@@ -11,7 +11,8 @@ import pytest
 
 from pipelines.evaluate import step as evaluate
 from pipelines.lake import tables
-from pipelines.results import read_result, write_result
+from pipelines.results.result import read_result, write_result
+from pipelines.results.training import Split
 from pipelines.retraining.training_set import read_labelled
 from pipelines.tracking import logged_model
 from pipelines.tracking.registry import MODEL_CARD_FILE
@@ -20,7 +21,7 @@ from pipelines.train import step as train
 
 POLICIES = {
     "preprocessing__missing": {"spend_*": "median", "region": "drop"},
-    "preprocessing__outliers": {"orders_28d": "quantiles"},
+    "preprocessing__outliers": {"purchase_days_28d": "quantiles"},
     "preprocessing__winsorise": ["spend_*"],
     "sweep__families": ["ridge_rfm", "lightgbm_tweedie"],
     "sweep__trials": 2,
@@ -50,17 +51,17 @@ def test_what_is_learned_comes_from_the_training_window_and_ships_with_the_model
     if later == "changed":
         rewrite(shop, snapshot_date, later_rows_changed)
     result = train.train(shop, snapshot_date)
-    final = [pd.Timestamp(day).date() for day in read_result(shop, snapshot_date, "split")["final"]]
-    training = read_labelled(shop, snapshot_date, final)[1].features
+    split = read_result(shop, snapshot_date, Split)
+    training = read_labelled(shop, split, split.final).users.features
     first, third = np.nanpercentile(training.spend_28d, [25, 75])
-    model = logged_model.load_model(shop, result["model_uri"])
+    model = logged_model.load_model(shop, result.model_uri)
     assert model.preprocessing.limits["spend_28d"] == pytest.approx(
         (first - 1.5 * (third - first), third + 1.5 * (third - first))
     )
     assert model.preprocessing.dropped == ["region"]
     assert "region" not in model.cold_start.segments.columns  # nor do users without orders have it
     gap = training.head(3).assign(spend_28d=[np.nan, model.preprocessing.fills["spend_28d"], 1e9])
-    served = mlflow.pyfunc.load_model(result["model_uri"]).predict(gap)
+    served = mlflow.pyfunc.load_model(result.model_uri).predict(gap)
     pd.testing.assert_frame_equal(served, model.predict(gap))
     alike = pd.concat([gap.head(1)] * 2).assign(spend_28d=[np.nan, model.preprocessing.fills["spend_28d"]])
     assert model.predict_spend(alike).expected_spend.nunique() == 1
@@ -68,18 +69,18 @@ def test_what_is_learned_comes_from_the_training_window_and_ships_with_the_model
     if later == "changed":
         return
     client = connect(shop)
-    table = pd.read_csv(io.StringIO(mlflow.artifacts.load_text(f"runs:/{result['run_id']}/preprocessing.csv")))
+    table = pd.read_csv(io.StringIO(mlflow.artifacts.load_text(f"runs:/{result.run_id}/preprocessing.csv")))
     outside = (training.spend_28d.dropna() > model.preprocessing.limits["spend_28d"][1]).mean()
     row = table.set_index("column").loc["spend_28d"]
     assert row[["missing", "detection", "outliers"]].tolist() == ["median", "fences", "winsorise"]
     assert row["outside_share"] == pytest.approx(outside)
     assert row["missing_share"] == pytest.approx(training.spend_28d.isna().mean())
-    write_result(shop, snapshot_date, "train", result)
+    write_result(shop, snapshot_date, result)
     evaluate.evaluate(shop, snapshot_date)
-    card = mlflow.artifacts.load_text(f"runs:/{result['run_id']}/{MODEL_CARD_FILE}")
+    card = mlflow.artifacts.load_text(f"runs:/{result.run_id}/{MODEL_CARD_FILE}")
     assert "- left out: `region`" in card
     assert "- outliers held at limits: `spend_total`, `spend_28d`" in card
-    assert client.get_run(result["run_id"]).info.status == "FINISHED"
+    assert client.get_run(result.run_id).info.status == "FINISHED"
 
 
 def test_a_policy_for_no_feature_stops_the_sweep_and_says_so(shop, snapshot_date):

@@ -6,7 +6,8 @@ import pytest
 
 from pipelines import sweep
 from pipelines.errors import PurseError
-from pipelines.results import read_result
+from pipelines.results.result import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.training_set import read_labelled
 from pipelines.tracking import logged_model
 from pipelines.tracking.runs import connect, experiment_id, find_runs
@@ -16,7 +17,8 @@ from pipelines.train import step as train
 @pytest.fixture
 def example(shop, snapshot_date):
     """One raw row."""
-    return read_labelled(shop, snapshot_date, [pd.Timestamp("2020-03-01").date()])[1].features.head(1)
+    split = read_result(shop, snapshot_date, Split)
+    return read_labelled(shop, split, [split.test]).users.features.head(1)
 
 
 def test_a_model_that_is_reloaded_scores_one_raw_row_as_before(shop, snapshot_date, example, monkeypatch):
@@ -27,8 +29,8 @@ def test_a_model_that_is_reloaded_scores_one_raw_row_as_before(shop, snapshot_da
     )
     result = train.train(shop, snapshot_date)
     before = saved[0].predict(example)
-    pd.testing.assert_frame_equal(logged_model.load_model(shop, result["model_uri"]).predict(example), before)
-    served = mlflow.pyfunc.load_model(result["model_uri"])
+    pd.testing.assert_frame_equal(logged_model.load_model(shop, result.model_uri).predict(example), before)
+    served = mlflow.pyfunc.load_model(result.model_uri)
     pd.testing.assert_frame_equal(served.predict(example), before)
     assert served.metadata.get_input_schema().input_names() == list(example.columns)
     assert "tier" in served.metadata.get_output_schema().input_names()
@@ -37,18 +39,18 @@ def test_a_model_that_is_reloaded_scores_one_raw_row_as_before(shop, snapshot_da
 def test_training_makes_up_for_a_sweep_that_nobody_worked_on(shop, snapshot_date):
     result = train.train(shop, snapshot_date)
     client = connect(shop)
-    trials = find_runs(client, shop, "trial", result["training_id"])
+    trials = find_runs(client, shop, "trial", result.training_id)
     assert {(run.data.params["family"], run.data.params["draw"]) for run in trials} == {
         ("linear_rfm", "0"),
         ("ridge_rfm", "0"),
         ("lightgbm_tweedie", "0"),
     }
-    run = client.get_run(result["run_id"])
+    run = client.get_run(result.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["lake.training_sets"] == "0"
     assert {each.dataset.name for each in run.inputs.dataset_inputs} == {"training_sets", "raw/order_lines"}
-    features = json.loads(open(client.download_artifacts(result["run_id"], "features.json")).read())  # noqa: PTH123, SIM115
-    assert features["features"] == read_result(shop, snapshot_date, "split")["features"]
+    features = json.loads(open(client.download_artifacts(result.run_id, "features.json")).read())  # noqa: PTH123, SIM115
+    assert features["features"] == read_result(shop, snapshot_date, Split).features
 
 
 def test_the_same_data_and_settings_are_not_trained_twice(shop, snapshot_date):
@@ -60,22 +62,20 @@ def test_a_killed_training_that_runs_again_gives_the_same_model(shop, undisturbe
         sweep.plan(each, snapshot_date)
         sweep.work(each, snapshot_date, "worker-1")
     expected = train.train(undisturbed, snapshot_date)
-    kill_step(shop, "train.train", [], "logged_model.log_model", 1)
+    kill_step(shop, "pipelines.train.step:train", [], "pipelines.tracking.logged_model:log_model", 1)
     result = train.train(shop, snapshot_date)
-    varying = ("run_id", "model_uri", "run_url")
-    assert {k: v for k, v in result.items() if k not in varying} == {
-        k: v for k, v in expected.items() if k not in varying
-    }
+    varying = {"run_id", "model_uri", "run_url"}
+    assert result.model_dump(exclude=varying) == expected.model_dump(exclude=varying)
     predictions = [
-        logged_model.load_model(each, said["model_uri"]).predict(example)
+        logged_model.load_model(each, said.model_uri).predict(example)
         for each, said in ((undisturbed, expected), (shop, result))
     ]
     pd.testing.assert_frame_equal(*predictions)
     client = connect(shop)
-    runs = [*find_runs(client, shop, "trial", result["training_id"]), client.get_run(result["run_id"])]
+    runs = [*find_runs(client, shop, "trial", result.training_id), client.get_run(result.run_id)]
     assert {run.info.status for run in runs} == {"FINISHED"}
     models = client.search_logged_models([experiment_id(client, shop)])
-    assert [model.model_uri for model in models] == [result["model_uri"]]
+    assert [model.model_uri for model in models] == [result.model_uri]
 
 
 def test_a_model_that_is_not_there_is_named(shop):

@@ -81,10 +81,10 @@ def test_each_row_is_kept_or_quarantined_with_its_reasons(settings):
         line("return", quantity=-1.0, amount=-5.0),
     )
     result = validate(settings)
-    assert (result["from_date"], result["to_date"]) == ("2001-01-01", "2001-01-02")
-    counts = result["tables"]["order_lines"]
-    assert (counts["rows_in"], counts["rows_kept"], counts["rows_quarantined"]) == (4, 2, 2)
-    assert counts["reasons"] == {
+    assert (result.from_date, result.to_date) == (date(2001, 1, 1), date(2001, 1, 2))
+    counts = result.tables["order_lines"]
+    assert (counts.rows_in, counts.rows_kept, counts.rows_quarantined) == (4, 2, 2)
+    assert counts.reasons == {
         "readable": 1,
         "ordered_at_not_null": 1,
         "user_id_not_null": 1,
@@ -111,12 +111,12 @@ def test_the_first_of_a_key_is_kept_and_a_repaired_line_wins_over_its_fault(sett
 
 def test_rows_without_a_key_are_not_copies_of_each_other(settings):
     stage(settings, line("good"), line("good 2"), line("", order_id=None), line("", order_id=None))
-    assert validate(settings)["tables"]["order_lines"]["reasons"] == {"order_id_not_null": 2}
+    assert validate(settings).tables["order_lines"].reasons == {"order_id_not_null": 2}
 
 
 def test_day_by_day_gives_the_same_as_one_run(settings):
     stage(settings, line("a"), line("a", DAY + A_DAY), line("b", DAY + A_DAY), line("b", DAY + A_DAY * 2), line("c"))
-    whole = validate(settings)["tables"]["order_lines"]
+    whole = validate(settings).tables["order_lines"]
     raw, quarantine = read(settings, "raw"), read(settings, "quarantine")
     assert raw["order_id"].tolist() == ["a", "c", "b"]
     daily = settings.with_changes(ingest__max_quarantined_share=1.0, home=str(settings.home_path / "daily"))
@@ -124,7 +124,7 @@ def test_day_by_day_gives_the_same_as_one_run(settings):
     for n in range(3):
         with suppress(NothingToDo):  # the third day has nothing but a copy
             validate(daily, DAY + A_DAY * n, DAY + A_DAY * (n + 1))
-    assert whole["rows_quarantined"] == 2
+    assert whole.rows_quarantined == 2
     pd.testing.assert_frame_equal(read(daily, "raw"), raw)
     pd.testing.assert_frame_equal(read(daily, "quarantine"), quarantine)
 
@@ -153,8 +153,8 @@ def test_above_the_limit_raw_stays_and_quarantine_shows_why(settings):
 def test_old_undated_rows_do_not_stop_a_good_day(settings):
     history = [line(str(n), DAY - A_DAY * n) for n in range(1, 20)]
     stage(settings, *history, line("today"), *(line(f"u{n}", tables.UNDATED) for n in range(5)))
-    counts = validate(settings, DAY, DAY + A_DAY)["tables"]["order_lines"]
-    assert (counts["rows_kept"], counts["rows_quarantined"]) == (1, 5)
+    counts = validate(settings, DAY, DAY + A_DAY).tables["order_lines"]
+    assert (counts.rows_kept, counts.rows_quarantined) == (1, 5)
     with pytest.raises(PurseError, match="5 of all 25 have no readable time"):
         validate(settings.with_changes(ingest__max_quarantined_share=0.1), DAY, DAY + A_DAY)
 
@@ -171,7 +171,7 @@ def test_a_table_above_the_limit_holds_back_the_others(settings):
 
 def test_a_day_without_rows_is_reported(settings):
     stage(settings, line("a"), line("b", DAY + A_DAY * 3))
-    (warning,) = validate(settings)["warnings"]
+    (warning,) = validate(settings).warnings
     assert warning.endswith("(the day has rows) is broken in 2 of 4 days, such as 2001-01-02 (0), 2001-01-03 (0)")
 
 
@@ -223,8 +223,8 @@ PREDICTIONS = pd.DataFrame(
 
 def test_check_reports_warnings_and_stops_at_critical_faults(settings):
     result = check(settings, PREDICTIONS, "predictions", DAY)
-    assert result["warnings"] == ["predictions: rule 'tier_varies' (tier holds more than one value) is broken"]
-    assert Path(result["data_docs"]).is_relative_to(settings.data_docs)
+    assert result.warnings == ["predictions: rule 'tier_varies' (tier holds more than one value) is broken"]
+    assert Path(result.data_docs).is_relative_to(settings.data_docs)
     with pytest.raises(PurseError, match=r"user_id_unique.*in 2 of 2 rows, such as a"):
         check(settings, PREDICTIONS.assign(user_id="a"), "predictions", DAY)
 
@@ -237,16 +237,16 @@ def test_check_compares_with_the_snapshot_before(settings):
     rows = pa.Table.from_pandas(before.assign(snapshot_date=DAY - A_DAY * 7), preserve_index=False)
     tables.replace(settings, "predictions", rows, "snapshot_date", DAY - A_DAY * 7, DAY)
     whole = {"purchase_probability": 0.5, "score": 50.0, "basis": "orders"}
-    assert check(settings, before.assign(**whole), "predictions", DAY)["warnings"] == []
+    assert check(settings, before.assign(**whole), "predictions", DAY).warnings == []
     worse = before.assign(**whole, expected_spend=500.0 + before["expected_spend"]).head(40)
-    warnings = check(settings, worse, "predictions", DAY)["warnings"]
+    warnings = check(settings, worse, "predictions", DAY).warnings
     assert [line.split("'")[1] for line in warnings] == ["volume_usual", "expected_spend_shift_usual"]
     assert "in 1 of 1 days, such as 2001-01-01 (-6)" in warnings[0]
 
 
 def test_check_of_features_warns_of_what_is_all_null(settings):
     frame = pd.DataFrame({"snapshot_date": DAY, "user_id": ["a", "b"], "gap_mean": [None, None], "T": [3.0, 4.0]})
-    warnings = check(settings, frame.astype({"gap_mean": float}), "features", DAY)["warnings"]
+    warnings = check(settings, frame.astype({"gap_mean": float}), "features", DAY).warnings
     assert warnings == ["features: rule 'gap_mean_varies' (gap_mean holds more than one value) is broken"]
 
 
@@ -263,8 +263,8 @@ def restage(settings, *lines, day):
 
 
 def counts(said):
-    found = said["tables"]["order_lines"]
-    return found["rows_in"], found["days_written"]
+    found = said.tables["order_lines"]
+    return found.rows_in, found.days_written
 
 
 def test_only_changed_days_are_judged_and_only_changed_rows_written(settings):
@@ -291,9 +291,9 @@ def test_days_outside_a_range_stay_open(settings):
 
 def test_a_copy_becomes_the_first_when_its_original_goes(settings):
     stage(settings, line("a"), line("a", DAY + A_DAY * 3), line("z", DAY + A_DAY * 5))
-    assert validate(settings)["tables"]["order_lines"]["reasons"] == {"first_of_its_key": 1}
+    assert validate(settings).tables["order_lines"].reasons == {"first_of_its_key": 1}
     restage(settings, line("b"), day=DAY)
-    assert validate(settings)["tables"]["order_lines"]["rows_in"] == 3
+    assert validate(settings).tables["order_lines"].rows_in == 3
     assert orders(settings, "raw") == ["b", "a", "z"]
     assert orders(settings, "quarantine") == []
 
@@ -309,7 +309,7 @@ def test_a_day_that_is_no_longer_staged_leaves_raw_and_quarantine(settings):
 @pytest.mark.parametrize(("days", "kept"), [(COPY_DAYS, 1), (COPY_DAYS + 1, 2)])
 def test_a_key_counts_as_used_for_so_many_days(settings, days, kept):
     stage(settings, line("a"), line("a", DAY + timedelta(days=days)))
-    assert validate(settings)["tables"]["order_lines"]["rows_kept"] == kept
+    assert validate(settings).tables["order_lines"].rows_kept == kept
 
 
 def test_portions_give_the_same_as_one_run(settings, monkeypatch):
@@ -321,7 +321,7 @@ def test_portions_give_the_same_as_one_run(settings, monkeypatch):
     stage(other, *rows)
     monkeypatch.setattr(judging, "ROWS_AT_ONCE", 2)
     cut = validate(other)
-    assert cut["tables"] == whole["tables"]
+    assert cut.tables == whole.tables
     pd.testing.assert_frame_equal(read(other, "raw"), raw)
     pd.testing.assert_frame_equal(read(other, "quarantine"), quarantine)
 
@@ -336,8 +336,8 @@ def test_other_rules_judge_every_day_anew(settings, monkeypatch):
 def test_a_slip_of_the_year_is_not_the_newest_day_of_a_rerun(settings):
     stage(settings, *(line(str(n), DAY + A_DAY * n) for n in range(4)), line("slip", date(2099, 1, 1)))
     results = [validate(settings), validate(settings)]
-    assert [one["snapshot_date"] for one in results] == ["2001-01-05", "2001-01-05"]
-    assert results[1]["to_date"] == "2001-01-05"
+    assert [one.snapshot_date for one in results] == [date(2001, 1, 5)] * 2
+    assert results[1].to_date == date(2001, 1, 5)
     assert orders(settings, "quarantine") == ["slip"]
 
 
@@ -345,4 +345,4 @@ def test_the_first_years_of_a_shop_that_grew_are_kept(settings):
     slow = [line(f"slow {n}", DAY + timedelta(weeks=n)) for n in range(150)]
     fast = [line(f"fast {n}-{m}", DAY + timedelta(weeks=150, days=n)) for n in range(60) for m in range(60)]
     stage(settings, line("slip", date(1991, 1, 1)), *slow, *fast, line("slip", date(2080, 1, 1)))
-    assert validate(settings)["tables"]["order_lines"]["reasons"] == {"ordered_at_near_the_others": 2}
+    assert validate(settings).tables["order_lines"].reasons == {"ordered_at_near_the_others": 2}

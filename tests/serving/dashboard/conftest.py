@@ -12,11 +12,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from pipelines.lake import tables
-from pipelines.results import write_result
+from pipelines.results.result import write_result
 from pipelines.settings import Settings, load_settings
 from pipelines.tracking.registry import CHALLENGER, CHAMPION, MODEL_CARD
 from pipelines.tracking.runs import connect, experiment_id
 from serving.dashboard import router
+from tests import samples
 
 BEFORE, SNAPSHOT = date(2020, 3, 22), date(2020, 3, 29)
 NOW = datetime(2020, 3, 30, 6, tzinfo=UTC)
@@ -67,7 +68,7 @@ def write_lake(settings: Settings) -> None:
         scores = predictions(snapshot, users, shift)
         replace(settings, "predictions", scores, "snapshot_date", snapshot)
         features = scores[["user_id"]].assign(
-            spend_28d=scores["expected_spend"], orders_28d=2.0, return_rate_28d=scores["score"] % 7
+            spend_28d=scores["expected_spend"], purchase_days_28d=2.0, return_rate_28d=scores["score"] % 7
         )
         replace(settings, "features", features, "snapshot_date", snapshot)
     names = predictions(SNAPSHOT, USERS, 0)["user_id"]
@@ -83,7 +84,7 @@ def write_lake(settings: Settings) -> None:
         {"order_id": ["x", "y", "z"], "reason": ["amount_finite", "amount_finite, unique", "unique"]}
     )
     replace(settings, "quarantine/order_lines", refused, "day", SNAPSHOT - A_DAY)
-    write_result(settings, SNAPSHOT, "score", {"level": {"expected": 1000.0, "low": 800.0, "high": 1300.0}})
+    write_result(settings, SNAPSHOT, samples.scored(snapshot_date=SNAPSHOT))
 
 
 def write_monitoring(settings: Settings, snapshot: date, drifted: bool, *, realised: bool = False) -> None:
@@ -132,7 +133,7 @@ def artifacts() -> dict[str, object]:
         "importances": [
             {"feature": "return_rate_28d", "effect": 5.0, "direction": -0.9},
             {"feature": "spend_28d", "effect": 4.0, "direction": 0.9},
-            {"feature": "orders_28d", "effect": 3.0, "direction": None},
+            {"feature": "purchase_days_28d", "effect": 3.0, "direction": None},
         ],
         "permutation": [{"measure": "spend", "lost_ngini": 0.1, "spread": 0.01}],
         "fairness": [judged, {**judged, "measure": "auc", "flagged": False}],

@@ -1,7 +1,6 @@
 """The model card of real models, and what it says when the data are otherwise."""
 
 import json
-from datetime import date
 
 import mlflow
 import pandas as pd
@@ -13,10 +12,13 @@ from pipelines.evaluate import findings
 from pipelines.evaluate import step as evaluate
 from pipelines.evaluate.card.card import render
 from pipelines.evaluate.card.limits import Facts, limits
-from pipelines.results import read_result, write_result
+from pipelines.results.data import Built
+from pipelines.results.result import read_result, write_result
+from pipelines.results.training import Split
 from pipelines.tracking.registry import read_card
 from pipelines.tracking.runs import connect
 from pipelines.train import step as train
+from tests import samples
 
 
 def artifact(run_id: str, name: str) -> str:
@@ -24,7 +26,7 @@ def artifact(run_id: str, name: str) -> str:
 
 
 def test_a_version_carries_its_card_and_a_rerun_replaces_it(shop, snapshot_date):
-    write_result(shop, snapshot_date, "train", train.train(shop, snapshot_date))
+    write_result(shop, snapshot_date, train.train(shop, snapshot_date))
     register.register(shop, snapshot_date)
     with pytest.raises(PurseError, match="Run 'purse evaluate'"):
         read_card(shop, "1", "")
@@ -38,11 +40,11 @@ def test_a_version_carries_its_card_and_a_rerun_replaces_it(shop, snapshot_date)
         *("Measures", "Calibration and intervals by decile", "Level of spend", "Slices", "Fairness"),
         *("What moves the score", "Known limits", "How to reproduce it"),
     ]
-    assert f"normalized Gini {result['measures']['ngini']:.4f}" in card
+    assert f"normalized Gini {result.measures['ngini']:.4f}" in card
     assert "| region=north | 120 |" in card
     assert "Fairness can't be measured by age_band, gender: not in the data." in card
     assert "scaled to the horizon" not in card
-    note = connect(shop).get_run(result["run_id"]).data.tags["mlflow.note.content"]
+    note = connect(shop).get_run(result.run_id).data.tags["mlflow.note.content"]
     assert all(line in card for line in note.splitlines())
     with pytest.raises(PurseError, match="has no version 7"):
         read_card(shop, "7", "")
@@ -50,35 +52,35 @@ def test_a_version_carries_its_card_and_a_rerun_replaces_it(shop, snapshot_date)
         read_card(shop, None, "champion")
 
     names = ("fairness", "importances", "deciles", "permutation")
-    tables = {name: artifact(result["run_id"], f"{name}.json") for name in names}
+    tables = {name: artifact(result.run_id, f"{name}.json") for name in names}
     check_tables({name: pd.DataFrame(json.loads(text)) for name, text in tables.items()}, result)
     assert evaluate.evaluate(shop, snapshot_date) == result
     assert read_card(shop, None, "challenger") == card
-    assert {name: artifact(result["run_id"], f"{name}.json") for name in names} == tables
+    assert {name: artifact(result.run_id, f"{name}.json") for name in names} == tables
 
 
 def check_tables(tables, result):
     fairness, deciles = tables["fairness"], tables["deciles"]
     assert set(fairness["group"]) == {"region=north", "region=south"}
-    assert result["flagged_differences"] == fairness["flagged"].sum()
+    assert result.flagged_differences == fairness["flagged"].sum()
     assert deciles["users"].sum() == 240
     assert deciles["mean_expected"].is_monotonic_increasing
-    assert (deciles["users"] * deciles["inside"]).sum() / 240 == pytest.approx(result["measures"]["interval_coverage"])
+    assert (deciles["users"] * deciles["inside"]).sum() / 240 == pytest.approx(result.measures["interval_coverage"])
     assert set(tables["permutation"]["measure"]) == {
-        *("T", "frequency", "recency", "days_since_last_order", "order_days", "spend", "orders", "region")
+        *("T", "frequency", "recency", "days_since_last_order", "purchase_days", "spend", "region")
     }
-    assert tables["importances"]["feature"].iloc[0] in {"orders_28d", "spend_28d"}
+    assert tables["importances"]["feature"].iloc[0] in {"purchase_days_28d", "spend_28d"}
 
 
 def test_labels_shorter_than_the_horizon_are_told(shop, snapshot_date, monkeypatch):
     trained = train.train(shop, snapshot_date)
-    write_result(shop, snapshot_date, "train", trained)
+    write_result(shop, snapshot_date, trained)
     found = []
     monkeypatch.setattr(evaluate, "find", lambda *arguments: found.append(findings.find(*arguments)) or found[0])
     result = evaluate.evaluate(shop, snapshot_date)
-    split = read_result(shop, snapshot_date, "split") | {"label_days": 10}
-    write_result(shop, snapshot_date, "split", split)
-    card, note = render(shop, snapshot_date, trained, result, found[0], {"lake.features": "3"})
+    built, split = read_result(shop, snapshot_date, Built), read_result(shop, snapshot_date, Split)
+    short = split.model_copy(update={"label_days": 10})
+    card, note = render(Facts(shop, built, short, trained, result, found[0], {"lake.features": "3"}))
     sentence = "trained on labels of 10 days and scaled to the horizon of 28 days"
     assert sentence in card
     assert sentence in note
@@ -101,11 +103,10 @@ def facts(shop, **changes) -> Facts:
     features = [name for name in ("age_band", "gender", "region") if name not in changes.get("left_out", [])]
     return Facts(
         shop,
-        date(2020, 3, 29),
-        {"features": features, "left_out": changes.get("left_out", [])},
-        {"features": features, "label_days": 28, "horizon_days": 28, "test": "2020-03-01"},
-        {"level": {"expected": 10.0, "low": 9.0, "high": 11.0}},
-        {"users": 100, "measures": {"interval_coverage": changes.get("coverage", 0.8)}},
+        samples.built(features=features, left_out=changes.get("left_out", [])),
+        samples.split(features=features),
+        samples.trained(),
+        samples.evaluated(measures={"interval_coverage": changes.get("coverage", 0.8)}),
         quiet,
         {},
     )

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,8 @@ import yaml
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from models.networks import training
-from pipelines.results import read_result, write_result
+from pipelines.results.result import read_result, write_result
+from pipelines.results.training import Split
 from pipelines.retraining.fitting import build_model
 from pipelines.retraining.study import curves
 from pipelines.retraining.training_set import read_labelled
@@ -65,16 +65,16 @@ def test_tensorboard_files_hold_each_member(tmp_path):
 @pytest.fixture
 def network_shop(shop, snapshot_date):
     """A shop with one family, a network over the numbers, and one fold: building networks takes time."""
-    split = read_result(shop, snapshot_date, "split")
-    write_result(shop, snapshot_date, "split", {**split, "folds": split["folds"][:1]})
+    split = read_result(shop, snapshot_date, Split)
+    write_result(shop, snapshot_date, split.model_copy(update={"folds": split.folds[:1]}))
     return shop.with_changes(sweep__families=["ziln"], sweep__trials=1, training__finalists=1)
 
 
 @pytest.fixture
 def undisturbed(network_shop, snapshot_date):
     """The network that `train` fits, fitted without it."""
-    days = sorted(date.fromisoformat(day) for day in read_result(network_shop, snapshot_date, "split")["final"])
-    users = read_labelled(network_shop, snapshot_date, days)[1]
+    split = read_result(network_shop, snapshot_date, Split)
+    users = read_labelled(network_shop, split, split.final).users
     return build_model(network_shop, "ziln", {}, network_shop.training.seed, 28).fit(users)
 
 
@@ -82,7 +82,7 @@ KILLED = """
 import time
 from datetime import date
 from models.networks.checkpoints import Checkpoint
-from pipelines import train
+from pipelines.train import step as train
 from pipelines.settings import load_settings
 save, calls = Checkpoint.save, 0
 def stopping(self, *arguments):
@@ -126,7 +126,7 @@ def test_a_killed_fit_resumes_to_the_same_weights_and_leaves_its_curves(
     monkeypatch.setattr(training, "_check", lambda *given: (checked.append(given), check(*given))[1])
 
     result = train.train(network_shop, snapshot_date)
-    found = logged_model.load_model(network_shop, result["model_uri"]).members[0].model
+    found = logged_model.load_model(network_shop, result.model_uri).members[0].model
     assert len(checked) == sum(map(len, undisturbed.history)) - epochs
     for one, other in zip(found.weights, undisturbed.weights, strict=True):
         for here, there in zip(one, other, strict=True):
@@ -138,9 +138,9 @@ def test_a_killed_fit_resumes_to_the_same_weights_and_leaves_its_curves(
 def check_run(settings, result, history):
     """The nested run of the network holds all epochs, those from before the kill too, and is not made twice."""
     client = connect(settings)
-    curves.log_curves(settings, result["training_id"], "ziln", {}, history)
-    (run,) = find_runs(client, settings, "network", result["training_id"])
-    assert (run.info.status, run.data.tags["mlflow.parentRunId"]) == ("FINISHED", result["run_id"])
+    curves.log_curves(settings, result.training_id, "ziln", {}, history)
+    (run,) = find_runs(client, settings, "network", result.training_id)
+    assert (run.info.status, run.data.tags["mlflow.parentRunId"]) == ("FINISHED", result.run_id)
     assert run.data.params["units"] == "64"
     for name in curves.CURVES:
         points = client.get_metric_history(run.info.run_id, f"curve_{name}")
@@ -148,4 +148,4 @@ def check_run(settings, result, history):
         assert points[0].value == pytest.approx(np.mean([member[0][name] for member in history]))
     kept = client.list_artifacts(run.info.run_id, "tensorboard")
     assert [Path(file.path).name for file in kept] == ["member-0", "member-1"]
-    assert "system/cpu_utilization_percentage" in client.get_run(result["run_id"]).data.metrics
+    assert "system/cpu_utilization_percentage" in client.get_run(result.run_id).data.metrics

@@ -7,6 +7,8 @@ import pytest
 
 from models import catalog
 from models.protocol import LabelledUsers, SpendModel
+from pipelines.results.result import read_result
+from pipelines.results.training import Split
 from pipelines.retraining.study.trial import Fold, read_folds, run_trial
 from pipelines.retraining.training_set import read_labelled, user_folds
 
@@ -67,8 +69,9 @@ def test_a_user_is_in_the_same_fold_everywhere_and_the_folds_are_about_even():
 
 def test_the_folds_of_a_split_follow_its_rows(shop, snapshot_date):
     shop = shop.with_changes(snapshots__user_folds=2)
-    first = read_folds(shop, snapshot_date)[0]
-    user_id, labelled = read_labelled(shop, snapshot_date, [date(2020, 2, 2)])
+    split = read_result(shop, snapshot_date, Split)
+    first = read_folds(shop, split)[0]
+    user_id, _, labelled = read_labelled(shop, split, [date(2020, 2, 2)])
     pd.testing.assert_frame_equal(first.validation.features, labelled.features)
     np.testing.assert_array_equal(first.validation_part, user_folds(user_id, 2))
     assert len(first.training_part) == len(first.training)

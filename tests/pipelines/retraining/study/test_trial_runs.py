@@ -15,7 +15,7 @@ def test_more_measures_than_mlflow_takes_at_once_are_all_logged(shop, snapshot_d
     found = {"measures": measures, "curves": {"loss": [0.5] * 1001}}
     study.end(opened, trial, TrialState.COMPLETE, 0.5, **found)
     client = connect(shop)
-    log_trial(client, opened, planned["run_id"], study.reread(opened, trial))
+    log_trial(client, opened, planned.run_id, study.reread(opened, trial))
     (run,) = find_runs(client, shop, "trial", planned["study"])
     assert run.info.status == "FINISHED"
     assert run.data.metrics == measures | {"curve_loss": 0.5}

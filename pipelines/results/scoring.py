@@ -1,0 +1,51 @@
+"""Results of the steps on scores."""
+
+from datetime import date
+
+from pipelines.results.result import Result, Value
+from pipelines.results.training import Interval
+
+
+class TierSpend(Value):
+    """Users of a tier and its share of all expected spend."""
+
+    users: int
+    expected_spend_share: float
+
+
+class Scored(Result):
+    """Scores of a snapshot; `level` is the forecast for all users with orders."""
+
+    step = "score"
+    command = "score"
+    snapshot_date: date
+    rows: int
+    without_orders: int
+    model_version: str
+    export: str
+    level: Interval
+    tiers: dict[str, TierSpend]
+    data_docs: str
+    warnings: list[str]
+
+
+class Checked(Result):
+    """Outcome of the checks of a scored snapshot; `violated` is named worst first, `alarm` asks for a retraining."""
+
+    step = "monitor"
+    command = "monitor"
+    snapshot_date: date
+    model_version: str
+    checks: int
+    violated: list[str]
+    alarm: bool
+    reason: str
+    skipped: list[str]
+
+
+class Monitored(Checked):
+    """The same with its page and its MLflow run."""
+
+    data_docs: str
+    run_id: str
+    run_url: str | None

@@ -1,0 +1,131 @@
+"""Results of the steps from the split to the trained model."""
+
+from datetime import date
+
+from pipelines.results.result import Result, Value
+
+Param = bool | int | float | str | None
+"""Value of a hyperparameter."""
+
+
+class Fold(Value):
+    """Train on snapshots whose labels end by `validation`, measure on `validation`."""
+
+    validation: date
+    training: tuple[date, ...]
+
+
+class Split(Result):
+    """Snapshots of a retraining.
+
+    Attributes:
+        snapshot_date: exclusive end of all labels.
+        training_id: the same for the same data, code and settings.
+        label_days: length of the training labels; shorter than the horizon where the history is short.
+        folds: temporal validation.
+        final: what the finalists are refitted on, newest first.
+        test: start of the newest matured window.
+        rows: users with orders by snapshot.
+    """
+
+    step = "split"
+    command = "split"
+    snapshot_date: date
+    training_id: str
+    horizon_days: int
+    label_days: int
+    folds: tuple[Fold, ...]
+    final: tuple[date, ...]
+    test: date
+    rows: dict[date, int]
+    rows_without_orders: int
+    features: list[str]
+
+
+class Planned(Result):
+    """A planned sweep; `workers` may share it."""
+
+    step = "plan_sweep"
+    command = "sweep --plan-only"
+    study: str
+    trials: int
+    workers: list[str]
+    run_id: str
+    run_url: str | None
+
+
+class BestTrial(Value):
+    """The best trial of a sweep so far."""
+
+    family: str
+    validation_ngini: float
+    validation_bias: float
+    objective: float
+
+
+class Swept(Result):
+    """Trials that a worker ended."""
+
+    step = "sweep"
+    command = "sweep"
+    worker: str
+    completed: int
+    pruned: int
+    failed: int
+    best: BestTrial | None
+    run_id: str
+    run_url: str | None
+
+
+class Interval(Value):
+    """A forecast with its 80 % interval, in money."""
+
+    expected: float
+    low: float
+    high: float
+
+
+class MemberChoice(Value):
+    """A member of the blend."""
+
+    family: str
+    weight: float
+    params: dict[str, Param]
+
+
+class ColdStartFacts(Value):
+    """What scores users without orders."""
+
+    learned_from: str
+    by: str
+    segments: list[str]
+
+
+class PreprocessingFacts(Value):
+    """Gaps and outliers of the training window, and what is done about them; `furthest` is the share outside."""
+
+    dropped: list[str]
+    filled: list[str]
+    winsorised: list[str]
+    with_gaps: int
+    with_outliers: int
+    furthest: dict[str, float]
+
+
+class Trained(Result):
+    """A trained model, logged to MLflow."""
+
+    step = "train"
+    command = "train"
+    training_id: str
+    model_uri: str
+    family: str
+    params: dict[str, Param]
+    members: list[MemberChoice]
+    validation_ngini: float
+    level: Interval
+    windows: float
+    cold_start: ColdStartFacts | None
+    preprocessing: PreprocessingFacts
+    run_id: str
+    run_url: str | None
