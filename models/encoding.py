@@ -59,7 +59,7 @@ class DenseEncoder:
     A missing number becomes the training mean; an unseen category becomes all zeros.
 
     Attributes:
-        only: columns to use, absent ones left out; those of `TreeEncoder` if None.
+        only: columns to use, absent ones left out; None: all that `TreeEncoder` uses.
         log_scale: transform numbers by sign(x) · log(1 + |x|) first and clip the result at `LIMIT` standard deviations,
             so that no user lies further out than a model can be trusted.
         numbers, categories, means, scales: learned; a column with a deviation below `CONSTANT` is not scaled.
@@ -147,7 +147,9 @@ def select(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def grows_with_history(name: str) -> bool:
-    """Whether a feature grows with the recorded history, as tenure and totals do.
+    """Say whether a declared feature grows with the recorded history; most models leave it out, see `Feature`.
+
+    False for a column that is no declared feature.
 
     >>> grows_with_history("spend_total"), grows_with_history("spend_28d")
     (True, False)

@@ -5,6 +5,7 @@ import doctest
 import importlib
 import inspect
 import os
+from enum import EnumType
 from pathlib import Path
 from types import ModuleType
 
@@ -14,18 +15,13 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("features", "models", "expectations")
-REQUIRED = ("expectations", "features", "models")
+REQUIRED = ("models", "features", "expectations")
 """Packages whose public functions and classes all need an example."""
 
 TRAINING_SET = "needs a training set with most features; `catalog.build` and `protocol.LabelledUsers` show the calls"
+EVENTS = "needs tables of events and sessions"
 NETWORK = "needs a compiled network, which takes seconds"
-TABLES = "needs tables of a shop; the tests of its module make them"
 EXEMPT = {
-    "expectations.context.make_context": "makes files",
-    "expectations.pages.write_pages": "makes files",
-    "features.daily.events.user_event_day": TABLES,
-    "features.units.Range": "a pair of bounds",
-    "features.visits.user_visits": TABLES,
     **{
         f"models.families.{family}": TRAINING_SET
         for family in (
@@ -62,6 +58,10 @@ EXEMPT = {
     "models.cold_start.learning.fit": "needs four cohorts of hundreds of users",
     "models.cold_start.model.ColdStart": "made by `models.cold_start.learning.fit`",
     "models.purchasing_power.PurchasingPower": "made by `build`, which shows it",
+    "features.daily.events.user_event_day": EVENTS,
+    "features.visits.user_visits": EVENTS,
+    "expectations.context.make_context": "needs Great Expectations, which takes seconds to import",
+    "expectations.pages.write_pages": "writes a folder of pages",
 }
 """Why a public name has no example."""
 
@@ -83,10 +83,10 @@ def public(module: ModuleType) -> dict[str, object]:
 
 
 def needs_no_example(value: object) -> bool:
-    """Say whether it is a protocol, or a record: a dataclass or named tuple without public methods."""
+    """Say whether it is a protocol, or a record: an enum, dataclass or named tuple without public methods."""
     if getattr(value, "_is_protocol", False):
         return True
-    if not (dataclasses.is_dataclass(value) or hasattr(value, "_fields")):
+    if not (dataclasses.is_dataclass(value) or hasattr(value, "_fields") or isinstance(value, EnumType)):
         return False
     return not any(inspect.isfunction(part) for name, part in vars(value).items() if name[0] != "_")
 

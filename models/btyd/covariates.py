@@ -107,7 +107,7 @@ def descend_with_effects(
 ) -> tuple[Floats, Floats]:
     """Minimise the loss; return parameters, and coefficients of shape (affected parameters, covariates).
 
-    The descent centres covariates, so its starting parameters are those of the average customer.
+    The descent centres covariates, so it starts at the average customer's parameters.
 
     Args:
         process: the purchase process.

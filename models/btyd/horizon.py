@@ -15,7 +15,7 @@ def windows_in_horizon(training: LabelledUsers, users: pd.DataFrame, label_days:
     A user who buys in a label window with probability p buys in the horizon with 1 - (1 - p) ** windows. The number is
     below horizon_days / label_days, because customers leave. It is the mean of the values implied by BG/NBD, in which
     customers leave late, and Pareto/NBD, in which they leave early. One number serves all users: individual numbers did
-    not improve totals and ranked probabilities worse.
+    not improve totals, and they worsened the ranking by probability.
 
     Args:
         training: training set of the processes, with labels of `label_days`.

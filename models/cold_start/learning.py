@@ -88,7 +88,7 @@ def fit(
         final: users for the final fit.
         fold: training users, and validation users whose snapshot follows the end of the training labels; for choice and
             intervals.
-        learned_from: whose spend these users show.
+        learned_from: kind of users in these cohorts.
         recent: final users at the newest snapshot. Their spend relative to the customers sets the level, because it
             changes as a shop grows.
         without_orders: users without orders at the final snapshots, however few; they set the level if other users were

@@ -19,8 +19,8 @@ from models.score.reasons import Reasons
 from models.targets import as_predictions
 
 LearnedFrom = Literal["without_orders", "newcomers", "customers"]
-"""Whose spend was learned, in order of preference: users who were known and had not bought; if too few, customers with
-a first purchase shortly before the snapshot; if too few, all customers.
+"""Users behind the learned spend, in order of preference: users who were known and had not bought; if too few,
+customers with a first purchase shortly before the snapshot; if too few, all customers.
 """
 
 CONFIDENCE = 0.9
@@ -33,7 +33,7 @@ class Choice:
 
     Attributes:
         gain, standard_error, better_share: difference in nGini, see `models.measures.gini.paired_bootstrap`.
-        squared_error: squared error of the learner over that of the segment mean, both scaled to the true level.
+        squared_error: ratio of squared errors, learner to segment mean, both scaled to the true level.
 
     >>> Choice(gain=0.05, standard_error=0.01, better_share=0.99, squared_error=0.97).is_learner
     True
@@ -60,7 +60,7 @@ class ColdStart:
         choice: the comparison; None without validation, or with nothing but the mean to learn.
         spend_factor, probability_factor: corrections of the level, see `models.cold_start.learning`.
         intervals: intervals of spend.
-        learned_from: whose spend was learned.
+        learned_from: users behind the learned spend.
         reasons: reasons from the learner's numeric features.
         phrases: one phrase per feature, see `models.score.reasons`.
     """

@@ -63,7 +63,8 @@ def forecast(spend: CohortSpend, horizon_days: int, holidays: Mapping[date, str]
     Args:
         spend: daily spend by cohort.
         horizon_days: length of the horizon.
-        holidays: names by day, for the years of history and horizon; moving holidays shift the season compared with.
+        holidays: names by day, for the years of history and horizon. Where they move, the season is the one of last
+            year's window with the same holidays.
 
     >>> days = [date(2024, 1, 1) + timedelta(days=n) for n in range(84)]
     >>> daily = pd.DataFrame({"first_day": days[0], "day": days, "spend": 10.0})

@@ -35,8 +35,8 @@ def compare(
         ValueError: no users.
 
     >>> features, spend = pd.DataFrame(index=range(4)), pd.Series([0.0, 0.0, 5.0, 9.0])
-    >>> said = {"good": pd.DataFrame({"expected_spend": spend, "purchase_probability": spend / 10})}
-    >>> compare(LabelledUsers(features, spend, spend > 0), said, samples=5)[["ngini", "auc", "mae"]]
+    >>> models = {"good": pd.DataFrame({"expected_spend": spend, "purchase_probability": spend / 10})}
+    >>> compare(LabelledUsers(features, spend, spend > 0), models, samples=5)[["ngini", "auc", "mae"]]
           ngini  auc  mae
     good    1.0  1.0  0.0
     """

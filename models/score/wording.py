@@ -16,7 +16,7 @@ MOST = 0.55
 """Share of shoppers from which a comparison with them is reported."""
 
 SAME = 0.95
-"""Share of users for whom two windows must be equal before the shorter one may stand in for the longer one."""
+"""Share of users with two equal windows from which the shorter one may stand in for the longer one."""
 
 NEAR = 0.05
 """Relative difference up to which a user's shorter window may stand in for the longer one."""
@@ -52,9 +52,9 @@ def stand_in(numbers: pd.DataFrame, name: str, phrases: Mapping[str, str]) -> st
 
 
 def can_stand_in(column: pd.Series, instead_of: pd.Series) -> NDArray[np.bool_]:
-    """Mask of users for whom one column may be reported in place of the other; shape (users,).
+    """Mask of users with a column that may be reported in place of the other; shape (users,).
 
-    For a decayed sum: every user with a known value. For a window: users for whom both are nearly equal; the others
+    For a decayed sum: every user with a known value. For a window: users with nearly equal values; the others
     would read another value than the one behind their score.
 
     >>> can_stand_in(pd.Series([5.0, 5.0], name="spend_28d"), pd.Series([5.1, 9.0], name="spend_91d")).tolist()

@@ -30,17 +30,17 @@ def test_by_default_the_features_stay_as_they_are():
 @pytest.mark.parametrize(("policy", "by_hand"), [("median", np.median), ("mean", np.mean)])
 def test_gaps_are_filled_with_what_the_training_window_says(policy, by_hand):
     later = pd.DataFrame({"spend_28d": [np.nan, 7.0], "purchase_days_28d": 0.0, "region": ["south", None]})
-    said = transformed(later=later, missing={"spend_28d": policy})
-    assert said["spend_28d"].tolist() == [by_hand(KNOWN), 7.0]
-    assert said["region"].isna().tolist() == [False, True]  # nothing is declared for it
+    predictions = transformed(later=later, missing={"spend_28d": policy})
+    assert predictions["spend_28d"].tolist() == [by_hand(KNOWN), 7.0]
+    assert predictions["region"].isna().tolist() == [False, True]  # nothing is declared for it
 
 
 def test_a_gap_of_text_is_a_category_of_its_own_and_of_a_number_a_column_beside_it():
-    said = transformed(missing={"*": "category"})
-    assert said["region"].tolist() == ["north"] * 6 + ["missing", "north"]
-    assert said["spend_28d_is_missing"].tolist() == [0.0] * 6 + [1.0, 0.0]
-    assert np.isnan(said["spend_28d"][6])
-    assert said["purchase_days_28d_is_missing"].eq(0).all()
+    predictions = transformed(missing={"*": "category"})
+    assert predictions["region"].tolist() == ["north"] * 6 + ["missing", "north"]
+    assert predictions["spend_28d_is_missing"].tolist() == [0.0] * 6 + [1.0, 0.0]
+    assert np.isnan(predictions["spend_28d"][6])
+    assert predictions["purchase_days_28d_is_missing"].eq(0).all()
 
 
 def test_of_text_a_median_is_a_category():
@@ -72,14 +72,14 @@ def test_outliers_are_held_at_the_limits_of_the_training_window_also_later(detec
     low, high = BY_HAND[detection]
     assert limits(pd.Series(VALUES), detection) == pytest.approx((low, high))
     later = features(np.array([-1e6, 3.0, 1e6, np.nan]))
-    said = transformed(later=later, outliers={"*": detection}, winsorise=["spend_28d"])["spend_28d"]
-    assert said[:3].tolist() == pytest.approx([low, 3.0, high])
-    assert np.isnan(said[3])
+    predictions = transformed(later=later, outliers={"*": detection}, winsorise=["spend_28d"])["spend_28d"]
+    assert predictions[:3].tolist() == pytest.approx([low, 3.0, high])
+    assert np.isnan(predictions[3])
 
 
 def test_a_mean_is_of_values_within_the_limits():
-    said = transformed(missing={"spend_28d": "mean"}, winsorise=["spend_28d"])
-    assert said["spend_28d"][6] == pytest.approx(np.clip(KNOWN, *BY_HAND["fences"]).mean())
+    predictions = transformed(missing={"spend_28d": "mean"}, winsorise=["spend_28d"])
+    assert predictions["spend_28d"][6] == pytest.approx(np.clip(KNOWN, *BY_HAND["fences"]).mean())
 
 
 def test_outliers_are_reported_also_where_they_are_kept():
@@ -106,9 +106,9 @@ def test_columns_without_spread_have_no_limits_and_no_outliers(values):
 
 
 def test_a_name_goes_before_a_pattern_and_a_longer_pattern_before_a_shorter():
-    said = transformed(missing={"*": "drop", "spend_*": "median", "spend_28d": "mean", "purchase*": "keep"})
-    assert list(said) == ["spend_28d", "purchase_days_28d"]
-    assert said["spend_28d"][6] == pytest.approx(KNOWN.mean())
+    predictions = transformed(missing={"*": "drop", "spend_*": "median", "spend_28d": "mean", "purchase*": "keep"})
+    assert list(predictions) == ["spend_28d", "purchase_days_28d"]
+    assert predictions["spend_28d"][6] == pytest.approx(KNOWN.mean())
 
 
 def test_lists_of_actions_are_left_alone():

@@ -67,8 +67,8 @@ def test_a_champion_needs_a_comparison():
 def test_an_unusable_champion_stays_until_a_person_approves():
     decision = decide(Metrics(0.52, 0.1), unusable(BETTER), GATE)
     assert (decision.outcome, decision.promoted) == ("champion_unusable", False)
-    said = ("champion version 7", "it predicts 14 days", "linear_rfm", "+0.0200", "99%", f"'{APPROVE}'")
-    assert all(part in decision.description for part in said)
+    predictions = ("champion version 7", "it predicts 14 days", "linear_rfm", "+0.0200", "99%", f"'{APPROVE}'")
+    assert all(part in decision.description for part in predictions)
 
 
 def test_an_approved_challenger_replaces_an_unusable_champion_under_a_name_of_its_own():

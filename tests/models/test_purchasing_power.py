@@ -52,14 +52,14 @@ def blend(members: list[Member] = MEMBERS, reference: pd.DataFrame = REFERENCE, 
 
 
 def test_the_blend_is_the_weighted_mean() -> None:
-    said = blend().predict(REFERENCE.iloc[[100]])
-    assert said["expected_spend"].item() == pytest.approx(0.25 * 100 + 0.75 * 300)
-    assert said["purchase_probability"].item() == pytest.approx(0.5)
+    predictions = blend().predict(REFERENCE.iloc[[100]])
+    assert predictions["expected_spend"].item() == pytest.approx(0.25 * 100 + 0.75 * 300)
+    assert predictions["purchase_probability"].item() == pytest.approx(0.5)
 
 
 def test_a_longer_horizon_compounds_probability() -> None:
-    said = blend(ratio=3.0).predict(REFERENCE.iloc[[100]])
-    assert said["purchase_probability"].item() == pytest.approx(1 - 0.5**3)
+    predictions = blend(ratio=3.0).predict(REFERENCE.iloc[[100]])
+    assert predictions["purchase_probability"].item() == pytest.approx(1 - 0.5**3)
 
 
 def test_another_level_moves_the_money_and_nothing_else() -> None:
@@ -78,10 +78,13 @@ def test_a_level_for_nobody_or_of_nothing_leaves_finite_money() -> None:
 
 
 def test_score_is_the_percentile_and_tiers_are_its_shares() -> None:
-    said = blend().predict(REFERENCE)
-    np.testing.assert_allclose(said["score"], np.arange(1_000) / 10, atol=0.2)
-    assert said["tier"].value_counts().to_dict() == pytest.approx({"low": 500, "mid": 300, "high": 200}, abs=2)
-    assert said.groupby("tier")["expected_spend"].min()["high"] > said.groupby("tier")["expected_spend"].max()["mid"]
+    predictions = blend().predict(REFERENCE)
+    np.testing.assert_allclose(predictions["score"], np.arange(1_000) / 10, atol=0.2)
+    assert predictions["tier"].value_counts().to_dict() == pytest.approx({"low": 500, "mid": 300, "high": 200}, abs=2)
+    assert (
+        predictions.groupby("tier")["expected_spend"].min()["high"]
+        > predictions.groupby("tier")["expected_spend"].max()["mid"]
+    )
 
 
 def test_a_user_scored_alone_gets_the_same_row() -> None:
@@ -91,16 +94,16 @@ def test_a_user_scored_alone_gets_the_same_row() -> None:
 
 def test_all_alike_stand_in_the_middle_without_reasons() -> None:
     alike = REFERENCE.assign(spend_28d=5.0)
-    said = blend(reference=alike).predict(alike)
-    assert said["score"].unique().tolist() == [50]
-    assert said["tier"].unique().tolist() == ["mid"]
-    assert said["reasons"].unique().tolist() == [""]
+    predictions = blend(reference=alike).predict(alike)
+    assert predictions["score"].unique().tolist() == [50]
+    assert predictions["tier"].unique().tolist() == ["mid"]
+    assert predictions["reasons"].unique().tolist() == [""]
 
 
 def test_above_and_below_the_reference() -> None:
-    said = blend().predict(pd.DataFrame({"spend_28d": [-9.0, 1e9], "spend_7d": 1.0, "region": "mars"}))
-    assert said["score"].tolist() == pytest.approx([0, 100], abs=0.1)
-    assert said["tier"].tolist() == ["low", "high"]
+    predictions = blend().predict(pd.DataFrame({"spend_28d": [-9.0, 1e9], "spend_7d": 1.0, "region": "mars"}))
+    assert predictions["score"].tolist() == pytest.approx([0, 100], abs=0.1)
+    assert predictions["tier"].tolist() == ["low", "high"]
 
 
 def test_policies_are_applied_before_the_members_see_a_user() -> None:
@@ -108,8 +111,8 @@ def test_policies_are_applied_before_the_members_see_a_user() -> None:
     model = replace(blend(), preprocessing=policies)
     later = pd.DataFrame({"spend_28d": [np.nan, 1e9, 7.0], "spend_7d": 1.0, "region": "north"})
     held = pd.DataFrame({"spend_28d": [49.5, 74.25 + 1.5 * 49.5, 7.0], "spend_7d": 1.0, "region": "north"})
-    said, expected = model.predict_spend(later), blend().predict_spend(held)
-    pd.testing.assert_frame_equal(said, expected)
+    predictions, expected = model.predict_spend(later), blend().predict_spend(held)
+    pd.testing.assert_frame_equal(predictions, expected)
     total = model.levelled(later, 500.0).predict_spend(later)["expected_spend"].sum()
     assert total == pytest.approx(500)
 
@@ -117,7 +120,7 @@ def test_policies_are_applied_before_the_members_see_a_user() -> None:
 def test_a_dropped_column_is_no_reason_for_a_score() -> None:
     reference = REFERENCE.assign(spend_7d=REFERENCE["spend_28d"])
     policies = Preprocessing({"spend_7d": "drop"}).fit(reference)
-    said = build(
+    predictions = build(
         MEMBERS,
         reference,
         horizon_days=28,
@@ -128,8 +131,8 @@ def test_a_dropped_column_is_no_reason_for_a_score() -> None:
         top_reasons=3,
         preprocessing=policies,
     ).predict(reference)
-    assert not said["reasons"].str.contains("last week").any()
-    assert said["reasons"].str.contains("last 28 days").any()
+    assert not predictions["reasons"].str.contains("last week").any()
+    assert predictions["reasons"].str.contains("last 28 days").any()
 
 
 def test_a_model_pickled_before_there_was_preprocessing_predicts_as_it_did() -> None:
@@ -153,22 +156,24 @@ def cold_start(mean: float = 0.5) -> ColdStart:
 
 def test_users_without_orders_follow_the_level_and_stand_among_those_with_orders() -> None:
     model = replace(blend(), cold_start=cold_start()).levelled(REFERENCE, 5_000.0)
-    said = model.predict_without_orders(pd.DataFrame({"region": ["north", "south", "mars"]}))
-    assert list(said.columns) == list(model.predict(REFERENCE).columns)
+    predictions = model.predict_without_orders(pd.DataFrame({"region": ["north", "south", "mars"]}))
+    assert list(predictions.columns) == list(model.predict(REFERENCE).columns)
     # the mean customer spends 5; expected spend is proportional to the rank of the reference
-    assert said["expected_spend"].tolist() == pytest.approx([5, 0, 2.5])
-    assert said["spend_high"].tolist() == pytest.approx([15, 0, 7.5])
-    assert said["score"].tolist() == pytest.approx([50, 0, 25], abs=0.2)
-    assert said["tier"].tolist() == ["mid", "low", "low"]
-    assert said["purchase_probability"].tolist() == pytest.approx([0.6, 0.4, 0.5])
-    assert said["basis"].tolist() == ["attributes"] * 3
-    assert said["reasons"][0] == "no orders yet; such users (area: north) spend 5 in 28 days on average"
-    assert said["reasons"][2] == "no orders yet; users without orders spend 2 in 28 days on average"
+    assert predictions["expected_spend"].tolist() == pytest.approx([5, 0, 2.5])
+    assert predictions["spend_high"].tolist() == pytest.approx([15, 0, 7.5])
+    assert predictions["score"].tolist() == pytest.approx([50, 0, 25], abs=0.2)
+    assert predictions["tier"].tolist() == ["mid", "low", "low"]
+    assert predictions["purchase_probability"].tolist() == pytest.approx([0.6, 0.4, 0.5])
+    assert predictions["basis"].tolist() == ["attributes"] * 3
+    assert predictions["reasons"][0] == "no orders yet; such users (area: north) spend 5 in 28 days on average"
+    assert predictions["reasons"][2] == "no orders yet; users without orders spend 2 in 28 days on average"
 
 
 def test_a_longer_horizon_compounds_their_probability_too() -> None:
-    said = replace(blend(ratio=3.0), cold_start=cold_start()).predict_without_orders(pd.DataFrame({"region": ["x"]}))
-    assert said["purchase_probability"].item() == pytest.approx(1 - 0.5**3)
+    predictions = replace(blend(ratio=3.0), cold_start=cold_start()).predict_without_orders(
+        pd.DataFrame({"region": ["x"]})
+    )
+    assert predictions["purchase_probability"].item() == pytest.approx(1 - 0.5**3)
 
 
 def test_a_model_from_before_the_cold_start_says_what_to_do() -> None:
@@ -182,7 +187,8 @@ def test_pickling_keeps_everything(users: Callable[..., LabelledUsers]) -> None:
 
     training, later = users(400), users(50, seed=1).features
     families = ("lightgbm_tweedie", "random_forest", "mlp")
-    fitted = [catalog.build(f, {}, seed=0, threads=1, horizon_days=28).fit(training) for f in families]
+    few = {"mlp": {"epochs": 1, "members": 1}}
+    fitted = [catalog.build(f, few.get(f, {}), seed=0, threads=1, horizon_days=28).fit(training) for f in families]
     members = [Member(1 / 3, model, family) for model, family in zip(fitted, families, strict=True)]
     model = blend(members, training.features)
     copy = pickle.loads(pickle.dumps(model))  # noqa: S301  (made in the line itself)

@@ -112,10 +112,10 @@ def test_coefficients_of_nothing_change_nothing(process: Process) -> None:
     encoder = DenseEncoder().fit(covariates(features))
     scaled = Effects(model, {name: np.zeros(2) for name in names}, dict.fromkeys(names, 1), encoder).of(features)
 
-    def said(one: BgNbd | ParetoNbd) -> list[Floats]:
+    def predictions(one: BgNbd | ParetoNbd) -> list[Floats]:
         return [one.alive(history), one.expected_purchases(history, 60), one.any_purchase(history, 60)]
 
-    np.testing.assert_allclose(said(scaled), said(model), rtol=1e-12)
+    np.testing.assert_allclose(predictions(scaled), predictions(model), rtol=1e-12)
 
 
 @processes
@@ -128,16 +128,22 @@ def test_the_largest_effects_still_give_finite_numbers(process: Process) -> None
         extreme = Effects(model, {name: np.full(2, sign * LIMIT) for name in names}, dict.fromkeys(names, 1), encoder)
         history = PurchaseHistory(np.array([1e5, 0]), np.array([90.0, 0]), np.array([91.0, 400]))
         scaled = extreme.of(features)
-        said = [scaled.alive(history), scaled.expected_purchases(history, 273), scaled.any_purchase(history, 273)]
-        assert np.isfinite(said).all()
+        predictions = [
+            scaled.alive(history),
+            scaled.expected_purchases(history, 273),
+            scaled.any_purchase(history, 273),
+        ]
+        assert np.isfinite(predictions).all()
 
 
 @pytest.mark.parametrize("process", ["bg_nbd", "pareto_nbd"])
 def test_without_any_covariate_it_is_the_model_without(process: str) -> None:
     training = two_regions(ParetoNbd(0.8, 20.0, 0.7, 60.0), 500, 60)
     bare = replace(training, features=training.features.drop(columns="region"))
-    said = BuyTillYouDie(process, 60, covariates=True).fit(bare).predict(bare.features)
-    pd.testing.assert_frame_equal(said, BuyTillYouDie(process, 60, covariates=False).fit(bare).predict(bare.features))
+    predictions = BuyTillYouDie(process, 60, covariates=True).fit(bare).predict(bare.features)
+    pd.testing.assert_frame_equal(
+        predictions, BuyTillYouDie(process, 60, covariates=False).fit(bare).predict(bare.features)
+    )
 
 
 @pytest.mark.parametrize("process", ["bg_nbd", "pareto_nbd"])
@@ -146,9 +152,9 @@ def test_survives_pickling_and_tells_a_user_alone_the_same(process: str, rows: i
     training = two_regions(ParetoNbd(0.8, 20.0, 0.7, 60.0), 300, 60)
     few = LabelledUsers(training.features[:rows], training.future_spend[:rows], training.purchased[:rows])
     model = BuyTillYouDie(process, 60, covariates=True).fit(few)
-    said = model.predict(training.features)
-    assert np.isfinite(said.to_numpy()).all()
+    predictions = model.predict(training.features)
+    assert np.isfinite(predictions.to_numpy()).all()
     copy = pickle.loads(pickle.dumps(model))  # noqa: S301 - made in the line itself
-    pd.testing.assert_frame_equal(copy.predict(training.features), said)
-    pd.testing.assert_frame_equal(model.predict(training.features.iloc[[7]]), said.iloc[[7]])
+    pd.testing.assert_frame_equal(copy.predict(training.features), predictions)
+    pd.testing.assert_frame_equal(model.predict(training.features.iloc[[7]]), predictions.iloc[[7]])
     assert len(model.predict(training.features.iloc[:0])) == 0

@@ -45,11 +45,11 @@ def test_the_columns_are_those_of_a_model_of_the_training_set_alone(users: Users
         "later": model.predict(later),
     }
     for name, features in shown.items():
-        said, columns = alone.predict(features), seen[name][list(ALL)]
-        np.testing.assert_allclose(columns["btyd_spend"], said["expected_spend"], rtol=1e-12)
-        np.testing.assert_allclose(columns["btyd_probability"], said["purchase_probability"], rtol=1e-12)
+        predictions, columns = alone.predict(features), seen[name][list(ALL)]
+        np.testing.assert_allclose(columns["btyd_spend"], predictions["expected_spend"], rtol=1e-12)
+        np.testing.assert_allclose(columns["btyd_probability"], predictions["purchase_probability"], rtol=1e-12)
         np.testing.assert_allclose(
-            columns["btyd_purchases"] * columns["btyd_spend_per_purchase"], said["expected_spend"], rtol=1e-12
+            columns["btyd_purchases"] * columns["btyd_spend_per_purchase"], predictions["expected_spend"], rtol=1e-12
         )
         assert columns["btyd_alive"].between(0, 1).all()
         pd.testing.assert_frame_equal(seen[name].drop(columns=list(ALL)), features)
@@ -68,11 +68,11 @@ def test_every_learner_that_can_sees_the_columns_and_travels_with_what_they_come
     model = build(family, btyd_features="all").fit(training)
     encoder = model.encoder
     assert set(ALL) <= set(getattr(encoder, "columns", []) or encoder.numbers)
-    said = model.predict(later)
-    assert np.isfinite(said.to_numpy()).all()
+    predictions = model.predict(later)
+    assert np.isfinite(predictions.to_numpy()).all()
     copy = pickle.loads(pickle.dumps(model))  # noqa: S301 - made in the line itself
-    pd.testing.assert_frame_equal(copy.predict(later), said)
-    pd.testing.assert_frame_equal(model.predict(later.iloc[[7]]), said.iloc[[7]], rtol=1e-4)
+    pd.testing.assert_frame_equal(copy.predict(later), predictions)
+    pd.testing.assert_frame_equal(model.predict(later.iloc[[7]]), predictions.iloc[[7]], rtol=1e-4)
 
 
 @takers

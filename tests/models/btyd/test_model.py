@@ -42,11 +42,11 @@ def shop(customers: int, days: int, seed: int = 0) -> LabelledUsers:
 def test_predicts_who_spends_and_how_much_in_all(process: str) -> None:
     model = BuyTillYouDie(process, horizon_days=40).fit(shop(6_000, 40))
     later = shop(20_000, 40, seed=1)
-    said = model.predict(later.features)
+    predictions = model.predict(later.features)
     # the world is that of Pareto/NBD: to BG/NBD, who bought once is alive for ever
-    assert said["expected_spend"].sum() == pytest.approx(later.future_spend.sum(), rel=0.1)
-    assert said["purchase_probability"].mean() == pytest.approx(later.purchased.mean(), abs=0.04)
-    assert normalized_gini(later.future_spend, said["expected_spend"]) > 0.6
+    assert predictions["expected_spend"].sum() == pytest.approx(later.future_spend.sum(), rel=0.1)
+    assert predictions["purchase_probability"].mean() == pytest.approx(later.purchased.mean(), abs=0.04)
+    assert normalized_gini(later.future_spend, predictions["expected_spend"]) > 0.6
 
 
 @families
@@ -83,16 +83,16 @@ def test_histories_that_cannot_be_are_held_at_the_nearest_that_can() -> None:
 
 
 def test_by_distinct_asks_once_for_all_who_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    evaluated = []
 
     def total(one: float, x: Floats, y: Floats) -> Floats:
-        asked.extend(zip(x, y, strict=True))
+        evaluated.extend(zip(x, y, strict=True))
         return one + x + 10 * y
 
     x, y = np.array([1.0, 0, 1, 1, 2]), np.array([3.0, 0, 3, 4, 4])
     monkeypatch.setattr(purchase_history_module, "BATCH", 3)
     assert by_distinct(total, 0.5, x, y).tolist() == (0.5 + x + 10 * y).tolist()
-    assert sorted(asked) == [(0, 0), (1, 3), (1, 4), (2, 4)]
+    assert sorted(evaluated) == [(0, 0), (1, 3), (1, 4), (2, 4)]
     assert by_distinct(total, 0.5, x[:0], y[:0]).tolist() == []
 
 

@@ -164,10 +164,10 @@ def test_finds_the_world_again_from_histories_with_and_without_labels(model: BgN
 @each
 def test_very_frequent_buyers_get_finite_numbers(model: BgNbd | ParetoNbd) -> None:
     often = history((10_000, 10_000, 10_001), (10_000, 90, 91), (1e6, 1, 1), (1e9, 1e9, 1e9), (0, 0, 1e9), (0, 0, 0))
-    said = np.array([model.alive(often), model.expected_purchases(often, 273), model.any_purchase(often, 273)])
-    assert np.isfinite(said).all()
-    assert (said >= 0).all()
-    assert (said[[0, 2]] <= 1).all()
+    predictions = np.array([model.alive(often), model.expected_purchases(often, 273), model.any_purchase(often, 273)])
+    assert np.isfinite(predictions).all()
+    assert (predictions >= 0).all()
+    assert (predictions[[0, 2]] <= 1).all()
 
 
 @pytest.mark.parametrize("model", [BG[1], PARETO[1]], ids=str)

@@ -43,12 +43,12 @@ def test_where_only_the_segment_tells_its_mean_is_the_model():
     model, later = fitted(), users(seed=9)
     assert model.learner is None
     assert model.choice.gain < 2 * model.choice.standard_error
-    said = model.predict(later.rows.features)
+    predictions = model.predict(later.rows.features)
     mean = SegmentMean().fit(users().rows).predict(later.rows.features)
-    pd.testing.assert_frame_equal(said[["expected_spend", "purchase_probability"]], mean)
-    assert (said.spend_low <= said.spend_high).all()
+    pd.testing.assert_frame_equal(predictions[["expected_spend", "purchase_probability"]], mean)
+    assert (predictions.spend_low <= predictions.spend_high).all()
     truth = later.rows.future_spend
-    assert ((truth >= said.spend_low) & (truth <= said.spend_high)).mean() == pytest.approx(0.8, abs=0.07)
+    assert ((truth >= predictions.spend_low) & (truth <= predictions.spend_high)).mean() == pytest.approx(0.8, abs=0.07)
 
 
 def test_behaviour_that_tells_makes_the_learner_the_model():
@@ -56,8 +56,8 @@ def test_behaviour_that_tells_makes_the_learner_the_model():
     model = fitted(made[0], (made[1], made[2]))
     assert model.choice.is_learner
     later = made[9].rows
-    said = {"model": model.predict(later.features), "segments": model.segments.predict(later.features)}
-    table = compare(later, said, samples=50)
+    predictions = {"model": model.predict(later.features), "segments": model.segments.predict(later.features)}
+    table = compare(later, predictions, samples=50)
     assert table.loc["segments", "lead_ngini"] > 2 * table.loc["segments", "lead_ngini_se"] > 0
     reasons = pd.Series(model.explain(later.features, 100.0, 28))
     assert reasons.str.contains("viewed").any()
@@ -79,8 +79,8 @@ def test_a_learner_has_to_be_better_in_order_and_no_worse_in_error(choice, is_le
 
 
 def test_reasons_name_what_is_known_of_the_profile():
-    said = pd.DataFrame({"region": ["north", "missing", "mars", None], "age_band": "new", "views_28d": 1.0})
-    north, missing, mars, none = fitted().explain(said, 100.0, 28)
+    predictions = pd.DataFrame({"region": ["north", "missing", "mars", None], "age_band": "new", "views_28d": 1.0})
+    north, missing, mars, none = fitted().explain(predictions, 100.0, 28)
     assert north.startswith("no orders yet; such users (area: north) spend ")
     assert north.endswith(" in 28 days on average")
     assert missing.startswith("no orders yet; users without orders spend ")
@@ -94,23 +94,25 @@ def test_few_users_without_orders_move_the_level_of_those_learned_from():
         fitted(learned_from=source, without_orders=cohort)
         for source, cohort in (("newcomers", nobody()), ("newcomers", few), ("without_orders", few))
     )
-    said = plain.predict(few.rows.features)
+    predictions = plain.predict(few.rows.features)
     for factor, side, truth in (
         (moved.spend_factor, "expected_spend", few.rows.future_spend),
         (moved.probability_factor, "purchase_probability", few.rows.purchased),
     ):
-        assert factor == pytest.approx((50 * truth.mean() / said[side].mean() + PRIOR_USERS) / (50 + PRIOR_USERS))
+        assert factor == pytest.approx(
+            (50 * truth.mean() / predictions[side].mean() + PRIOR_USERS) / (50 + PRIOR_USERS)
+        )
     spend = moved.predict(few.rows.features)["expected_spend"]
-    np.testing.assert_allclose(spend, said["expected_spend"] * moved.spend_factor)
+    np.testing.assert_allclose(spend, predictions["expected_spend"] * moved.spend_factor)
     assert [plain.spend_factor, plain.probability_factor, own.spend_factor, own.probability_factor] == [1] * 4
 
 
 def test_the_newest_snapshot_sets_the_level():
     recent = users(count=1_800, seed=5, level=0.5)
     model = fitted(recent=recent)
-    said, truth = model.predict(recent.rows.features)["expected_spend"].mean(), recent.rows.future_spend.mean()
+    predictions, truth = model.predict(recent.rows.features)["expected_spend"].mean(), recent.rows.future_spend.mean()
     before = fitted().predict(recent.rows.features)["expected_spend"].mean()
-    assert said == pytest.approx(0.9 * truth + 0.1 * before)
+    assert predictions == pytest.approx(0.9 * truth + 0.1 * before)
     assert model.intervals.unit == pytest.approx(fitted().intervals.unit * model.spend_factor)
 
 
@@ -134,16 +136,16 @@ def test_without_profile_everyone_gets_the_mean():
         for one in made
     ]
     model = fitted(bare[0], (bare[1], bare[2]))
-    said = model.predict(pd.DataFrame(index=["one", "two"]))
-    assert said["expected_spend"].tolist() == pytest.approx([bare[0].rows.future_spend.mean()] * 2)
+    predictions = model.predict(pd.DataFrame(index=["one", "two"]))
+    assert predictions["expected_spend"].tolist() == pytest.approx([bare[0].rows.future_spend.mean()] * 2)
     assert model.learner is None
 
 
 def test_where_nobody_spent_nobody_is_expected_to():
     rows = users().rows
     idle = Cohort(LabelledUsers(rows.features, rows.future_spend * 0, rows.future_spend < 0), 2_000)
-    said = fitted(idle, (idle, idle)).predict(rows.features)
-    assert said.eq(0).all(axis=None)
+    predictions = fitted(idle, (idle, idle)).predict(rows.features)
+    assert predictions.eq(0).all(axis=None)
 
 
 def test_money_is_in_multiples_of_the_mean_customer():

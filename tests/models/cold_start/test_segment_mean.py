@@ -63,9 +63,9 @@ def test_small_segments_are_nearer_the_truth_than_their_own_means():
     region = np.repeat(np.arange(200), 8)
     spend = truth[region] * random.exponential(1.0, len(region))
     model = SegmentMean().fit(labelled(spend, region=[f"r{number}" for number in region]))
-    said = model.predict(pd.DataFrame({"region": [f"r{number}" for number in range(200)]}))["expected_spend"]
+    predictions = model.predict(pd.DataFrame({"region": [f"r{number}" for number in range(200)]}))["expected_spend"]
     own, everyone = pd.Series(spend).groupby(region).mean(), spend.mean()
-    error = ((said - truth) ** 2).mean()
+    error = ((predictions - truth) ** 2).mean()
     assert error < 0.95 * min(((own - truth) ** 2).mean(), ((everyone - truth) ** 2).mean())
 
 
@@ -84,9 +84,9 @@ def test_a_column_of_noise_makes_no_segments():
 )
 def test_where_there_is_nothing_to_learn_everyone_gets_the_mean(spend, columns):
     model = SegmentMean().fit(labelled(spend, **columns))
-    said = model.predict(pd.DataFrame({"region": ["a", "b", "new"]}))
-    assert said["expected_spend"].tolist() == [7, 7, 7]
-    assert said["purchase_probability"].tolist() == [1, 1, 1]
+    predictions = model.predict(pd.DataFrame({"region": ["a", "b", "new"]}))
+    assert predictions["expected_spend"].tolist() == [7, 7, 7]
+    assert predictions["purchase_probability"].tolist() == [1, 1, 1]
 
 
 def test_nobody_to_learn_from_and_a_column_that_is_gone():

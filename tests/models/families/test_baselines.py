@@ -21,15 +21,15 @@ TRAINING = LabelledUsers(FEATURES.assign(T=[10.0, 4.0]), pd.Series([30.0, 0.0]),
 
 
 def test_mean() -> None:
-    said = Mean().fit(TRAINING).predict(FEATURES)
-    assert said.to_numpy().tolist() == [[15, 0.5], [15, 0.5]]
+    predictions = Mean().fit(TRAINING).predict(FEATURES)
+    assert predictions.to_numpy().tolist() == [[15, 0.5], [15, 0.5]]
 
 
 @pytest.mark.parametrize(("horizon_days", "spend"), [(14, 7.0), (21, 10.5)])
 def test_previous_window_is_the_longest_within_the_horizon_and_scaled(horizon_days: int, spend: float) -> None:
-    said = PreviousWindow(horizon_days).fit(TRAINING).predict(FEATURES)
-    assert said["expected_spend"].tolist() == [spend, 0]  # net returns: expect nothing
-    assert said["purchase_probability"].tolist() == pytest.approx([1 - np.exp(-horizon_days / 14), 0])
+    predictions = PreviousWindow(horizon_days).fit(TRAINING).predict(FEATURES)
+    assert predictions["expected_spend"].tolist() == [spend, 0]  # net returns: expect nothing
+    assert predictions["purchase_probability"].tolist() == pytest.approx([1 - np.exp(-horizon_days / 14), 0])
 
 
 def test_previous_window_names_the_window_it_misses() -> None:
@@ -38,9 +38,9 @@ def test_previous_window_names_the_window_it_misses() -> None:
 
 
 def test_history_rate_divides_by_the_recorded_history_or_a_longer_tenure() -> None:
-    said = HistoryRate(5).fit(TRAINING).predict(FEATURES)
-    assert said["expected_spend"].tolist() == pytest.approx([40 / 10 * 5, 90 / 20 * 5])
-    assert said["purchase_probability"].tolist() == pytest.approx([1 - np.exp(-1), 1 - np.exp(-0.75)])
+    predictions = HistoryRate(5).fit(TRAINING).predict(FEATURES)
+    assert predictions["expected_spend"].tolist() == pytest.approx([40 / 10 * 5, 90 / 20 * 5])
+    assert predictions["purchase_probability"].tolist() == pytest.approx([1 - np.exp(-1), 1 - np.exp(-0.75)])
 
 
 def test_columns_that_a_model_names_are_features() -> None:

@@ -15,9 +15,9 @@ Users = Callable[..., LabelledUsers]
 
 def test_svm_learns_from_a_sample_and_its_probability_is_calibrated(users: Users) -> None:
     model, later = SupportVectors(seed=0, rows=2_000).fit(users(6_000)), users(6_000, seed=1)
-    said = model.predict(later.features)["purchase_probability"]
-    for group in np.array_split(np.argsort(said), 4):
-        assert said.iloc[group].mean() == pytest.approx(later.purchased.iloc[group].mean(), abs=0.06)
+    predictions = model.predict(later.features)["purchase_probability"]
+    for group in np.array_split(np.argsort(predictions), 4):
+        assert predictions.iloc[group].mean() == pytest.approx(later.purchased.iloc[group].mean(), abs=0.06)
     assert model.kernel.components_.shape[0] == model.landmarks
 
 

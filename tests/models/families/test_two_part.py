@@ -9,21 +9,21 @@ def test_smearing_gives_the_mean_and_not_the_median() -> None:
     random = np.random.default_rng(0)
     inputs = random.normal(size=(20_000, 1))
     amount = 50 * np.exp(0.5 * inputs[:, 0] + random.normal(0, 0.8, 20_000))
-    said = LogAmount(LinearRegression()).fit(inputs, amount).predict(np.array([[0.0], [1.0]]))
+    predictions = LogAmount(LinearRegression()).fit(inputs, amount).predict(np.array([[0.0], [1.0]]))
     expected = 50 * np.exp([0.8**2 / 2, 0.5 + 0.8**2 / 2])  # mean of a lognormal
-    np.testing.assert_allclose(said, expected, rtol=0.03)
+    np.testing.assert_allclose(predictions, expected, rtol=0.03)
 
 
 def test_nobody_is_expected_to_spend_more_than_any_buyer_did() -> None:
     inputs = np.arange(10.0)[:, None]
-    said = LogAmount(LinearRegression()).fit(inputs, np.exp(inputs[:, 0])).predict(np.array([[1e9]]))
-    assert said[0] == pytest.approx(np.exp(9))
+    predictions = LogAmount(LinearRegression()).fit(inputs, np.exp(inputs[:, 0])).predict(np.array([[1e9]]))
+    assert predictions[0] == pytest.approx(np.exp(9))
 
 
 @pytest.mark.parametrize("buyers", [0, 3])
 def test_buyers_without_an_amount_are_expected_to_spend_nothing(buyers: int) -> None:
-    said = LogAmount(LinearRegression()).fit(np.ones((buyers, 2)), np.zeros(buyers)).predict(np.ones((4, 2)))
-    assert said.tolist() == [0.0] * 4
+    predictions = LogAmount(LinearRegression()).fit(np.ones((buyers, 2)), np.zeros(buyers)).predict(np.ones((4, 2)))
+    assert predictions.tolist() == [0.0] * 4
 
 
 @pytest.mark.parametrize("bought", [True, False])

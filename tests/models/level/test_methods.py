@@ -1,14 +1,29 @@
+from itertools import combinations_with_replacement
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.level.methods import METHODS, damped_trend, previous_window, recent_level, robust_mean, season, weekly
 
 YEARS = 2 * 364 + 56
 
 
-def test_robust_mean_is_the_median_of_the_means_of_pairs() -> None:
-    # of 1, 2 and 100: 1, 1.5, 2, 50.5, 51 and 100
-    assert robust_mean(np.array([1.0, 2.0, 100.0])) == (2 + 50.5) / 2
+AMOUNTS = st.lists(st.integers(0, 1_000).map(float), min_size=1, max_size=30)
+
+
+@given(values=AMOUNTS)
+def test_robust_mean_is_the_median_of_the_means_of_pairs(values: list[float]) -> None:
+    pairs = combinations_with_replacement(values, 2)
+    assert robust_mean(np.array(values)) == pytest.approx(np.median([(one + other) / 2 for one, other in pairs]))
+
+
+@given(daily=AMOUNTS)
+def test_weeks_are_the_newest_days(daily: list[float]) -> None:
+    weeks = weekly(np.array(daily))
+    assert len(weeks) == len(daily) // 7
+    assert weeks.sum() == pytest.approx(sum(daily[len(daily) % 7 :]))
 
 
 def test_weeks_are_counted_back_from_the_last_day() -> None:

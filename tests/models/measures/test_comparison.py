@@ -43,8 +43,8 @@ def test_standard_errors_are_those_of_a_mean_and_of_the_paired_bootstrap():
 
 def test_one_user_and_nobody():
     truth = LabelledUsers(pd.DataFrame(index=[0]), pd.Series([3.0]), pd.Series([True]))
-    said = pd.DataFrame({"expected_spend": [1.0], "purchase_probability": [0.5]})
-    assert compare(truth, {"one": said}, samples=2).loc["one", ["ngini", "auc", "mae"]].tolist() == [0, 0.5, 2]
+    predictions = pd.DataFrame({"expected_spend": [1.0], "purchase_probability": [0.5]})
+    assert compare(truth, {"one": predictions}, samples=2).loc["one", ["ngini", "auc", "mae"]].tolist() == [0, 0.5, 2]
     none = LabelledUsers(truth.features[:0], truth.future_spend[:0], truth.purchased[:0])
     with pytest.raises(ValueError, match="found none"):
-        compare(none, {"one": said[:0]})
+        compare(none, {"one": predictions[:0]})

@@ -11,7 +11,9 @@ from models.measures.names import TESTED
 SHARES = {"high": 0.25, "mid": 0.25}
 
 
-def said(expected: list[float], probability: list[float] | None = None, tier: list[str] | None = None) -> pd.DataFrame:
+def predicted(
+    expected: list[float], probability: list[float] | None = None, tier: list[str] | None = None
+) -> pd.DataFrame:
     size = len(expected)
     return pd.DataFrame(
         {
@@ -46,7 +48,7 @@ def test_means_and_shares_and_their_errors_are_those_of_the_textbook():
     table = compare(
         spend,
         [True, True, False, True, True],
-        said([15.0, 35.0, 10.0, 10.0, 30.0], tier=["high", "low", "low", "low", "high"]),
+        predicted([15.0, 35.0, 10.0, 10.0, 30.0], tier=["high", "low", "low", "low", "high"]),
         {"g": inside},
         tier_shares={"high": 0.4, "mid": 0.2},
     )
@@ -119,7 +121,7 @@ def test_flags_hold_the_share_of_false_discoveries():
 
 def test_what_is_not_defined_is_nan_and_never_flagged():
     inside = np.array([True, True, False, False])
-    table = compare([0.0, 0.0, 5.0, 1.0], [False, False, True, True], said([1.0, 2.0, 3.0, 4.0]), {"g": inside})
+    table = compare([0.0, 0.0, 5.0, 1.0], [False, False, True, True], predicted([1.0, 2.0, 3.0, 4.0]), {"g": inside})
     for measure in ("bias", "ngini", "auc"):
         assert np.isnan(row(table, measure)["value"])
         assert np.isnan(row(table, measure)["p_value"])
@@ -129,7 +131,7 @@ def test_what_is_not_defined_is_nan_and_never_flagged():
 @pytest.mark.parametrize("inside", [[True] * 4, [False] * 4, [True, False, False, False]])
 def test_groups_without_enough_users_or_without_a_rest_are_left_out(inside):
     members = {"g": np.array(inside)}
-    table = compare([1.0, 2.0, 3.0, 4.0], [True] * 4, said([1.0] * 4), members, min_users=2)
+    table = compare([1.0, 2.0, 3.0, 4.0], [True] * 4, predicted([1.0] * 4), members, min_users=2)
     assert table.empty
     assert "flagged" in table
-    assert compare([1.0], [True], said([1.0]), {}).empty
+    assert compare([1.0], [True], predicted([1.0]), {}).empty

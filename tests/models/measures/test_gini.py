@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from models.measures.gini import bootstrap_interval, normalized_gini, paired_bootstrap
 
@@ -25,10 +27,11 @@ def test_tied_users_share_their_average_whatever_the_order_of_rows() -> None:
     assert normalized_gini([4, 0, 2, 0], [2, 2, 1, 1]) == pytest.approx((28 / 24 - 1) / (38 / 24 - 1))
 
 
-def test_agrees_with_the_definition_over_pairs() -> None:
-    random = np.random.default_rng(3)
-    spend, prediction = random.gamma(0.3, 100, 60), random.integers(0, 9, 60).astype(float)
-    assert normalized_gini(spend, prediction) == pytest.approx(pairwise_gini(spend, prediction))
+@given(users=st.lists(st.tuples(st.integers(0, 500), st.integers(0, 9)), min_size=2, max_size=40))
+def test_agrees_with_the_definition_over_pairs(users: list[tuple[int, int]]) -> None:
+    spend, prediction = np.array(users, dtype=float).T
+    assume(np.ptp(spend) > 0)
+    assert normalized_gini(spend, prediction) == pytest.approx(pairwise_gini(spend, prediction), abs=1e-9)
 
 
 def test_net_returns_count_as_no_spend() -> None:

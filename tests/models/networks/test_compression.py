@@ -52,7 +52,7 @@ def test_a_compressed_network_is_smaller_and_almost_the_same(family, users):
     later = users(500, seed=1)
     params = {"epochs": 2, "members": 1, "units": 64}
     whole = catalog.build(family, params, seed=0, threads=1, horizon_days=28).fit(users(600))
-    size, said = len(pickle.dumps(whole)), whole.predict(later.features)
+    size, predictions = len(pickle.dumps(whole)), whole.predict(later.features)
     for variant, share in (("int8", 0.5), ("pruned", 0.8)):
         small = whole.compressed(variant, 0.5)
         assert len(pickle.dumps(small)) < share * size
@@ -60,5 +60,5 @@ def test_a_compressed_network_is_smaller_and_almost_the_same(family, users):
         pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(small)).predict(later.features), answer)  # noqa: S301
         if variant == "int8":
             found = normalized_gini(later.future_spend, answer["expected_spend"])
-            assert found == pytest.approx(normalized_gini(later.future_spend, said["expected_spend"]), abs=0.005)
-    pd.testing.assert_frame_equal(whole.predict(later.features), said)
+            assert found == pytest.approx(normalized_gini(later.future_spend, predictions["expected_spend"]), abs=0.005)
+    pd.testing.assert_frame_equal(whole.predict(later.features), predictions)

@@ -2,13 +2,17 @@
 
 import os
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import expit
 
@@ -35,6 +39,17 @@ def test_the_newest_values_are_right_aligned(dtype):
     np.testing.assert_array_equal(values[..., 0], [[2, 3], [0, 0], [0, 4], [0, 0], [5, 0]])
     np.testing.assert_array_equal(values[..., 1], -values[..., 0])
     np.testing.assert_array_equal(present, [[1, 1], [0, 0], [0, 1], [0, 0], [1, 1]])
+
+
+@given(
+    lists=st.lists(st.none() | st.lists(st.integers(-9, 9).map(float), max_size=6), min_size=1, max_size=9),
+    length=st.integers(1, 7),
+)
+def test_padding_by_hand(lists, length):
+    values, present = padded(pd.DataFrame({"one": pd.Series(lists, dtype=object)}), length)
+    newest = [(actions or [])[-length:] for actions in lists]
+    assert values[..., 0].tolist() == [[0.0] * (length - len(actions)) + actions for actions in newest]
+    assert present.sum(axis=1).tolist() == [len(actions) for actions in newest]
 
 
 def test_scales_are_those_of_actions_and_not_of_padding():
@@ -148,21 +163,38 @@ def without_seconds(history: list[Epoch]) -> list[Epoch]:
     return [{**epoch, "seconds": 0} for epoch in history]
 
 
-def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
+class Killed(NamedTuple):
+    """A run that was killed after two epochs, and its checkpoints."""
+
+    history: list[Epoch]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def killed_run(tmp_path_factory) -> Killed:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return Killed(trained(2, folder, some_data(200))[0], folder)
+
+
+@pytest.fixture
+def killed(killed_run, tmp_path) -> Killed:
+    """A copy of `killed_run` that a test may resume."""
+    return Killed(killed_run.history, Path(shutil.copytree(killed_run.folder, tmp_path / "checkpoints")))
+
+
+def test_a_killed_run_resumes_to_the_same_weights(killed):
     data = some_data(200)
-    killed, _ = trained(2, tmp_path, data)  # as if killed after two of four epochs
-    (resumed, weights), (straight, expected) = trained(4, tmp_path, data), trained(4, None, data)
-    assert resumed[:2] == killed  # seconds too: they were not trained again
+    (resumed, weights), (straight, expected) = trained(4, killed.folder, data), trained(4, None, data)
+    assert resumed[:2] == killed.history  # seconds too: they were not trained again
     assert without_seconds(resumed) == without_seconds(straight)
     for one, other in zip(weights, expected, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert [path.name for path in tmp_path.iterdir()] == ["epoch.npz"]
+    assert [path.name for path in killed.folder.iterdir()] == ["epoch.npz"]
 
 
-def test_a_checkpoint_of_other_data_is_not_resumed(tmp_path):
-    trained(2, tmp_path, some_data(200))
+def test_a_checkpoint_of_other_data_is_not_resumed(killed):
     other = some_data(100)
-    assert without_seconds(trained(1, tmp_path, other)[0]) == without_seconds(trained(1, None, other)[0])
+    assert without_seconds(trained(1, killed.folder, other)[0]) == without_seconds(trained(1, None, other)[0])
 
 
 def test_training_stops_when_it_no_longer_helps_and_keeps_the_best_weights():
@@ -199,30 +231,27 @@ def test_of_any_number_of_users_somebody_decides(users, count, aside):
     assert held_out(users(count), np.arange(count), seed=0).sum() == aside
 
 
-def test_who_watches_is_told_every_epoch_those_of_a_resumed_run_too(tmp_path):
-    data, told = some_data(100), []
-    killed, _ = trained(2, tmp_path, data)
-    schedule = replace(SCHEDULE, epochs=3)
-    network = a_network("cnn_lstm", data)
+def test_the_callback_gets_every_epoch_restored_ones_too(killed):
+    data, seen = some_data(200), []
     history = train(
-        network,
+        a_network("cnn_lstm", data),
         HEADS["ziln"],
         data,
         some_data(50),
-        schedule,
-        checkpoints=tmp_path,
-        watch=lambda *epoch: told.append(epoch),
+        replace(SCHEDULE, epochs=3),
+        checkpoints=killed.folder,
+        watch=lambda *epoch: seen.append(epoch),
     )
-    assert told == list(enumerate(history))
-    assert history[:2] == killed
-    assert len(told) == 3
+    assert seen == list(enumerate(history))
+    assert history[:2] == killed.history
+    assert len(seen) == 3
 
 
-def test_who_watches_may_end_the_fit_and_is_not_pickled(users):
-    told = []
+def test_the_callback_may_end_the_fit_and_is_not_pickled(users):
+    seen = []
 
     def watch(member, epoch, losses):
-        told.append((member, epoch, losses["validation_ngini"]))
+        seen.append((member, epoch, losses["validation_ngini"]))
         if (member, epoch) == (1, 0):
             raise InterruptedError
 
@@ -230,7 +259,7 @@ def test_who_watches_may_end_the_fit_and_is_not_pickled(users):
     model = catalog.build("ziln", params, seed=0, threads=1, horizon_days=28)
     with pytest.raises(InterruptedError):
         model.fit(users(200))
-    assert [epoch[:2] for epoch in told] == [(0, 0), (0, 1), (1, 0)]
+    assert [epoch[:2] for epoch in seen] == [(0, 0), (0, 1), (1, 0)]
     assert pickle.loads(pickle.dumps(model)).watch is None  # noqa: S301  (made in the line itself)
 
 

@@ -53,7 +53,7 @@ def test_nobody() -> None:
     assert Reasons(PHRASES, 3).fit(USERS, SCORE).importances(USERS.iloc[:0]).empty
 
 
-def told(users: pd.DataFrame, phrases: dict[str, str], score: pd.Series, user: int = -1) -> str:
+def reason(users: pd.DataFrame, phrases: dict[str, str], score: pd.Series, user: int = -1) -> str:
     """The one reason of a user."""
     return Reasons(phrases, 1).fit(users, score.to_numpy()).explain(users.iloc[[user]])[0]
 
@@ -62,14 +62,14 @@ def test_a_decayed_sum_is_told_as_the_window_that_orders_users_like_it() -> None
     spend = np.arange(500.0)
     users = pd.DataFrame({"spend_decayed_28d": spend / 3, "spend_28d": RANDOM.permutation(spend), "spend_91d": spend})
     phrases = {name: name + " {value:.0f}" for name in users}
-    assert told(users, phrases, users["spend_decayed_28d"]) == "spend_91d 499, more than 99 % of shoppers"
+    assert reason(users, phrases, users["spend_decayed_28d"]) == "spend_91d 499, more than 99 % of shoppers"
 
 
 def test_windows_that_hold_the_same_are_told_as_the_shortest() -> None:
     spend = np.arange(500.0)
     users = pd.DataFrame({"spend_364d": spend, "spend_182d": spend, "spend_91d": spend, "spend_28d": spend % 7})
     phrases = {name: name + " {value:.0f}" for name in users}
-    assert told(users, phrases, users["spend_182d"]).startswith("spend_91d 499")
+    assert reason(users, phrases, users["spend_182d"]).startswith("spend_91d 499")
 
 
 def test_a_shorter_window_speaks_only_for_users_of_whom_it_holds_the_same() -> None:
@@ -78,9 +78,9 @@ def test_a_shorter_window_speaks_only_for_users_of_whom_it_holds_the_same() -> N
     users.loc[490:, "spend_28d"] = 48
     users.loc[[400], "spend_28d"] = 390  # within 5 % of 400
     phrases = {name: name + " {value:.0f}" for name in users}
-    assert told(users, phrases, users["spend_56d"]) == "spend_56d 499, more than 99 % of shoppers"
-    assert told(users, phrases, users["spend_56d"], user=450).startswith("spend_28d 450, more than")
-    assert told(users, phrases, users["spend_56d"], user=400).startswith("spend_28d 390, more than")
+    assert reason(users, phrases, users["spend_56d"]) == "spend_56d 499, more than 99 % of shoppers"
+    assert reason(users, phrases, users["spend_56d"], user=450).startswith("spend_28d 450, more than")
+    assert reason(users, phrases, users["spend_56d"], user=400).startswith("spend_28d 390, more than")
 
 
 def test_an_effect_that_is_handed_from_window_to_window_is_told() -> None:
@@ -98,25 +98,25 @@ def test_a_window_without_a_phrase_speaks_for_none() -> None:
     spend = np.arange(500.0)
     users = pd.DataFrame({"spend_decayed_28d": spend, "spend_28d": spend, "spend_56d": spend, "spend_91d": spend})
     phrases = {"spend_decayed_28d": "recently {value:.0f}", "spend_56d": "spent {value:.0f}", "spend_28d": ""}
-    assert told(users, phrases, users["spend_91d"]) == "spent 499, more than 99 % of shoppers"
+    assert reason(users, phrases, users["spend_91d"]) == "spent 499, more than 99 % of shoppers"
     del phrases["spend_56d"]
-    assert told(users, phrases, users["spend_91d"]) == "recently 499, more than 99 % of shoppers"
+    assert reason(users, phrases, users["spend_91d"]) == "recently 499, more than 99 % of shoppers"
 
 
 def test_a_measure_is_compared_in_its_own_words() -> None:
     users = pd.DataFrame({"days_since_last_order": np.arange(1.0, 501), "gap_mean": 3.0})
     phrases = {"days_since_last_order": "last bought {value:.0f} days ago", "gap_mean": "comes every {value:.0f} days"}
-    lately = told(users, phrases, -users["days_since_last_order"], user=0)
+    lately = reason(users, phrases, -users["days_since_last_order"], user=0)
     assert lately == "last bought 1 day ago, more recently than 99 % of shoppers"
-    assert told(users, phrases, -users["days_since_last_order"]).endswith("ago, longer ago than 99 % of shoppers")
+    assert reason(users, phrases, -users["days_since_last_order"]).endswith("ago, longer ago than 99 % of shoppers")
     came_back = pd.DataFrame({"gap_mean": [3.0, np.nan] * 250})
-    assert told(came_back, phrases, came_back["gap_mean"].notna() * 90.0, user=0) == "comes every 3 days"
+    assert reason(came_back, phrases, came_back["gap_mean"].notna() * 90.0, user=0) == "comes every 3 days"
 
 
 def test_a_zero_that_stands_for_never_is_said_so() -> None:
     users = pd.DataFrame({"monetary_value": np.repeat([0.0, 50.0], 250)})
     phrases = {"monetary_value": "spends {value:.0f} later"}
-    assert told(users, phrases, users["monetary_value"], user=0) == "has bought on one day only"
+    assert reason(users, phrases, users["monetary_value"], user=0) == "has bought on one day only"
 
 
 def test_importances_are_the_mean_absolute_effects_and_their_direction() -> None:
