@@ -32,6 +32,10 @@ class EngineStoppedError(PurseError):
     """The process of the engine ended by itself; open another one."""
 
 
+class EngineKilledError(EngineStoppedError):
+    """The process of an engine that had opened ended while it scored: the rows that it scored may be the cause."""
+
+
 class EngineProcess:
     """An `Engine` in a spawned process; calls are done in their order.
 

@@ -41,6 +41,13 @@ class Waiting(NamedTuple):
     ticket: int
 
 
+class SetAside(NamedTuple):
+    """A user who is not scored again until the next release, because scoring them ended the engine's process."""
+
+    user_id: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class InForce:
     """Which generation answers, of which release, and what a rollback goes back to.
@@ -95,7 +102,13 @@ class Store(Protocol):
         """The live rows of these users, or of all, from a day on."""
 
     async def waiting(self, limit: int) -> list[Waiting]:
-        """Who waits, longest first."""
+        """Users who wait, longest first, without those who are set aside."""
+
+    async def set_aside(self, user: SetAside) -> None:
+        """Let a user wait no longer, until the next `activate`; the rows stay stored."""
+
+    async def aside(self) -> list[SetAside]:
+        """Users who are set aside, by user_id."""
 
     async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """Replace scores of a generation and end the waiting, except of users with newer rows.
@@ -110,7 +123,9 @@ class Store(Protocol):
         """Add scores to a generation that is not in force yet."""
 
     async def activate(self, state: InForce, since: date, drop_before: date) -> None:
-        """Put a generation into force, at once and last of all; users with rows from `since` on wait.
+        """Make a generation active, at once and last of all.
+
+        Users with rows from `since` on wait, and nobody is set aside any more.
 
         What nobody needs any more goes before that, so that a failure leaves everything in force as it was: rows of
         days before `drop_before`, and generations other than those that the state names and the one in force until

@@ -2,8 +2,8 @@
 
 Keys, all below `purse:`: `state` (JSON), `scores:<generation>` (hash: user to time and JSON), `keys` (hash: table and
 key of a row to its user), `rows:<user>` (hash: table and key to day and JSON), `days` (sorted set: user by newest
-day), `waiting` (sorted set: user by ticket), `ticket` and `generation` (counters). What must happen together is a
-script; the scripts make names of keys, which a Redis cluster does not allow.
+day), `waiting` (sorted set: user by ticket), `set_aside` (hash: user to reason), `ticket` and `generation` (counters).
+What must happen together is a script; the scripts make names of keys, which a Redis cluster does not allow.
 """
 
 import json
@@ -22,9 +22,10 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from pipelines.errors import PurseError
-from serving.stores.protocol import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
+from serving.stores.protocol import InForce, LiveRow, SetAside, StoredScore, StoreUnavailableError, Waiting, named
 
 STATE, KEYS, DAYS, WAITING = "purse:state", "purse:keys", "purse:days", "purse:waiting"
+SET_ASIDE = "purse:set_aside"
 TICKET, GENERATION = "purse:ticket", "purse:generation"
 TIME = struct.Struct("<d")
 DAY_LENGTH = 10
@@ -56,7 +57,10 @@ end
 """
 # ARGV: the first day as a number, and the state to put into force, or nothing.
 SWITCH = """
-if ARGV[2] ~= '' then redis.call('SET', 'purse:state', ARGV[2]) end
+if ARGV[2] ~= '' then
+  redis.call('SET', 'purse:state', ARGV[2])
+  redis.call('DEL', 'purse:set_aside')
+end
 for _, user in ipairs(redis.call('ZRANGEBYSCORE', 'purse:days', ARGV[1], '+inf')) do
   redis.call('ZADD', 'purse:waiting', redis.call('INCR', 'purse:ticket'), user)
 end
@@ -140,8 +144,18 @@ class RedisStore:
 
     async def waiting(self, limit: int) -> list[Waiting]:
         """See the protocol."""
-        found = await self._redis.zrange(WAITING, 0, limit - 1, withscores=True)
-        return [Waiting(user.decode(), int(ticket)) for user, ticket in found]
+        aside = {user.encode() for user, _ in await self.aside()}
+        found = await self._redis.zrange(WAITING, 0, limit + len(aside) - 1, withscores=True)
+        return [Waiting(user.decode(), int(ticket)) for user, ticket in found if user not in aside][:limit]
+
+    async def set_aside(self, user: SetAside) -> None:
+        """See the protocol."""
+        await self._redis.hset(SET_ASIDE, user.user_id, user.reason)
+
+    async def aside(self) -> list[SetAside]:
+        """See the protocol."""
+        found = await self._redis.hgetall(SET_ASIDE)
+        return sorted(SetAside(user.decode(), reason.decode()) for user, reason in found.items())
 
     async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""
