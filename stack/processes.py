@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from pipelines.errors import PurseError
-from pipelines.files import held
+from pipelines.files import locked
 
 MARK = "PURSE_SERVICE"
 SAME_START_SECONDS = 1.0
@@ -123,7 +123,9 @@ def only_one(home: Path) -> Iterator[None]:
     """Hold the stack's lock, so that two `purse up` or `purse down` never work on one home at a time."""
     file = home / "run" / "lock"
     file.parent.mkdir(parents=True, exist_ok=True)
-    with held(file, f"Another 'purse up' or 'purse down' is at work in {home}: wait for it to finish, then try again."):
+    with locked(
+        file, f"Another 'purse up' or 'purse down' is at work in {home}: wait for it to finish, then try again."
+    ):
         yield
 
 
