@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.canary import CANARY_FILE, canary_set
 from models.measures.gini import bootstrap_interval, normalized_gini, paired_bootstrap
 from models.measures.metrics import coverage, measure, relative_bias
+from models.predictions import HIGH, TIERS
 from models.promotion import Gain
 from pipelines.evaluate import plots
 from pipelines.evaluate.card.card import render
@@ -117,7 +118,7 @@ def _measured(settings: Settings, compared: ComparedModels) -> Measured:
 
 
 def _measures(settings: Settings, compared: ComparedModels, predictions: pd.DataFrame) -> dict[str, float]:
-    shares = {"high": settings.scoring.high_share, "mid": settings.scoring.mid_share}
+    shares = settings.scoring.tier_shares
     users, tier = compared.users, predictions.get("tier")
     measures = measure(
         users.future_spend,
@@ -156,7 +157,7 @@ def _sliced(settings: Settings, compared: ComparedModels) -> dict[str, Slice]:
                 bias=relative_bias(spend, expected),
                 mean_spend=float(spend.mean()),
                 mean_expected=float(expected.mean()),
-                high_share=float((predictions["tier"] == "high").mean()),
+                high_share=float((predictions["tier"] == HIGH).mean()),
                 gain=None if compared.champion is None else _gain(settings, compared, compared.champion, rows),
             )
     return result
@@ -165,7 +166,7 @@ def _sliced(settings: Settings, compared: ComparedModels) -> dict[str, Slice]:
 def _tier_shares(compared: ComparedModels) -> dict[str, TierShare]:
     """Count the users of each predicted tier; compute its share of users and of true spend (net spend below 0 is 0)."""
     spend, result = compared.users.future_spend.clip(lower=0).to_numpy(), {}
-    for tier in ("high", "mid", "low"):
+    for tier in TIERS:
         rows = (compared.challenger["tier"] == tier).to_numpy()
         share = float(spend[rows].sum() / spend.sum()) if spend.sum() > 0 else 0.0
         result[tier] = TierShare(users=int(rows.sum()), user_share=float(rows.mean()), spend_share=share)

@@ -1,9 +1,11 @@
 """The answers of the API as pydantic models."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from models import predictions
 
 ANN: dict[str, Any] = {
     "user_id": "00001069",
@@ -41,13 +43,13 @@ class Score(Dated):
 
     user_id: str
     score: float = Field(description="percentile among the users with orders, 0 to 100")
-    tier: Literal["high", "mid", "low"]
+    tier: predictions.Tier
     expected_spend: float = Field(description="in the horizon, in the shop's money")
     spend_low: float | None = Field(description="lower end of the 80 % interval of the user's spend")
     spend_high: float | None = Field(description="upper end")
     purchase_probability: float = Field(description="of any purchase in the horizon")
     reasons: list[str]
-    basis: Literal["orders", "attributes"] = Field(description="attributes: of a user without orders")
+    basis: predictions.Basis = Field(description="attributes: of a user without orders")
     horizon_days: int
     scored_at: datetime
     live: bool = Field(description="whether it counts what happened since the last batch")
@@ -69,7 +71,7 @@ class Explanation(Score):
 class Tier(BaseModel):
     """A tier of the last batch."""
 
-    tier: Literal["high", "mid", "low"]
+    tier: predictions.Tier
     users: int
     share_of_users: float
     share_of_expected_spend: float

@@ -6,7 +6,8 @@ Each chart stands beside a table of the same numbers.
 from collections.abc import Sequence
 from typing import Any
 
-from serving.dashboard.picture import BUCKETS, TIERS, Picture
+from models.predictions import TIERS
+from serving.dashboard.picture import BUCKETS, Picture
 
 Spec = dict[str, Any]
 BARS = 12

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from features.definitions import FEATURES
-from models.measures.names import JUDGED
+from models.measures.names import TESTED
 from pipelines import links
 from pipelines.errors import PurseError
 from pipelines.retraining.matured import PROMISED
@@ -72,7 +72,7 @@ def model(dashboard: "Dashboard", number: str | None) -> dict[str, Any]:
     versions, chosen, problem = _chosen(dashboard, number)
     settings, findings = dashboard.settings, _findings(dashboard, chosen)
     importances, fairness = findings.tables.get("importances", []), findings.tables.get("fairness", [])
-    judged = [row for row in fairness if row["measure"] in JUDGED]
+    judged = [row for row in fairness if row["measure"] in TESTED]
     return {
         "versions": versions,
         "chosen": chosen,

@@ -10,7 +10,9 @@ import pyarrow as pa
 from pyarrow import csv
 
 from features.definitions import FEATURES
+from models.predictions import ORDERS
 from pipelines.lake import commit_log, tables
+from pipelines.lake.names import FEATURE_TABLE
 from pipelines.settings import Settings
 from serving.dashboard.population import Choice, Population
 
@@ -69,7 +71,7 @@ def as_score(row: dict[str, Any], now: datetime) -> dict[str, Any]:
     return {
         **row,
         "reasons": [reason for reason in (row["reasons"] or "").split("; ") if reason],
-        "basis": row.get("basis") or "orders",
+        "basis": row.get("basis") or ORDERS,
         "scored_at": scored_at,
         "age_seconds": max((now - scored_at).total_seconds(), 0.0),
         "live": False,
@@ -89,9 +91,9 @@ def changes(
         feature, text, unit, before, now, standing_before, standing_now (0 to 1); none without features of both.
         What moved by less than NOTABLE is left out.
     """
-    if not tables.exists(settings, "features"):
+    if not tables.exists(settings, FEATURE_TABLE):
         return []
-    connection, table = tables.connect(), tables.open_table(settings, "features")
+    connection, table = tables.connect(), tables.open_table(settings, FEATURE_TABLE)
     rows = tables.read_opened(connection, table, [before, now])
     known = {feature.name: feature for feature in FEATURES if feature.kind == "number"}
     effects = {one["feature"]: one["effect"] for one in importances if one["feature"] in known}
@@ -107,7 +109,7 @@ def changes(
         {
             "feature": name,
             "text": known[name].description,
-            "unit": known[name].unit,
+            "unit": known[name].unit.text,
             "before": values[before][name],
             "now": values[now][name],
             "standing_before": standings[name][0],

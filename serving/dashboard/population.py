@@ -10,8 +10,9 @@ import ibis.expr.types as ir
 from deltalake import DeltaTable
 from ibis.backends.duckdb import Backend
 
+from models.predictions import TIERS
 from pipelines.lake import commit_log, tables
-from serving.dashboard.picture import BUCKETS, TIERS, Picture, picture_of
+from serving.dashboard.picture import BUCKETS, Picture, picture_of
 from serving.dashboard.problems import UnknownChoice
 
 ATTRIBUTES = ("region", "age_band")

@@ -6,11 +6,9 @@ from typing import Any
 
 from features.schema import TABLES
 from pipelines.lake import commit_log, tables
+from pipelines.lake.names import ALARM, MONITORING, REALISED
 from pipelines.retraining.matured import newest_matured
 from pipelines.settings import Settings
-
-ALARM, REALISED = "alarm", "realised"
-"""Names of rows of the table `monitoring` that are no drift, see pipelines/monitor/step.py."""
 
 DAYS = 60
 """Newest monitored snapshots in the history."""
@@ -27,10 +25,10 @@ def monitored(settings: Settings) -> dict[str, Any] | None:
         threshold; violated first, then by ratio), realised (value and threshold by kind; empty while no scores have
         matured), alarm and history (snapshot_date, checks, violated, alarm; oldest first).
     """
-    days = tables.days(settings, "monitoring", "snapshot_date")
+    days = tables.days(settings, MONITORING, "snapshot_date")
     if not days:
         return None
-    table = tables.open_table(settings, "monitoring")
+    table = tables.open_table(settings, MONITORING)
     rows = tables.read_opened(tables.connect(), table, days[-DAYS:]).to_pyarrow().to_pylist()
     today = [row for row in rows if row["snapshot_date"] == days[-1]]
     drift = [

@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from models.predictions import TIERS
 from pipelines.errors import PurseError
 from pipelines.results.result import read_result
 from pipelines.results.scoring import Scored
 from pipelines.settings import Settings
 from serving.dashboard import charts, people
 from serving.dashboard.context import champion_of
-from serving.dashboard.picture import TIERS
 from serving.dashboard.population import Choice, Population
 from serving.dashboard.problems import UnknownUser
 

@@ -116,7 +116,7 @@ class Engine:
         if asked is not None:
             registered = replace(self._model, **self._registered)
             found = pd.concat(list(self._parts(asked, registered.predict_spend)), ignore_index=True)
-            difference = compare(found, asked, prefix="said_")
+            difference = compare(found, asked, prefix="predicted_")
         batch = pd.read_parquet(self._folder / SCORES)
         batch = batch.iloc[:: max(len(batch) // TIMED, 1)].iloc[:TIMED].reset_index(drop=True)
         self.score({}, self.release.snapshot_date, [])  # writes the queries of this date, once

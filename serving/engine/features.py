@@ -18,9 +18,9 @@ from features import sequences
 from features.build import build
 from features.daily.events import catalogued_events
 from features.daily.orders import PRICE_REFERENCE_DAYS, categorised_lines, category_prices
-from features.daily.tables import DAILY
+from features.daily.tables import DAILY, USER_EVENT_DAY
 from features.definitions import available, of_attributes
-from features.schema import TABLES
+from features.schema import TABLES, USERS
 from pipelines.lake.sql import literal
 
 TYPES = {"VARCHAR": pa.string(), "TIMESTAMP": pa.timestamp("us"), "DOUBLE": pa.float64(), "BIGINT": pa.int64()}
@@ -126,7 +126,7 @@ class LiveFeatures:
         one = {name: ibis.table(rows.schema(), name=f"one_{name}") for name, rows in stages.items()}
         buyers = build(one, snapshot_date, self._features, self._channels)
         others = None
-        if {"users", "user_event_day"} & set(one):
+        if {USERS.name, USER_EVENT_DAY.name} & set(one):
             others = _sql(build(one, snapshot_date, self._attributes, population="without_orders").order_by("user_id"))
         return Statements(
             daily={name: _sql(rows) for name, rows in stages.items()},

@@ -1,7 +1,7 @@
 """Write the section of a model card on the model's limits; a fact of the retraining triggers each line."""
 
 from features.definitions import FEATURES
-from models.measures.names import JUDGED
+from models.measures.names import TESTED
 from pipelines.evaluate.card.facts import Facts
 from pipelines.evaluate.findings import PROFILE
 
@@ -79,7 +79,7 @@ def _of_the_predictions(facts: Facts) -> list[str]:
     if not level.low <= findings.spent <= level.high:
         lines.append("The total spend of all users was outside the level's 80 % interval.")
     if len(findings.fairness) and (flagged := int(findings.fairness["flagged"].sum())):
-        tested = int(findings.fairness["measure"].isin(JUDGED).sum())
+        tested = int(findings.fairness["measure"].isin(TESTED).sum())
         lines.append(f"{flagged} of {tested} tested differences between groups are too large for chance, see Fairness.")
     if findings.surrogate_r2 < FAITHFUL:
         lines.append(f"The trees behind the reasons follow the score with R² {findings.surrogate_r2:.2f} only.")

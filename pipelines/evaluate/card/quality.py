@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from models.measures.fairness import FALSE_DISCOVERIES
-from models.measures.names import JUDGED
+from models.measures.names import TESTED
 from models.score.intervals import COVERAGE
 from pipelines.evaluate.card.facts import Facts, Section, number, records, table
 from pipelines.results.decision import Compared
@@ -141,7 +141,7 @@ def _fairness(facts: Facts) -> list[str]:
     differences = facts.findings.fairness
     if differences.empty:
         return ["No age band, gender or region has enough users to be compared with the rest."]
-    tested = differences[differences["measure"].isin(JUDGED)]
+    tested = differences[differences["measure"].isin(TESTED)]
     rows = [
         [group, f"{part['users'].iloc[0]:,}", *map(_difference, records(part))]
         for group, part in tested.groupby("group", sort=False)
@@ -152,7 +152,7 @@ def _fairness(facts: Facts) -> list[str]:
         f"too large for chance; at most {FALSE_DISCOVERIES:.0%} of the bold differences are expected to be chance "
         "(Benjamini-Hochberg).\n"
     )
-    return [intro, *table(["group", "users", *JUDGED], rows)]
+    return [intro, *table(["group", "users", *TESTED], rows)]
 
 
 def _difference(row: dict[str, Any]) -> str:

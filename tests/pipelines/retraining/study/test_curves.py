@@ -82,7 +82,7 @@ KILLED = """
 import time
 from datetime import date
 from models.networks.checkpoints import Checkpoint
-from pipelines.train.step import train
+from pipelines.train import step as train
 from pipelines.settings import load_settings
 save, calls = Checkpoint.save, 0
 def stopping(self, *arguments):
@@ -93,7 +93,7 @@ def stopping(self, *arguments):
         print("stopped", flush=True)
         time.sleep(600)
 Checkpoint.save = stopping
-train(load_settings(), date.fromisoformat("{day}"))
+train.train(load_settings(), date.fromisoformat("{day}"))
 """
 
 

@@ -36,7 +36,7 @@ def test_a_sweep_by_hand_leaves_the_trials_of_the_workers_alone(shop, snapshot_d
 def test_a_trial_that_another_process_took_for_dead_is_lost_and_the_worker_goes_on(
     shop, snapshot_date, monkeypatch, caplog, error
 ):
-    run_trial, calls = trials.run_trial, []
+    run_trial, calls = claimed_trial.run_trial, []
 
     def disturbed(*arguments):
         calls.append(arguments)
