@@ -83,9 +83,7 @@ def load_model(settings: Settings, model_uri: str) -> "PurchasingPower":
 
     try:
         folder = mlflow.artifacts.download_artifacts(artifact_uri=model_uri)
-    except (
-        Exception
-    ) as error:  # each kind of store raises its own errors; only "not found" proves that the model is missing
+    except Exception as error:  # each store raises its own errors; only "not found" means that the model is missing
         raise (_unusable if _is_missing(error) else _unreadable)(settings, model_uri, error) from error
     try:
         model: PurchasingPower = mlflow.pyfunc.load_model(folder).unwrap_python_model().purchasing_power

@@ -1,7 +1,7 @@
 """MLflow's entry point to a logged model, run by `mlflow models serve`, notebooks and batch scoring.
 
-MLflow stores this file with the model ("models from code"), beside a copy of `models`, so that the model loads without
-this repository. The file must therefore import nothing else from Purse.
+MLflow stores this file with the model ("models from code"), beside copies of `features` and `models`, so that the model
+loads without this repository. The file must therefore import nothing else from Purse.
 """
 
 import pickle

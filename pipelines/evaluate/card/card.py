@@ -23,7 +23,7 @@ def render(facts: Facts) -> tuple[str, str]:
     """Write the card, and the note with the sections `NOTED`."""
     sweep = study.open_sweep(facts.settings, facts.trained.training_id)
     sections: list[Section] = [
-        ("What it predicts, and for whom", _purpose(facts)),
+        ("Purpose", _purpose(facts)),
         ("What was tried", _tried(sweep)),
         ("What won", _members(facts)),
         ("By how much", card_quality.comparison(facts)),
