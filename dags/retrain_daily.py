@@ -18,10 +18,9 @@ the decision with its numbers.
 - *evaluate*, *register*, *promote*: usually MLflow is unreachable. Start it (`make up`) and clear the task.
 
 **When the champion can't be compared** (files missing or corrupt, a package or feature removed, another horizon) it
-stays. The outcome of *promote* is then `champion_unusable`, with the reason and the command that approves the
-replacement. Run that command and trigger `score_daily`. An approval in the form of `promotion.approval` counts as
-well; with `promotion.replace_unusable`, no approval is needed. In every case, the challenger must be significantly
-better than the best baseline.
+stays. *promote* then ends with `champion_unusable`, the reason and the command that approves the replacement. Run that
+command and trigger `score_daily`. An approval in the form of `promotion.approval` counts as well;
+`promotion.replace_unusable` needs none. The challenger must always be significantly better than the best baseline.
 """
 
 from datetime import timedelta
