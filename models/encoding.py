@@ -147,9 +147,10 @@ def select(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def grows_with_history(name: str) -> bool:
-    """Whether a feature grows with the recorded history; most models leave it out, see `features.feature.Feature`.
+    """Whether a feature grows with the recorded history, as tenure and totals do.
 
-    False for a column that is no declared feature.
+    >>> grows_with_history("spend_total"), grows_with_history("spend_28d")
+    (True, False)
     """
     return name in BY_NAME and BY_NAME[name].grows_with_history
 
