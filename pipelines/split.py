@@ -1,4 +1,4 @@
-"""Step `split`: join features with labels and say which snapshots train, validate and test."""
+"""Step `split`: join features with labels and plan which snapshots train, validate and test."""
 
 import hashlib
 import json
@@ -31,14 +31,14 @@ TRAINING_CODE = (
     "pipelines/sweep.py",
     "pipelines/train",
 )
-"""Code that a training runs. Other code (messages, pages, the command line) may change without a new training."""
+"""Code that a training runs. A change of other code (pages, the command line) needs no new training."""
 
 
 def split(settings: Settings, snapshot_date: date) -> Split:
     """Write the training sets of the retraining at `snapshot_date` (exclusive end of all labels).
 
-    A label covers `[snapshot, snapshot + label_days)`, the test label the whole horizon. Where the lake's orders end
-    before the test window does, the test label is null: a prediction can be made and not be measured.
+    A label covers `[snapshot, snapshot + label_days)`; the test label covers the whole horizon. The test label is null
+    if the lake's orders end before the test window does: predictions can then be made, but not measured.
 
     Raises:
         PurseError: `build_features` has not run for training, or the history is too short.
@@ -48,10 +48,10 @@ def split(settings: Settings, snapshot_date: date) -> Split:
     plan = plan_snapshots(days[0], snapshot_date, settings.horizon_days, settings.snapshots)
     connection = tables.connect()
     user_day = tables.hold(connection, tables.read(connection, settings, USER_DAY.name))
-    training = [TrainingSet(FEATURE_TABLE, TRAINING_SETS, built.features)]
+    training_sets = [TrainingSet(FEATURE_TABLE, TRAINING_SETS, built.features)]
     if tables.exists(settings, WITHOUT_ORDERS):
-        training.append(TrainingSet(WITHOUT_ORDERS, TRAINING_WITHOUT_ORDERS, attribute_names(built.features)))
-    rows = [_write(connection, settings, one, plan, user_day, snapshot_date) for one in training]
+        training_sets.append(TrainingSet(WITHOUT_ORDERS, TRAINING_WITHOUT_ORDERS, attribute_names(built.features)))
+    rows = [_write(connection, settings, target, plan, user_day, snapshot_date) for target in training_sets]
     return Split(
         snapshot_date=snapshot_date,
         training_id=_training_id(connection, settings, snapshot_date, built.features),
@@ -67,7 +67,7 @@ def split(settings: Settings, snapshot_date: date) -> Split:
 
 
 class TrainingSet(NamedTuple):
-    """A table of features, the table that they are written to with their labels, and their names."""
+    """Table of features, target table for features with labels, and names of the features."""
 
     source: str
     target: str
@@ -82,7 +82,7 @@ def _write(
     user_day: ir.Table,
     snapshot_date: date,
 ) -> dict[date, int]:
-    """Write a training set; the rows of each snapshot."""
+    """Write a training set; return the number of rows by snapshot."""
     features = tables.read(connection, settings, training.source)
     last_day = tables.days(settings, "raw/order_lines")[-1]
     parts, rows = [], {}
@@ -106,11 +106,11 @@ def _write(
 
 
 def _training_id(connection: Backend, settings: Settings, snapshot_date: date, features: list[str]) -> str:
-    """A fingerprint of the data before the snapshot date, of the code and of the settings that shape a model."""
+    """Fingerprint of the data before the snapshot date, and of the code and settings that determine a model."""
     parts: list[Any] = [features, settings.horizon_days, settings.country, settings.scoring.model_dump()]
     parts.append(code_fingerprint(*(REPOSITORY / place for place in TRAINING_CODE)))
-    chosen = (settings.snapshots, settings.preprocessing, settings.sweep, settings.training)
-    parts += [section.model_dump() for section in chosen]
+    sections = (settings.snapshots, settings.preprocessing, settings.sweep, settings.training)
+    parts += [section.model_dump() for section in sections]
     for name in ("order_lines", "users", "products", "events"):
         if tables.exists(settings, f"raw/{name}"):
             table = tables.read(connection, settings, f"raw/{name}")
