@@ -249,7 +249,9 @@ def test_lines_that_were_exported_again_are_no_faults_that_stop_a_run(shop):
         ingest__max_quarantined_share=0.0
     )
     ingest(settings)
-    with pytest.raises(PurseError, match=r"1 of 4 break a critical rule(.|\n)*orders.csv line 7: quantity_not_zero"):
+    with pytest.raises(
+        PurseError, match=r"1 of 4 rows break a critical rule(.|\n)*orders.csv line 7: quantity_not_zero"
+    ):
         validate(settings)
 
 

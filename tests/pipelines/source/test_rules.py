@@ -121,7 +121,7 @@ def test_a_wrong_file_says_where_and_what_to_do(settings, text, message):
 def test_propose_before_the_first_load_or_for_no_table(settings):
     with pytest.raises(PurseError, match="Run 'purse ingest' and 'purse validate' first"):
         propose(settings)
-    with pytest.raises(PurseError, match="no table 'orders'; there are order_lines"):
+    with pytest.raises(PurseError, match="no table 'orders'; expected one of order_lines"):
         propose(settings, "orders")
 
 
