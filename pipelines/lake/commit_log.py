@@ -24,6 +24,12 @@ def files(table: DeltaTable) -> dict[date, list[str]]:
     return found
 
 
+def rewritten_days(before: DeltaTable, now: DeltaTable) -> set[date]:
+    """Days whose files differ between two versions of a table; days added or removed since are among them."""
+    old, new = files(before), files(now)
+    return {day for day in {*old, *new} if sorted(old.get(day, [])) != sorted(new.get(day, []))}
+
+
 def row_counts(table: DeltaTable) -> dict[date, int]:
     """The rows of each day of a table by day."""
     counts: dict[date, int] = {}

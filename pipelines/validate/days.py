@@ -111,8 +111,7 @@ def _changed(
         return left
     try:
         past = tables.open_table(settings, f"staging/{table.name}", int(before["staging"]))
-        old, new = commit_log.files(past), commit_log.files(staged)
-        changed = {day for day in {*old, *new} if sorted(old.get(day, [])) != sorted(new.get(day, []))}
+        changed = commit_log.rewritten_days(past, staged)
         return left | changed | _with_copies(connection, table, past, staged, changed)
     except (DeltaError, duckdb.Error):
         return None
