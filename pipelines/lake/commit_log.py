@@ -43,7 +43,7 @@ def row_counts(table: DeltaTable) -> dict[date, int]:
 
 
 def metadata(table: DeltaTable) -> dict[str, str]:
-    """What the writer of the newest commit kept with it, and what the library notes itself."""
+    """State that the writer of the newest commit stored with it, beside the library's own entries."""
     (newest,) = table.history(1) or [_commit_info(table)]
     return {key: value for key, value in newest.items() if isinstance(value, str)}
 

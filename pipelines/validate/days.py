@@ -62,7 +62,8 @@ def days_to_judge(
         end: the day after the last.
     """
     staged = tables.open_table(settings, f"staging/{table.name}")
-    files, before = commit_log.files(staged), _state(settings, table)
+    files, target = commit_log.files(staged), f"raw/{table.name}"
+    before = commit_log.metadata(tables.open_table(settings, target)) if tables.exists(settings, target) else {}
     raw = {day for name in ("raw", "quarantine") for day in _all_days(settings, f"{name}/{table.name}")}
     same = before.get("rules") == rules and before.get("staging_id") == str(staged.metadata().id)
     changed = _changed(settings, connection, table, staged, before) if same else None
@@ -133,14 +134,6 @@ def _with_copies(
 
 def _reach(days: Iterable[date], direction: int) -> set[date]:
     return {day + A_DAY * n * direction for day in days if day != tables.UNDATED for n in range(1, COPY_DAYS + 1)}
-
-
-def _state(settings: Settings, table: Table) -> dict[str, str]:
-    """What `days_to_judge` said when the raw table was written last; empty if it was written otherwise."""
-    if not tables.exists(settings, f"raw/{table.name}"):
-        return {}
-    kept = commit_log.metadata(tables.open_table(settings, f"raw/{table.name}"))
-    return {key: kept[key] for key in ("staging", "staging_id", "rules", "open") if key in kept}
 
 
 def _all_days(settings: Settings, table: str) -> Iterable[date]:

@@ -25,7 +25,7 @@ class Portion:
 
     Attributes:
         kept: the rows that are kept, lazily.
-        prints: of the kept rows by day, see `same_rows.fingerprints`.
+        prints: of the kept rows by day, see `changes.fingerprints`.
         bad: number of quarantined rows by day.
         replaced: how many of them `duplicates: last` gave up: nothing is wrong with these.
         reasons: quarantined rows by the rule they break; a row that breaks two counts for both.
