@@ -15,7 +15,7 @@ from features.daily.tables import USER_DAY
 from pipelines.files import code_fingerprint
 from pipelines.lake import tables
 from pipelines.lake.names import FEATURE_TABLE, WITHOUT_ORDERS
-from pipelines.lake.rows import snapshot_rows
+from pipelines.lake.rows import between, snapshot_rows
 from pipelines.results.data import Built
 from pipelines.results.result import read_result
 from pipelines.results.training import Split
@@ -114,8 +114,7 @@ def _training_id(connection: Backend, settings: Settings, snapshot_date: date, f
     parts += [section.model_dump() for section in chosen]
     for name in ("order_lines", "users", "products", "events"):
         if tables.exists(settings, f"raw/{name}"):
-            table = tables.read(connection, settings, f"raw/{name}")
-            table = table.filter(table.day < snapshot_date)
+            table = between(tables.read(connection, settings, f"raw/{name}"), None, snapshot_date)
             text = ibis.literal("|").join([table[c].cast("string").fill_null("") for c in sorted(table.columns)])
             parts.append(str(text.hash().cast("decimal(38, 0)").sum().to_pandas()))
     parts.append(hashlib.sha256((REPOSITORY / "requirements.lock").read_bytes()).hexdigest())

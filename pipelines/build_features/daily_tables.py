@@ -21,6 +21,7 @@ from features.daily.tables import DAILY, Daily
 from pipelines.build_features.reopened_days import Raw, reopened
 from pipelines.files import code_fingerprint
 from pipelines.lake import commit_log, tables
+from pipelines.lake.rows import between
 from pipelines.settings import Settings
 
 ROWS_AT_ONCE = 5_000_000
@@ -86,7 +87,7 @@ def _reduced(raw: Raw, table: Daily, days: list[date], prices: ir.Table | None) 
     if prices is None:
         return table.reduce(rows)
     first, last = min(days, default=date.max) - A_DAY * user_day.PRICE_REFERENCE_DAYS, max(days, default=date.min)
-    return table.reduce(rows, prices.filter(prices.day >= first, prices.day < last))
+    return table.reduce(rows, between(prices, first, last))
 
 
 def _prices(raw: Raw, days: list[date]) -> ir.Table:

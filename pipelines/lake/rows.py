@@ -1,4 +1,4 @@
-"""Rows of one snapshot."""
+"""Rows of one snapshot, and rows of a range of days."""
 
 from datetime import date
 
@@ -16,3 +16,9 @@ def snapshot_rows(connection: Backend, settings: Settings, table: str, snapshot:
         PurseError: the table has not been written yet.
     """
     return tables.read_opened(connection, tables.open_table(settings, table), [snapshot])
+
+
+def between(rows: ir.Table, start: date | None, end: date) -> ir.Table:
+    """Rows with `start <= day < end`; without `start` all rows before `end`."""
+    past = rows.filter(rows.day < end)
+    return past if start is None else past.filter(past.day >= start)

@@ -1,4 +1,4 @@
-"""Rows of a snapshot."""
+"""Rows of a snapshot and of a range of days."""
 
 from datetime import date
 
@@ -7,9 +7,9 @@ import pytest
 
 from pipelines.errors import PurseError
 from pipelines.lake import tables
-from pipelines.lake.rows import snapshot_rows
+from pipelines.lake.rows import between, snapshot_rows
 
-FIRST, SECOND, THIRD = (date(2024, 1, day) for day in (1, 2, 3))
+FIRST, SECOND, THIRD, FOURTH = (date(2024, 1, day) for day in (1, 2, 3, 4))
 
 
 def write(settings, snapshot, end, **columns):
@@ -47,3 +47,12 @@ def test_files_of_other_snapshots_are_not_opened(settings):
 def test_a_table_that_is_not_there(settings):
     with pytest.raises(PurseError, match="has no table 'features'"):
         snapshot_rows(tables.connect(), settings, "features", FIRST)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "days"),
+    [(None, THIRD, [FIRST, SECOND]), (SECOND, FOURTH, [SECOND, THIRD]), (SECOND, SECOND, [])],
+)
+def test_a_range_holds_its_start_and_not_its_end(table, start, end, days):
+    rows = table(day=[FIRST, SECOND, THIRD, FOURTH]).cast({"day": "date"})
+    assert between(rows, start, end).order_by("day").to_pyarrow()["day"].to_pylist() == days
