@@ -20,6 +20,7 @@ from pipelines.files import write_atomically
 from pipelines.ingest.step import ingest
 from pipelines.lake import tables
 from pipelines.lake.names import FEATURE_TABLE
+from pipelines.lake.rows import snapshot_rows
 from pipelines.results.decision import Evaluated
 from pipelines.results.result import Result, Value
 from pipelines.retraining.snapshots import is_matured
@@ -189,9 +190,8 @@ def _label(source: str) -> str:
 
 def _predict(settings: Settings, cutoff: date, model_uri: str, output: Path | None) -> int:
     """Predict the users at the cutoff, write the predictions to `output`, and return the number of users."""
-    features = tables.read(tables.connect(), settings, FEATURE_TABLE)
-    rows = features.filter(features.snapshot_date == cutoff).drop("snapshot_date").to_pyarrow().to_pandas()
-    scores = predict(load_model(settings, model_uri), rows)[COLUMNS]
+    rows = snapshot_rows(tables.connect(), settings, FEATURE_TABLE, cutoff).drop("snapshot_date")
+    scores = predict(load_model(settings, model_uri), rows.to_pyarrow().to_pandas())[COLUMNS]
     if output:
         content = io.BytesIO()
         scores.to_parquet(content, index=False)

@@ -15,6 +15,7 @@ from features.daily.tables import USER_DAY
 from pipelines.files import code_fingerprint
 from pipelines.lake import tables
 from pipelines.lake.names import FEATURE_TABLE, WITHOUT_ORDERS
+from pipelines.lake.rows import between, snapshot_rows
 from pipelines.results.data import Built
 from pipelines.results.result import read_result
 from pipelines.results.training import Split
@@ -83,12 +84,12 @@ def _write(
     snapshot_date: date,
 ) -> dict[date, int]:
     """Write a training set; return the number of rows by snapshot."""
-    features = tables.read(connection, settings, training.source)
     last_day = tables.days(settings, "raw/order_lines")[-1]
     parts, rows = [], {}
     for snapshot in plan.all:
         label_days = settings.horizon_days if snapshot == plan.test else plan.label_days
-        part = features.filter(features.snapshot_date == snapshot).select("snapshot_date", "user_id", *training.names)
+        features = snapshot_rows(connection, settings, training.source, snapshot)
+        part = features.select("snapshot_date", "user_id", *training.names)
         part = part.left_join(labels(user_day, snapshot, label_days), "user_id").drop("user_id_right")
         known = snapshot != plan.test or is_matured(last_day, plan.test, settings.horizon_days)
         spend, purchased = part.future_spend.fill_null(0.0), part.purchased.fill_null(False)  # noqa: FBT003 - Ibis' API
@@ -113,8 +114,7 @@ def _training_id(connection: Backend, settings: Settings, snapshot_date: date, f
     parts += [section.model_dump() for section in sections]
     for name in ("order_lines", "users", "products", "events"):
         if tables.exists(settings, f"raw/{name}"):
-            table = tables.read(connection, settings, f"raw/{name}")
-            table = table.filter(table.day < snapshot_date)
+            table = between(tables.read(connection, settings, f"raw/{name}"), None, snapshot_date)
             text = ibis.literal("|").join([table[c].cast("string").fill_null("") for c in sorted(table.columns)])
             parts.append(str(text.hash().cast("decimal(38, 0)").sum().to_pandas()))
     parts.append(hashlib.sha256((REPOSITORY / "requirements.lock").read_bytes()).hexdigest())

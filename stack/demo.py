@@ -14,6 +14,7 @@ from models.predictions import HIGH, LOW, MID
 from pipelines import links
 from pipelines.errors import PurseError
 from pipelines.lake import tables
+from pipelines.lake.rows import snapshot_rows
 from pipelines.results.data import Validated
 from pipelines.results.decision import Decided, Evaluated
 from pipelines.results.scoring import Scored
@@ -142,8 +143,7 @@ def _scoring_run(client: httpx.Client, cause: str) -> str:
 
 def _examples(settings: Settings, snapshot_date: date) -> list[demo_report.Row]:
     """Select five users from the highest to the lowest score, with every available tier."""
-    table = tables.read(tables.connect(), settings, "predictions")
-    scores = table.filter(table.snapshot_date == snapshot_date).to_pandas()
+    scores = snapshot_rows(tables.connect(), settings, "predictions", snapshot_date).to_pandas()
     ordered = scores.sort_values(["score", "user_id"], ascending=[False, True])
     chosen = []
     for tier, place in ((HIGH, 0.0), (HIGH, 0.5), (MID, 0.5), (LOW, 0.5), (LOW, 1.0)):

@@ -78,12 +78,10 @@ def _read(
     connection: DuckDBPyConnection, settings: Settings, source: Source, start: date | None, end: date | None
 ) -> dict[str, DuckDBPyRelation]:
     """Read the rows of each table with `start <= day < end`, and the undated ones; None sets no limit."""
-    after = f"day >= DATE '{start}'" if start else "true"
-    before = f"day < DATE '{end}'" if end else "true"
     try:
         for name in source.tables:
             rows = staged(connection, settings, source, name)
-            rows.filter(f"day = DATE '{lake.UNDATED}' OR ({after} AND {before})").create(f"staged_{name}")
+            rows.filter(f"day = DATE '{lake.UNDATED}' OR ({_within(start, end)})").create(f"staged_{name}")
     except duckdb.Error as error:
         raise PurseError(
             f"Source file {source.path}: the data breaks off or changes its format: {error}. Nothing was written. "
@@ -92,12 +90,19 @@ def _read(
     return {name: connection.table(f"staged_{name}") for name in source.tables}
 
 
+def _within(start: date | None, end: date | None) -> str:
+    """SQL condition for rows with `start <= day < end`; None: no limit on that side."""
+    after = f"day >= DATE '{start}'" if start else "true"
+    before = f"day < DATE '{end}'" if end else "true"
+    return f"{after} AND {before}"
+
+
 def _stage(settings: Settings, name: str, rows: DuckDBPyRelation, start: date, end: date) -> StagedRows:
     counts = {day: count for day, count in _counts(rows) if start <= day < end or day == lake.UNDATED}
     undated = counts.pop(lake.UNDATED, 0)
     undated_days = (lake.UNDATED, lake.UNDATED + A_DAY)
     for first, last in (*_portions(counts, start, end), undated_days):
-        portion = rows.filter(f"day >= DATE '{first}' AND day < DATE '{last}'").order("day, source_file, source_line")
+        portion = rows.filter(_within(first, last)).order("day, source_file, source_line")
         replace_changed(settings, f"staging/{name}", portion.to_arrow_table(), first, last)
     return StagedRows(rows=sum(counts.values()) + undated, days=len(counts))
 

@@ -62,7 +62,8 @@ def days_to_validate(
         end: exclusive end of the requested days.
     """
     staged = tables.open_table(settings, f"staging/{table.name}")
-    files, before = commit_log.files(staged), _state(settings, table)
+    files, target = commit_log.files(staged), f"raw/{table.name}"
+    before = commit_log.metadata(tables.open_table(settings, target)) if tables.exists(settings, target) else {}
     raw = {day for name in ("raw", "quarantine") for day in _all_days(settings, f"{name}/{table.name}")}
     same = before.get("rules") == rules and before.get("staging_id") == str(staged.metadata().id)
     changed = _changed(settings, connection, table, staged, before) if same else None
@@ -111,8 +112,7 @@ def _changed(
         return left
     try:
         past = tables.open_table(settings, f"staging/{table.name}", int(before["staging"]))
-        old, new = commit_log.files(past), commit_log.files(staged)
-        changed = {day for day in {*old, *new} if sorted(old.get(day, [])) != sorted(new.get(day, []))}
+        changed = commit_log.rewritten_days(past, staged)
         return left | changed | _with_copies(connection, table, past, staged, changed)
     except (DeltaError, duckdb.Error):
         return None
@@ -134,14 +134,6 @@ def _with_copies(
 
 def _reach(days: Iterable[date], direction: int) -> set[date]:
     return {day + A_DAY * n * direction for day in days if day != tables.UNDATED for n in range(1, COPY_DAYS + 1)}
-
-
-def _state(settings: Settings, table: Table) -> dict[str, str]:
-    """State stored by the last validation with the raw table; empty if another writer made the newest commit."""
-    if not tables.exists(settings, f"raw/{table.name}"):
-        return {}
-    stored = commit_log.metadata(tables.open_table(settings, f"raw/{table.name}"))
-    return {key: stored[key] for key in ("staging", "staging_id", "rules", "open") if key in stored}
 
 
 def _all_days(settings: Settings, table: str) -> Iterable[date]:

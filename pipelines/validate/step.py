@@ -70,7 +70,6 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
             f"Source '{settings.source}' has no orders from {start} to {end} (exclusive): there is nothing new to "
             "score. If you expect orders, check the source and run 'purse ingest' for these days again."
         )
-    reports = [verdict.report for verdict in verdicts]
     return Validated(
         from_date=start,
         to_date=end,

@@ -25,7 +25,7 @@ class Portion:
 
     Attributes:
         accepted: rows for the raw table, as a lazy expression.
-        prints: fingerprints of the accepted rows by day, see `lake.changes.fingerprints`.
+        prints: fingerprints of the accepted rows by day, see `changes.fingerprints`.
         bad: number of quarantined rows by day.
         replaced: number of quarantined rows by day that `duplicates: last` superseded; they have no fault.
         reasons: number of quarantined rows by broken rule; a row that breaks two rules counts for both.
