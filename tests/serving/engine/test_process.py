@@ -19,7 +19,7 @@ from tests.serving.servers import wait_until
 SERVICE = """
 import sys, time
 from pathlib import Path
-from serving.worker import EngineProcess
+from serving.engine.process import EngineProcess
 
 if __name__ == "__main__":
     process = EngineProcess.open(Path(sys.argv[1]))
@@ -31,7 +31,7 @@ if __name__ == "__main__":
 PREPARING = """
 import sys
 from pathlib import Path
-from serving import engines
+from serving.engine import engines
 from tests.serving import stand_in
 
 if __name__ == "__main__":
