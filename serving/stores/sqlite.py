@@ -1,7 +1,7 @@
-"""The embedded store: one SQLite file, with write-ahead log and every commit synced to the disk.
+"""The embedded store: one SQLite file with a write-ahead log; every commit is synced to disk.
 
-A score is read on the event loop itself: a look-up by key takes microseconds, a thread would take longer. What
-writes or reads much goes through threads of its own, one connection each.
+Single scores are read on the event loop: a look-up by key takes microseconds, less than handing it to a thread. Writes
+and larger reads have a thread and a connection each.
 """
 
 import asyncio
@@ -15,7 +15,14 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from serving.stores.protocol import InForce, LiveRow, StoredScore, StoreUnavailableError, Waiting, named
+from serving.stores.protocol import (
+    InForce,
+    LiveRow,
+    StoredScore,
+    StoreUnavailableError,
+    Waiting,
+    retained_generations,
+)
 
 T = TypeVar("T")
 
@@ -54,12 +61,12 @@ class SqliteStore:
             self._look_up = sqlite3.connect(self.file, check_same_thread=False, isolation_level=None)
         except sqlite3.Error as error:
             raise StoreUnavailableError(
-                f"The store {self.file} cannot be opened: {error}. Free disk space or restore the file; without it the "
-                "service starts from the newest release, and events since are lost."
+                f"The store {self.file} cannot be opened: {error}. Free disk space or restore the file. If "
+                "you delete it, the service starts from the newest release and loses the events sent since."
             ) from error
         self.file.chmod(0o600)
-        found = self._writer.execute("SELECT value FROM state").fetchone()
-        self.in_force = InForce(**json.loads(found[0])) if found else None
+        result = self._writer.execute("SELECT value FROM state").fetchone()
+        self.in_force = InForce(**json.loads(result[0])) if result else None
 
     async def close(self) -> None:
         """See the protocol."""
@@ -74,18 +81,18 @@ class SqliteStore:
             return None
         query = _select(self.in_force.generation) + " WHERE user_id = ?"
         try:
-            found = self._look_up.execute(query, (user_id,)).fetchone()
+            result = self._look_up.execute(query, (user_id,)).fetchone()
         except sqlite3.Error as error:
             raise self._damaged(error) from error
-        return StoredScore(found[1], found[2]) if found else None
+        return StoredScore(result[1], result[2]) if result else None
 
     async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
         """See the protocol."""
         if self.in_force is None:
             return {}
         query = _select(self.in_force.generation) + " WHERE user_id IN (SELECT value FROM json_each(?))"  # noqa: S608  # a number
-        found = await self._read(query, json.dumps(list(user_ids)))
-        return {user_id: StoredScore(known_until, body) for user_id, known_until, body in found}
+        result = await self._read(query, json.dumps(list(user_ids)))
+        return {user_id: StoredScore(known_until, body) for user_id, known_until, body in result}
 
     async def append(self, rows: Sequence[LiveRow]) -> int:
         """See the protocol."""
@@ -100,17 +107,17 @@ class SqliteStore:
     async def rows(self, since: date, user_ids: Sequence[str] | None = None) -> list[LiveRow]:
         """See the protocol."""
         query = "SELECT of_table, key, user_id, day, body FROM live_rows WHERE day >= ?"
-        given = [since.isoformat()]
+        parameters = [since.isoformat()]
         if user_ids is not None:
             query += " AND user_id IN (SELECT value FROM json_each(?))"
-            given.append(json.dumps(list(user_ids)))
-        found = await self._read(query, *given)
-        return [LiveRow(table, key, user, date.fromisoformat(day), body) for table, key, user, day, body in found]
+            parameters.append(json.dumps(list(user_ids)))
+        result = await self._read(query, *parameters)
+        return [LiveRow(table, key, user, date.fromisoformat(day), body) for table, key, user, day, body in result]
 
     async def waiting(self, limit: int) -> list[Waiting]:
         """See the protocol."""
-        found = await self._read("SELECT user_id, ticket FROM waiting ORDER BY ticket LIMIT ?", limit)
-        return [Waiting(*row) for row in found]
+        result = await self._read("SELECT user_id, ticket FROM waiting ORDER BY ticket LIMIT ?", limit)
+        return [Waiting(*row) for row in result]
 
     async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""
@@ -142,11 +149,11 @@ class SqliteStore:
 
     async def activate(self, state: InForce, since: date, drop_before: date) -> None:
         """See the protocol."""
-        kept = named(state, self.in_force)
+        retained = retained_generations(state, self.in_force)
 
         def delete(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM live_rows WHERE day < ?", (drop_before.isoformat(),))
-            for number in _generations(connection) - kept:
+            for number in _generations(connection) - retained:
                 connection.execute(f"DROP TABLE scores_{number:d}")
 
         def switch(connection: sqlite3.Connection) -> None:
@@ -162,7 +169,7 @@ class SqliteStore:
         await self._write(lambda connection: _wait_since(connection, since))
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run one transaction in the thread that writes."""
+        """Run a transaction in the writer thread."""
 
         def transaction() -> T:
             self._writer.execute("BEGIN IMMEDIATE")
@@ -185,7 +192,9 @@ class SqliteStore:
             raise self._damaged(error) from error
 
     def _damaged(self, error: sqlite3.Error) -> StoreUnavailableError:
-        return StoreUnavailableError(f"The store {self.file} does not work: {error}. Free disk space or restore it.")
+        return StoreUnavailableError(
+            f"The store {self.file} cannot be read or written: {error}. Free disk space or restore the file."
+        )
 
 
 def _select(generation: int) -> str:
@@ -198,7 +207,7 @@ def _insert(connection: sqlite3.Connection, row: LiveRow) -> bool:
 
 
 def _wait(connection: sqlite3.Connection, user_ids: Mapping[str, None]) -> None:
-    """Replacing gives a new ticket."""
+    """Mark users as waiting; replacing a row gives it a new ticket."""
     connection.executemany("INSERT OR REPLACE INTO waiting (user_id) VALUES (?)", [(user,) for user in user_ids])
 
 
@@ -210,5 +219,5 @@ def _wait_since(connection: sqlite3.Connection, since: date) -> None:
 
 
 def _generations(connection: sqlite3.Connection) -> set[int]:
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'scores_[0-9]*'")
-    return {int(name.removeprefix("scores_")) for (name,) in found}
+    result = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'scores_[0-9]*'")
+    return {int(name.removeprefix("scores_")) for (name,) in result}

@@ -70,7 +70,7 @@ def score(text: str, known_until: float = 1.5) -> StoredScore:
 
 
 async def released(store: Store, name: str, **scores: str) -> InForce:
-    """A release as `serving.deploy` puts it into force."""
+    """Activate a release as `serving.service.deploy` does."""
     generation, before = await store.begin(), store.in_force
     await store.load(generation, [(user_id, score(text)) for user_id, text in scores.items()])
     state = InForce(generation, name, *((before.generation, before.release) if before else ()))
@@ -296,5 +296,5 @@ def test_a_server_that_does_not_answer_is_told(url, tmp_path):
 
 
 def test_an_unknown_kind_of_store_names_those_there_are(tmp_path):
-    with pytest.raises(PurseError, match="'mysql'; known are redis"):
+    with pytest.raises(PurseError, match=r"start with redis:// or postgresql://, .* found 'mysql://'"):
         open_store("mysql://shop", tmp_path)
