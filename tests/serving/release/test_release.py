@@ -156,11 +156,11 @@ def test_a_changed_model_is_refused_and_an_old_champion_passes_with_a_warning(fo
     model = pickle.loads((changed / MODEL).read_bytes())  # noqa: S301
     (changed / MODEL).write_bytes(pickle.dumps(replace(model, members=model.members[:1])))
     engine = Engine.open(changed)
-    assert "Expected what evaluation said of 40 users" in engine.canary().reason(60_000)
+    assert "Expected evaluation's predictions for 40 users" in engine.canary().reason(60_000)
     (changed / CANARY_FILE).unlink()
     canary = engine.canary()
     assert canary.passed(60_000)
-    assert "before a canary set was kept" in canary.warning()
+    assert "without canary sets" in canary.warning()
     engine.close()
 
 
@@ -197,7 +197,7 @@ def test_a_release_is_replaced_as_a_whole_and_old_ones_are_removed(settings, fol
 def test_what_is_missing_is_said(settings, tmp_path):
     assert newest(tmp_path) is None
     elsewhere = settings.with_changes(lake_root=str(tmp_path / "lake"))
-    with pytest.raises(PurseError, match="version 1, has scored no snapshot yet"):
+    with pytest.raises(PurseError, match="version 1, has not scored a snapshot yet"):
         prepare(elsewhere, tmp_path / "releases")
     assert list(Path(tmp_path / "releases").iterdir()) == []
     nobody = settings.with_changes(mlflow__model_name="other")
