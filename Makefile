@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo up down status logs install test services-for-tests lint type format lock clean
+.PHONY: help demo up down status logs install test services-for-tests lint type format reference lock clean
 
 help:     ## what there is
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -48,6 +48,9 @@ type: install  ## static types
 format: install ## rewrite to the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: install  ## write docs/reference from settings, commands, endpoints, DAGs and features
+	@PYTHONPATH=. $(BIN)/python scripts/reference.py
 
 lock:          ## resolve pyproject.toml again into requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra dev --extra distributed --extra jax --extra spark --extra redis --extra postgres pyproject.toml -o requirements.lock

@@ -1,1 +1,1 @@
-"""Scripts that measure Purse, each beside a peer."""
+"""Scripts that measure Purse, most of them beside a peer."""

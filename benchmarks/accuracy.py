@@ -1,9 +1,9 @@
 """Accuracy on Ta-Feng and CDNOW with one setting for both: the model beside the baselines, and each family alone.
 
-    python benchmarks/accuracy.py      (about 12 minutes on 2 cores)
+    python benchmarks/accuracy.py      (13 min 24 s on 2 shared cores)
 
 Runs `purse backtest` for both, each in its own home under PURSE_HOME, and prints Markdown. A family's row is its first
-trial, with its defaults, on the temporal folds before the cutoff; its seconds are of all folds together.
+trial, with its defaults, on the temporal folds before the cutoff; its seconds are the sum over all folds.
 """
 
 from datetime import date

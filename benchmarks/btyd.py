@@ -2,9 +2,9 @@
 
     python benchmarks/btyd.py [--runs 5]
 
-Contenders take turns, each in a process of its own that reads the data before the clock starts; CPU seconds are those
-of the process, all threads together. Histories are the 23,570 customers' at 1997-10-01 in days, without labels, and the
-1/10 sample of the papers in weeks. Both sides fit without a penalty; lifetimes starts where it does by default.
+Contenders take turns, each in a process of its own that reads the data before the clock starts. CPU seconds count all
+threads of the process. The histories are those of 23,570 customers at 1997-10-01 in days, without labels, and the 1/10
+sample of the papers in weeks. Both contenders fit without a penalty; lifetimes uses its default starting point.
 """
 
 import argparse

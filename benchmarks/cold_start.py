@@ -1,10 +1,10 @@
-"""Users without orders on Ta-Feng: what the cold start tells apart from the profile alone, against simpler answers.
+"""Users without orders on Ta-Feng: how well the cold start ranks them by profile alone, beside simpler predictions.
 
     python benchmarks/cold_start.py                            (about a minute on 2 free cores)
     python benchmarks/cold_start.py SOURCE CUTOFF HORIZON      another source
 
 Runs the steps up to `split` in the home of that backtest under PURSE_HOME, learns from snapshots before the cutoff, and
-prints Markdown: measures on the users of the test snapshot, who are looked at without their orders.
+prints Markdown: measures on the users of the test snapshot, with their orders withheld.
 """
 
 import sys
@@ -33,7 +33,7 @@ from pipelines.validate.step import validate
 
 
 def prepare(settings: Settings, end: date) -> None:
-    """The steps from the source's files to the labelled users."""
+    """Run the steps from the source's files to labelled users."""
     first = tables.UNDATED + timedelta(days=1)
     run_step(settings, end, "ingest", lambda: ingest(settings, first, end))
     run_step(settings, end, "validate", lambda: validate(settings, first, end))
@@ -59,7 +59,7 @@ def populations(settings: Settings, split: Split, cutoff: date) -> dict[str, Lab
 
 
 def answers(model: ColdStart, learned: Cohort, users: LabelledUsers, money: float) -> dict[str, pd.DataFrame]:
-    """What the cold start, its two candidates and the mean say, in money and at one level."""
+    """Predict with the cold start, its two candidates and the mean, in money at one level."""
     rows = learned.rows
     mean = pd.DataFrame(
         {"expected_spend": rows.future_spend.mean(), "purchase_probability": rows.purchased.mean()},
@@ -95,7 +95,7 @@ def main(source: str, cutoff: date, horizon_days: int) -> None:
     for name, users in found.items():
         said = answers(model, learned, users, money)
         table = compare(users, said)
-        print(f"\n### {name}: {len(users):,}, of whom {np.mean(users.purchased):.1%} bought\n")
+        print(f"\n### {name}: {len(users):,}, {np.mean(users.purchased):.1%} bought\n")
         expected = said["cold start"]["expected_spend"].mean()
         print(f"They spent {users.future_spend.mean():,.1f} on average; the cold start expects {expected:,.1f}.\n")
         print("| | nGini | AUC | MAE | cold start's lead in nGini | in AUC | in MAE |\n|---|---|---|---|---|---|---|")

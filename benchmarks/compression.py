@@ -1,4 +1,4 @@
-"""Size, latency and order of one network as it is, in 8 bits and pruned, on the test window of a finished backtest.
+"""Size, latency and nGini of one network in 32 bits, in 8 bits and pruned, on the test window of a finished backtest.
 
     purse backtest tafeng --cutoff 2001-02-01 --horizon-days 28
     python benchmarks/compression.py tafeng 2001-02-01 28 --family rnn
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def fitted(source: str, cutoff: date, horizon_days: int, family: str) -> tuple[Any, LabelledUsers]:
-    """The network, fitted as `purse train` would, and the users of the test snapshot."""
+    """Fit the network as `purse train` does; return it and the users of the test snapshot."""
     settings = own_settings(load_settings(), source, cutoff, horizon_days, None, None)
     end = cutoff + timedelta(days=horizon_days)
     split = read_result(settings, end, Split)
@@ -66,7 +66,7 @@ def fitted(source: str, cutoff: date, horizon_days: int, family: str) -> tuple[A
 
 
 def row(model: Any, test: LabelledUsers, whole: pd.Series) -> list[str]:  # noqa: ANN401 - a network of any family
-    """Size, median latencies, nGini, and the nGini lost against what the whole network said."""
+    """Size, median latencies, nGini, and the nGini lost against the 32-bit network."""
     said = model.predict(test.features)["expected_spend"]
     spend = test.future_spend.to_numpy()
     gain, error, _ = paired_bootstrap(spend, said, whole, SAMPLES, SEED)
@@ -82,7 +82,7 @@ def row(model: Any, test: LabelledUsers, whole: pd.Series) -> list[str]:  # noqa
 
 
 def milliseconds(work: Callable[[], object], times: int) -> float:
-    """The median of some runs after one that warms up."""
+    """Median of some runs after a warm-up run."""
     work()
     spans = []
     for _ in range(times):

@@ -1,4 +1,4 @@
-"""Seconds to parse each DAG file in a fresh process, `airflow.sdk` imported before: what the DAG processor pays.
+"""Seconds to parse each DAG file in a fresh process that has imported `airflow.sdk`, as the DAG processor does.
 
 python benchmarks/dag_parsing.py [--runs 5]
 """

@@ -1,11 +1,11 @@
-"""Days from a drift to its alarm, and false alarms in 60 quiet days, on the simulated marketplace.
+"""Days from a drift to its alarm, and false alarms in 60 undisturbed days, on the simulated marketplace.
 
     python benchmarks/drift.py                  (a quarter of an hour on 2 busy cores)
     python benchmarks/drift.py USERS SEEDS
 
 Simulates a shop from 2024-01-01 on, learns the reference of a champion trained on 2024-05-01 as `train` does, with one
-linear model in the place of the blend, and monitors the 60 days from then on, in which the shop has no campaign. The
-checks, limits and the rule k of n are those of `purse monitor`; features and predictions are compared every day.
+linear model instead of the blend, and monitors the next 60 days, in which the shop has no campaign. Checks,
+thresholds and the rule k of n are those of `purse monitor`; features and predictions are compared every day.
 """
 
 import sys
@@ -44,7 +44,7 @@ from pipelines.settings import Settings, load_settings
 
 START, TRAINED, WATCHED = date(2024, 1, 1), date(2024, 5, 1), 60
 DRIFT_AFTER = 14
-"""Days after the training."""
+"""Days from the training to the start of the drift."""
 
 KINDS = ("price_rise", "mix_change", "broken_tracking")
 EVENTS = ("view", "click", "search", "cart")
@@ -52,7 +52,7 @@ A_DAY = timedelta(days=1)
 
 
 class Marketplace:
-    """A simulated shop whose daily tables are in a lake of their own, with the summaries that monitoring reads."""
+    """Simulated shop with its daily tables in a lake of its own, and the summaries that monitoring reads."""
 
     def __init__(self, settings: Settings, users: int, seed: int, end: date, drift: Mapping[str, int]) -> None:
         self.settings, self.end = settings, end
@@ -89,12 +89,12 @@ class Marketplace:
         self._features = tuple(one for one in self._features if one.table != "users")
 
     def features(self, snapshot: date) -> pd.DataFrame:
-        """Of every buyer, ordered by user."""
+        """Features of every buyer, ordered by user."""
         table = build(self._daily, snapshot, self._features)
         return table.order_by("user_id").to_pyarrow().to_pandas().set_index("user_id")
 
     def labelled(self, snapshot: date, label_days: int) -> LabelledUsers:
-        """The same with what they spent."""
+        """Features of every buyer with their future spend."""
         features = self.features(snapshot)
         truth = labels(self._daily["user_day"], snapshot, label_days).to_pyarrow().to_pandas().set_index("user_id")
         truth = truth.reindex(features.index)
@@ -106,7 +106,7 @@ class Marketplace:
 
 
 class Champion:
-    """A model with the reference that `train` would keep for it."""
+    """Model with the reference that `train` stores for it."""
 
     def __init__(self, shop: Marketplace) -> None:
         settings = shop.settings
@@ -125,7 +125,7 @@ class Champion:
         self.reference = Reference(plan.test, columns | learn_days(shop.days(start, TRAINED)))
 
     def summaries(self, features: pd.DataFrame) -> dict[str, Summary]:
-        """Of features and of what the model says."""
+        """Summaries of features and predictions."""
         said = self.model.predict(features)
         score = percentile_score(self.grid, said["expected_spend"].to_numpy())
         said = said.assign(score=score, tier=tiers(score, {"high": 0.2, "mid": 0.3}))
@@ -135,7 +135,7 @@ class Champion:
 def watch(
     shop: Marketplace, reference: Reference, summaries: Callable[[date], dict[str, Summary]]
 ) -> list[tuple[date, list[str]]]:
-    """The alarms of the snapshots after the training, each with the checks that raised it.
+    """Alarms of the snapshots after the training, each with the checks that raised it.
 
     Args:
         shop: that is watched, to its end.
@@ -166,7 +166,7 @@ def watch(
 
 
 def measure(users: int, seed: int, kind: str | None, watched: int = WATCHED) -> list[tuple[date, list[str]]]:
-    """The alarms in a shop that is quiet (no kind) or drifts `DRIFT_AFTER` days after the training."""
+    """Alarms in a shop without drift (no kind), or with drift `DRIFT_AFTER` days after the training."""
     first = (TRAINED - START).days + DRIFT_AFTER
     with tempfile.TemporaryDirectory() as home:
         settings = load_settings().with_changes(home=Path(home), lake_root=None)
@@ -178,21 +178,23 @@ def measure(users: int, seed: int, kind: str | None, watched: int = WATCHED) -> 
 
 def main(users: int, seeds: Sequence[int]) -> None:
     """Measure and print."""
-    print(f"{users:,} simulated users, reference of {TRAINED}, {WATCHED} days watched.\n")
-    print("| seed | false alarms in 60 quiet days | " + " | ".join(f"{kind}: days to fire" for kind in KINDS) + " |")
+    print(f"{users:,} simulated users, reference of {TRAINED}, {WATCHED} days monitored.\n")
+    print(
+        "| seed | false alarms in 60 undisturbed days | " + " | ".join(f"{kind}: days to fire" for kind in KINDS) + " |"
+    )
     print("|---|---|" + "---|" * len(KINDS))
-    beginning, told = TRAINED + timedelta(days=DRIFT_AFTER), []
+    beginning, fired = TRAINED + timedelta(days=DRIFT_AFTER), []
     for seed in seeds:
         quiet = measure(users, seed, None)
-        told += [f"seed {seed}, quiet: {day}, {', '.join(names[:4])}" for day, names in quiet]
+        fired += [f"seed {seed}, undisturbed: {day}, {', '.join(names[:4])}" for day, names in quiet]
         cells = [str(len(quiet))]
         for kind in KINDS:
             alarms = [one for one in measure(users, seed, kind, DRIFT_AFTER + 10) if one[0] > beginning]
             cells.append(str((alarms[0][0] - beginning).days) if alarms else "not in 10")
-            told += [f"seed {seed}, {kind}: {alarms[0][0]}, {', '.join(alarms[0][1][:4])}"] if alarms else []
+            fired += [f"seed {seed}, {kind}: {alarms[0][0]}, {', '.join(alarms[0][1][:4])}"] if alarms else []
         print(f"| {seed} | " + " | ".join(cells) + " |", flush=True)
     print("\nWhat fired:\n")
-    print("\n".join(f"- {line}" for line in told))
+    print("\n".join(f"- {line}" for line in fired))
 
 
 def _columns(users: LabelledUsers) -> tuple[pd.DataFrame, pd.Series, pd.Series]:

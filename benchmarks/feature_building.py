@@ -3,10 +3,10 @@
     python benchmarks/feature_building.py [--events 20] [--runs 3]          (millions of events)
     python benchmarks/feature_building.py --grow 1 10 100                   (Purse alone, at several sizes)
 
-The shop is made up by one SQL statement per table: 120 days, 110 events and 6 order lines per user, in Parquet files
-by day, which all contenders read. All compute the same 74 features, those of `feature_peers.NAMES`, for which every
-daily table is needed; results are compared to 1e-6. Each run is a process of its own with two threads, imports left
-out, in turn. The commits to the lake count, the validation report does not.
+One SQL statement per table makes up the shop: 120 days, 110 events and 6 order lines per user, in Parquet files by
+day, which all contenders read. All compute the same 74 features, those of `feature_peers.NAMES`, which need every
+daily table; results must agree to 1e-6. Contenders take turns, each run in a process of its own with two threads.
+Commits to the lake count; imports and the validation report do not.
 """
 
 import argparse
@@ -58,7 +58,7 @@ FROM days, range({users}) t(u), range(10) s(e) WHERE hash(u, day, 4) % 12 < 2 AN
 
 
 def prepare(millions: int) -> int:
-    """Write the raw tables of the lake; how many events there are."""
+    """Write the raw tables of the lake; return the number of events."""
     import duckdb
     from deltalake import Field, Schema, convert_to_deltalake
 
@@ -81,7 +81,7 @@ def prepare(millions: int) -> int:
 
 
 def by_hand(contender: Callable[[feature_peers.Files], "pd.DataFrame"]) -> Callable[[], "pd.DataFrame"]:
-    """A contender of `feature_peers` on the raw files of the lake."""
+    """Run a contender of `feature_peers` on the raw files of the lake."""
 
     def read() -> "pd.DataFrame":
         from pipelines.lake import tables as lake
@@ -93,7 +93,7 @@ def by_hand(contender: Callable[[feature_peers.Files], "pd.DataFrame"]) -> Calla
 
 
 def purse(first_day: bool = False) -> "pd.DataFrame":
-    """The same features out of the daily tables; on the first day these are computed from the raw files before."""
+    """Compute the same features from the daily tables, which the first run computes from the raw files."""
     from features.build import build
     from features.daily.tables import DAILY
     from features.definitions import FEATURES
@@ -114,7 +114,7 @@ def purse(first_day: bool = False) -> "pd.DataFrame":
 
 
 def everything() -> None:
-    """All of Purse's features and sequences out of the daily tables, committed to the lake."""
+    """Compute all of Purse's features and sequences from the daily tables and commit them to the lake."""
     from pipelines.build_features import step as build_features
     from pipelines.settings import load_settings
 
@@ -133,7 +133,7 @@ CONTENDERS: dict[str, Callable[[], "pd.DataFrame | None"]] = {
 
 
 def measure(name: str, output: str) -> None:
-    """Run one contender, keep what it found, and print its seconds, those of the processor, and its peak memory."""
+    """Run one contender, store its result, and print its seconds, CPU seconds and peak memory."""
     import duckdb  # noqa: F401 - imported before the clock starts
     import pandas  # noqa: F401
     import polars  # noqa: F401
@@ -151,7 +151,7 @@ def measure(name: str, output: str) -> None:
 
 
 def assert_same(folder: Path) -> None:
-    """All contenders that found something found the same."""
+    """Assert that the results of all contenders agree."""
     import pandas as pd
 
     first, *others = [pd.read_parquet(file) for file in sorted(folder.glob("*.parquet"))]
@@ -160,7 +160,7 @@ def assert_same(folder: Path) -> None:
 
 
 def contend(arguments: argparse.Namespace, millions: int, names: list[str]) -> tuple[int, dict[str, list[float]]]:
-    """Measure contenders on a shop of their own; the events, and the medians of each: seconds, CPU seconds, peak MB."""
+    """Measure contenders on a shop of their own; return events, and median s, CPU s and peak MB of each."""
     with tempfile.TemporaryDirectory(dir=arguments.folder) as home:
         command = [sys.executable, str(Path(__file__))]
         environment = {**os.environ, "PURSE_HOME": home, "TMPDIR": home}
@@ -170,7 +170,7 @@ def contend(arguments: argparse.Namespace, millions: int, names: list[str]) -> t
             found: list[float] | int = json.loads(done.stdout.splitlines()[-1])
             return found
 
-        # a process starts with the peak memory of its parent, so this one stays small
+        # a process inherits the peak memory of its parent, so this one stays small
         events = int(child("--prepare", str(millions)))
         measured: dict[str, list[list[float]]] = {name: [] for name in names}
         for _ in range(arguments.runs):

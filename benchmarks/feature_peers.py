@@ -1,6 +1,6 @@
 """The features of `benchmarks/feature_building.py` written by hand: DuckDB SQL, Polars and pandas, from the raw files.
 
-Each reduces the logs to days of a user first, as Purse does: counting sessions in every window anew costs more.
+Each first reduces the logs to one row per user and day, as Purse does: counting sessions per window costs more.
 """
 
 from datetime import date, timedelta
@@ -36,13 +36,13 @@ NAMES = [
     *(f"categories_{window}d" for window in CATEGORY_WINDOWS),
     "top_category_share_91d",
 ]
-"""All features of behaviour and, of orders, those that need the other columns of the daily tables that cost most."""
+"""All features of behaviour, and those of orders that need the most expensive other columns of the daily tables."""
 
 Files = dict[str, list[str]]
 
 
 def duckdb_sql(files: Files) -> "pd.DataFrame":
-    """One statement."""
+    """Compute all features in one statement."""
     import duckdb
 
     def within(window: int, value: str, of: str = "sum", also: str = "true") -> str:
@@ -140,7 +140,7 @@ LEFT JOIN seen USING (user_id) LEFT JOIN interest USING (user_id)
 
 
 def polars(files: Files) -> "pd.DataFrame":
-    """Lazy frames on the streaming engine."""
+    """Compute all features with lazy frames on the streaming engine."""
     import polars as pl
 
     quantity = pl.col("quantity")
@@ -173,7 +173,7 @@ def polars(files: Files) -> "pd.DataFrame":
 
 
 def _polars_orders(lines: "pl.LazyFrame", reference: "pl.LazyFrame") -> "pl.LazyFrame":
-    """What orders say of each user who bought."""
+    """Features from orders for each user who bought."""
     import polars as pl
 
     age, quantity, paid = pl.col("age"), pl.col("quantity"), pl.col("bought")
@@ -213,7 +213,7 @@ def _polars_orders(lines: "pl.LazyFrame", reference: "pl.LazyFrame") -> "pl.Lazy
 
 
 def _polars_visits(events: "pl.LazyFrame", reference: "pl.LazyFrame", last: "pl.LazyFrame") -> "pl.LazyFrame":
-    """What events say of the users of `last`."""
+    """Features from events for the users of `last`."""
     import polars as pl
 
     age, is_view = pl.col("age"), pl.col("event_type") == "view"
@@ -266,7 +266,7 @@ def _level(column: str) -> "pl.Expr":
 
 
 def _polars_reference(lines: "pl.LazyFrame", products: "pl.LazyFrame") -> "pl.LazyFrame":
-    """Mean and spread of a category's log prices in the 28 days before each day."""
+    """Mean and standard deviation of a category's log prices in the 28 days before each day."""
     import polars as pl
 
     log_price, sums = pl.col("log_price"), ("n", "total", "squares")
@@ -285,7 +285,7 @@ def _polars_reference(lines: "pl.LazyFrame", products: "pl.LazyFrame") -> "pl.La
 
 
 def pandas(files: Files) -> "pd.DataFrame":
-    """A frame per log, reduced to days, then a group-by per window."""
+    """Reduce one frame per log to days, then group by user per window."""
     import numpy as np
     import pandas as pd
     import pyarrow.dataset as ds
@@ -318,7 +318,7 @@ def pandas(files: Files) -> "pd.DataFrame":
 
 
 def _pandas_orders(lines: "pd.DataFrame", reference: "pd.DataFrame") -> "pd.DataFrame":
-    """What orders say of each user who bought."""
+    """Features from orders for each user who bought."""
     import pandas as pd
 
     lines = lines.merge(reference, on=["category", "day"], how="left")
@@ -351,7 +351,7 @@ def _pandas_orders(lines: "pd.DataFrame", reference: "pd.DataFrame") -> "pd.Data
 
 
 def _pandas_visits(events: "pd.DataFrame", found: "pd.DataFrame") -> None:
-    """Add what events say of the users of `found`."""
+    """Add the features from events for the users of `found`."""
     is_view = events["event_type"] == "view"
     events["level"] = ((events["log_list"] - events["mean"]) / events["spread"]).where(is_view)
     for name, kind in COUNTS.items():

@@ -4,7 +4,7 @@ Run it on a GPU machine with JAX (`pip install 'purse[jax]'`):
 
     KERAS_BACKEND=jax python benchmarks/gpu_training.py
 
-It prints the table of benchmarks/gpu_training.md. Without a GPU it says so and runs a tiny case, to show that it works.
+It prints the table of benchmarks/gpu_training.md. Without a GPU it says so and runs a tiny case as a check.
 """
 
 import argparse
@@ -28,7 +28,7 @@ NUMBERS = 1
 HEAD = HEADS["two_part"]
 
 PEAK_TFLOPS = {"H100": (67, 989), "H200": (67, 989), "A100": (19.5, 312), "L4": (30, 121), "V100": (15.7, None)}
-"""Arithmetic per second by the makers' data sheets: float32 without tensor cores, and dense bfloat16."""
+"""Operations per second by the makers' data sheets: float32 without tensor cores, and dense bfloat16."""
 
 
 class Case(NamedTuple):
@@ -92,7 +92,7 @@ def measure(case: Case, data: Data, batch: int, epochs: int) -> tuple[float, flo
 
 
 def plain_fit(network: keras.Model, data: Data, schedule: Schedule) -> list[Epoch]:
-    """What most people write, one call per epoch so that the first, which compiles, can be told from the others."""
+    """Train with plain `fit`, one call per epoch to separate the first one, which compiles."""
     compile_for(network, HEAD.loss, schedule)
     history = []
     for _ in range(schedule.epochs):
@@ -103,7 +103,7 @@ def plain_fit(network: keras.Model, data: Data, schedule: Schedule) -> list[Epoc
 
 
 def some_data(users: int, length: int, channels: int) -> Data:
-    """Users whose last action says whether they buy; the last channel says where there is an action."""
+    """Make users whose last action decides whether they buy; the last channel marks real actions."""
     random = np.random.default_rng(0)
     steps = random.normal(size=(users, length, channels)).astype(np.float32)
     steps[..., -1] = np.arange(length) >= length - random.integers(1, length + 1, users)[:, None]
@@ -113,7 +113,7 @@ def some_data(users: int, length: int, channels: int) -> Data:
 
 
 def flops_per_user(length: int, channels: int) -> float:
-    """Multiplications and additions of one training step per user; the way back costs twice the way there."""
+    """Multiplications and additions of one training step per user; the backward pass costs twice the forward pass."""
     convolution = length * DESIGN.kernel * channels * DESIGN.filters
     recurrence = (length // 2) * 4 * DESIGN.memory * (DESIGN.filters + DESIGN.memory)
     dense = (DESIGN.memory + NUMBERS) * DESIGN.units + DESIGN.units * HEAD.outputs
@@ -132,7 +132,7 @@ def _device() -> str:
 
 
 def _floor(device: str, precision: str, flops: float) -> str:
-    """Users per second if the device did nothing but this arithmetic at its peak."""
+    """Users per second if the device did only this arithmetic at its peak rate."""
     peaks = next((peak for name, peak in PEAK_TFLOPS.items() if name in device), (None, None))
     peak = peaks[precision != "float32"]
     return f"{peak * 1e12 / flops:,.0f}" if peak else "unknown"

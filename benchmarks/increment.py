@@ -1,11 +1,11 @@
-"""What one more day costs against building everything: time and memory of the daily tables and of a snapshot.
+"""Cost of one more day beside a full rebuild: time and memory of the daily tables and of a snapshot.
 
     python benchmarks/increment.py [--users 20000] [--days 365]
 
-The shop is made up by one SQL statement per table: about 1.1 events and 0.06 order lines per user and day, 2,000
-products in 50 categories. Each row is a process of its own on the same lake, imports left out: everything from nothing;
-a new day; a line that arrives 60 days late; nothing new. Times are of the processor, over all threads, so that a busy
-machine does not count; the validation report is left out.
+One SQL statement per table makes up the shop: about 1.1 events and 0.06 order lines per user and day, 2,000 products
+in 50 categories. Each row is a process of its own on the same lake: a full build; a new day; a line that arrives 60
+days late; nothing new. Times are CPU seconds over all threads, so that other load does not count; imports and the
+validation report are left out.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def write(table: str, query: str, first: date, days: int, users: int) -> None:
 
 
 def change(kind: str, users: int, days: int) -> None:
-    """Do to the raw tables what `kind` says."""
+    """Change the raw tables as `kind` names it."""
     if kind == "everything":
         write("products", PRODUCTS, FIRST, 1, users)
         write("order_lines", ORDER_LINES, FIRST, days, users)
@@ -77,7 +77,7 @@ def change(kind: str, users: int, days: int) -> None:
 
 
 def measure(kind: str, days: int) -> None:
-    """Bring all up to date and print, as JSON, what it took."""
+    """Update all tables and print the cost as JSON."""
     from pipelines.build_features import step as build_features
     from pipelines.build_features.daily_tables import refresh
     from pipelines.lake import tables

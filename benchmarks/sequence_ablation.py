@@ -2,12 +2,12 @@
 
     python benchmarks/sequence_ablation.py [--users 4000] [--days 150] [--shops 2] [--seeds 3] [--ceiling]
 
-Each shop is simulated, loaded and built as `purse backtest` does it. Both networks have the same defaults and learn
-from the snapshots of one retraining, whose labels end before the test window of 28 days. The ablation, `mlp`,
-differs in its reader only: it gets the same features and no sequences. Standard errors are from a bootstrap over users.
+Each shop is simulated, loaded and built as in `purse backtest`. Both networks have the same defaults and learn from
+the snapshots of one retraining, whose labels end before the test window of 28 days. The ablation, `mlp`, differs in
+its reader only: it gets the same features and no sequences. Standard errors are from a bootstrap over users.
 
-`--ceiling` asks instead what timing could tell at best: it gives the ablation what no shop knows, the state of each
-user in the evening before the snapshot, from which the simulation goes on. What else lasts is how users always are.
+`--ceiling` instead measures an upper bound for timing: it gives the ablation the hidden state of each user on the
+evening before the snapshot, from which the simulation continues and which no shop knows. Permanent traits are left out.
 """
 
 import argparse
@@ -56,7 +56,7 @@ FAMILIES = {"cnn_lstm": "cnn_lstm", "without sequences": "mlp"}
 
 
 def prepare(home: Path, plan: Plan) -> tuple[Settings, date]:
-    """Simulate a shop and write its training set; the settings, and the date of the retraining."""
+    """Simulate a shop and write its training set; return the settings and the date of the retraining."""
     end = plan.start + timedelta(days=plan.days)
     made = simulate(load_settings(), plan, home / "shop", Console(stderr=True))
     settings = own_settings(load_settings().with_changes(home=home), made["source"], end, HORIZON, ["cnn_lstm"], None)
@@ -68,7 +68,7 @@ def prepare(home: Path, plan: Plan) -> tuple[Settings, date]:
 
 
 def measure(settings: Settings, end: date, seeds: int) -> pd.DataFrame:
-    """What both networks reach on the test window: nGini and the lead of the first, by seed, and their mean answer."""
+    """Measure both networks on the test window: nGini and lead of the first, by seed and for the mean prediction."""
     kept = read_result(settings, end, Split)
     learn = read_labelled(settings, kept, kept.final).users
     test = read_labelled(settings, kept, [kept.test]).users
@@ -86,17 +86,17 @@ def measure(settings: Settings, end: date, seeds: int) -> pd.DataFrame:
     return found.assign(learned_from=len(learn), users=len(test))
 
 
-def told(
+def with_hidden_states(
     users: LabelledUsers, user_id: pd.Series, snapshots: NDArray[np.object_], states: dict[date, pd.DataFrame]
 ) -> LabelledUsers:
-    """The users with hidden states as features; `snapshots` says at which each row is."""
+    """Add hidden states to the users' features; `snapshots` has the snapshot of each row."""
     parts = [states[day].loc[user_id[snapshots == day].astype(int)] for day in dict.fromkeys(snapshots)]
     added = pd.concat(parts).set_axis(users.features.index)
     return replace(users, features=users.features.join(added))
 
 
 def hidden_states(plan: Plan, snapshots: list[date]) -> dict[date, pd.DataFrame]:
-    """What no shop knows of its users before each snapshot, by user_id: their state, and whether they left for good."""
+    """Hidden state of each user before each snapshot, by user_id, and whether the user has left for good."""
     shop, found = Shop(plan), {}
     left = shop.truth["left_on_day"].to_numpy()
     for day in shop.days():
@@ -108,7 +108,7 @@ def hidden_states(plan: Plan, snapshots: list[date]) -> dict[date, pd.DataFrame]
 
 
 def measure_ceiling(settings: Settings, end: date, plan: Plan) -> pd.DataFrame:
-    """The ablation with hidden states beside the ablation as it is."""
+    """Measure the ablation with and without hidden states."""
     kept = read_result(settings, end, Split)
     final, test = sorted(kept.final), kept.test
     states = hidden_states(plan, [*final, test])
@@ -119,13 +119,13 @@ def measure_ceiling(settings: Settings, end: date, plan: Plan) -> pd.DataFrame:
     for name, columns in HIDDEN.items():
         chosen = {day: state[list(columns)] for day, state in states.items()}
         network = catalog.build("mlp", {}, seed=0, threads=2, horizon_days=HORIZON)
-        network.fit(told(learn, learners, when, chosen))
-        said[name] = network.predict(told(asked, testers, then, chosen).features)
+        network.fit(with_hidden_states(learn, learners, when, chosen))
+        said[name] = network.predict(with_hidden_states(asked, testers, then, chosen).features)
     return compare(asked, said)
 
 
 def print_leads(shop: int, found: pd.DataFrame) -> None:
-    """The rows of a shop."""
+    """Print the rows of a shop."""
     for seed, pair in found.groupby("seed", sort=False):
         one, other = pair.loc["cnn_lstm"], pair.loc["without sequences"]
         lead = f"{other.lead_ngini:+.4f} ({other.lead_ngini_se:.4f})"
@@ -134,7 +134,7 @@ def print_leads(shop: int, found: pd.DataFrame) -> None:
 
 
 def print_ceiling(shop: int, found: pd.DataFrame) -> None:
-    """The rows of a shop."""
+    """Print the rows of a shop."""
     for name, one in found.iterrows():
         gain = f"{-one.lead_ngini:+.4f} ({one.lead_ngini_se:.4f})"
         print(f"| {shop} | {name} | {one.ngini:.4f} | {one.auc:.4f} | {gain} |", flush=True)
@@ -149,7 +149,7 @@ def main() -> None:
     arguments = parser.parse_args()
     build_features.check = lambda *_: {}  # type: ignore[assignment]
     if arguments.ceiling:
-        columns = ("shop", "told", "nGini", "AUC", "gain in nGini (standard error)")
+        columns = ("shop", "given", "nGini", "AUC", "gain in nGini (standard error)")
     else:
         columns = (
             "shop",
@@ -170,7 +170,7 @@ def main() -> None:
                 print_ceiling(number, measure_ceiling(settings, end, plan))
             else:
                 print_leads(number, measure(settings, end, arguments.seeds))
-    print(f"\n{time.process_time() - began:.0f} seconds of the processor.")
+    print(f"\n{time.process_time() - began:.0f} CPU seconds.")
 
 
 if __name__ == "__main__":

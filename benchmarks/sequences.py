@@ -2,9 +2,9 @@
 
     python benchmarks/sequences.py [--users 1000000] [--runs 1]
 
-The daily tables are made up: every user has something on 70 of 100 days. All 13 channels are computed, in parts of the
-users as `build_features` does it, handed over as Arrow lists and padded as the networks do it; a part is dropped when
-the next one comes. One process, two threads, imports left out.
+The daily tables are made up: every user acts on 70 of 100 days. All 13 channels are computed for a part of the users at
+a time, as in `build_features`, passed on as Arrow lists and padded as for the networks; each part is dropped before the
+next. One process, two threads, imports left out.
 """
 
 import argparse
@@ -43,7 +43,7 @@ FROM (SELECT u, day, hash(u, day, 1) AS h FROM days, range({users}) t(u)) WHERE 
 
 
 def build(folder: Path, users: int) -> tuple[int, int]:
-    """All arrays, one part after the other; the users and the actions."""
+    """Build all arrays, one part after the other; return the numbers of users and actions."""
     connection, settings = lake.connect(), load_settings()
     lake.bound(connection, settings)
     connection.raw_sql("SET threads = 2")

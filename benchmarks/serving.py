@@ -2,10 +2,10 @@
 
     python benchmarks/serving.py [--port 8765] [--seconds 30]
 
-PURSE_HOME is a home with a champion and a scored snapshot; copy one, because the events that are sent are kept. The
-service, MLflow's server and the load are processes of their own on one machine. Latency is that of an open loop: a
-request counts from the moment at which it was due, so that a service that stalls cannot slow down whoever measures it.
-Throughput at saturation is measured by wrk with 8 connections, for both servers the same.
+PURSE_HOME is a home with a champion and a scored snapshot; use a copy, because the service stores the events. Service,
+MLflow's server and load are separate processes on one machine. The load is an open loop: a request's time starts at
+the moment at which it was due, so a stalled service cannot slow down the measurement. wrk measures throughput at
+saturation with 8 connections, for both servers alike.
 """
 
 import argparse
@@ -55,8 +55,10 @@ THEIRS = 'return wrk.format("POST", "/invocations", {["content-type"] = "applica
 
 @contextmanager
 def server(command: list[str], url: str, log: Path, **env: str) -> Iterator[float]:
-    """A server in a process of its own; gives the seconds until `url` answered as it should."""
-    client = httpx.Client(timeout=1, trust_env=False)  # made once: reading certificates would take the server's time
+    """Run a server in a process of its own; yield the seconds until `url` answers correctly."""
+    client = httpx.Client(
+        timeout=1, trust_env=False
+    )  # made once: reading certificates would take CPU time from the server
     started = time.perf_counter()
     with log.open("ab") as file:
         process = subprocess.Popen(command, env={**os.environ, **env}, stdout=file, stderr=file, process_group=0)
@@ -72,7 +74,7 @@ def server(command: list[str], url: str, log: Path, **env: str) -> Iterator[floa
 
 
 def answers(client: httpx.Client, url: str) -> bool:
-    """Whether a server is there; ours only when its engine is, too."""
+    """Whether a server answers; Purse's only when its engine is ready too."""
     try:
         answer = client.get(url)
     except httpx.HTTPError:
@@ -111,12 +113,12 @@ async def load(port: int, users: list[str], seconds: int, events: float, page: s
 
 
 def get(user_id: str) -> bytes:
-    """A request for a user's score."""
+    """Request a user's score."""
     return f"GET /v1/users/{user_id}/score HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode()
 
 
 def event(user_id: str, day: str) -> bytes:
-    """A request that tells of a view."""
+    """Send a view event."""
     row = {"event_id": uuid4().hex, "user_id": user_id, "occurred_at": f"{day}T00:00:01", "event_type": "view"}
     body = json.dumps({"events": [row]})
     head = f"host: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
@@ -124,13 +126,13 @@ def event(user_id: str, day: str) -> bytes:
 
 
 def snapshot(port: int) -> str:
-    """The day on which the release's data ends."""
+    """Day on which the release's data ends."""
     answer = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
     return str(answer.json()["snapshot_date"])
 
 
 def saturate(port: int, lines: Path, request: str, seconds: int) -> float:
-    """Requests per second that a server answers to 8 connections; `request` makes one of a line, in Lua."""
+    """Requests per second that a server answers on 8 connections; `request` is Lua that makes one from a line."""
     script = lines.with_suffix(".lua")
     script.write_text(WRK.format(file=lines, request=request))
     command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "-s", str(script), f"http://127.0.0.1:{port}"]
@@ -141,7 +143,7 @@ def saturate(port: int, lines: Path, request: str, seconds: int) -> float:
 
 
 def batch(users: int) -> None:
-    """Score a snapshot of so many users, copies of the real ones, beside the model alone; prints seconds and GB."""
+    """Score a snapshot of `users` copies of real users, beside the model alone; print seconds and GB."""
     settings = load_settings()
     model = load_model(settings, f"models:/{settings.mlflow.model_name}/{champion_version(settings)}")
     day = tables.days(settings, "features", "snapshot_date")[-1]
@@ -154,7 +156,7 @@ def batch(users: int) -> None:
     ]
     tables.replace(settings, "features", pa.concat_tables(copies).slice(0, users), "snapshot_date", day, day + DAY)
     part = real.to_pandas()
-    model.predict(part)  # what is loaded and compiled once
+    model.predict(part)  # loads and compiles, once
     started = time.perf_counter(), time.process_time()
     for _ in range(-(-users // len(part))):
         model.predict(part)
@@ -170,7 +172,7 @@ def batch(users: int) -> None:
 
 
 def serving(port: int, seconds: int, folder: Path) -> None:
-    """Start, latency and throughput of the service, and the throughput of MLflow's server; prints tables."""
+    """Measure start, latency and throughput of the service, and throughput of MLflow's server; print tables."""
     settings = load_settings()
     url, log, users = f"http://127.0.0.1:{port}/readyz", folder / "log", folder / "users"
     env = {"PURSE_SERVING__PORT": str(port), "PURSE_SERVING__RATE_LIMIT": "1000000/second"}
@@ -209,11 +211,11 @@ def serving(port: int, seconds: int, folder: Path) -> None:
         MLFLOW_TRACKING_URI=settings.tracking_uri,
     ):
         theirs = saturate(port + 1, bodies, THEIRS, seconds)
-    print(f"\nSingle users a second: ours {ours:,.0f}, mlflow models serve {theirs:,.1f}: {ours / theirs:,.0f} x.")
+    print(f"\nSingle users per second: Purse {ours:,.0f}, mlflow models serve {theirs:,.1f}: {ours / theirs:,.0f} x.")
 
 
 def body(row: pd.DataFrame) -> str:
-    """A user's features as MLflow's server reads them."""
+    """Request body with a user's features for MLflow's server."""
     return json.dumps({"dataframe_split": json.loads(row.to_json(orient="split", index=False))})
 
 

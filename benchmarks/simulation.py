@@ -2,8 +2,8 @@
 
     python benchmarks/simulation.py [--users 10000 100000 1000000] [--days 90]
 
-Each simulation is `purse simulate` in a process of its own, imports included, written to a temporary folder on the disk
-of TMPDIR: a million users and 90 days need about 2 GB there.
+Each simulation is `purse simulate` in a process of its own, imports included, written to a temporary folder in
+TMPDIR: a million users and 90 days need about 2 GB there.
 """
 
 import argparse
@@ -19,7 +19,7 @@ MILLION = 1e6
 
 
 def run(users: int, days: int) -> str:
-    """Simulate once and describe it as a row of the table."""
+    """Simulate once and return a row of the table."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -39,7 +39,7 @@ def run(users: int, days: int) -> str:
 
 
 def main() -> None:
-    """Simulate each size, the smallest first, as the peak memory is that of the largest process so far."""
+    """Simulate each size, the smallest first, because peak memory is the largest process so far."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--days", type=int, default=90)

@@ -120,5 +120,6 @@ class Serving(Section):
     max_ids: Count
     max_rows: Count
     rate_limit: str
+    refused_limit: str
     batch_users: Count
     canary_milliseconds: float = Field(gt=0)

@@ -66,7 +66,7 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
     add_handlers(app)
     for router in (scores.router(settings), events.router(settings), admin.api, health.api):
         app.include_router(router)
-    pages = dashboard.router(settings, partial(_newest_score, service))
+    pages = dashboard.router(settings, partial(_newest_score, service), lambda: service.aside)
     app.include_router(pages, dependencies=[Depends(requires("read"))])
     app.add_middleware(LimitedBody, most=settings.serving.max_body_kilobytes * KILOBYTE)
     app.add_middleware(Observed, service=service)

@@ -20,6 +20,9 @@ class Metrics:
         self.rows = Counter("purse_rows", "Posted rows by outcome.", ("table", "outcome"), registry=self.registry)
         self.scored = Counter("purse_live_scores", "Users scored again after new rows.", registry=self.registry)
         self.failed = Counter("purse_live_failures", "Users who could not be scored again.", registry=self.registry)
+        self.aside = Gauge(
+            "purse_set_aside_users", "Users set aside because scoring them killed the engine.", registry=self.registry
+        )
         self.refused = Counter("purse_refused_releases", "Deploys that failed.", registry=self.registry)
         self.age = Gauge("purse_snapshot_age_seconds", "Age of the active snapshot.", registry=self.registry)
         self.release = Gauge(

@@ -165,7 +165,7 @@ async def _computed(
     try:
         frame = await service.ask(current, [user_id], tables, tomorrow)
     except Exception:
-        if service.current is current:
-            raise
+        if service.current is None or service.current.state == current.state:
+            raise  # these rows killed the engine, or it cannot score them
         return await _computed(service, user_id, rows, profile)  # a release was activated meanwhile
     return live_scores(frame, current.release, tomorrow, now, wall()).get(user_id)

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from fastapi import FastAPI, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from limits import parse
+from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
@@ -34,13 +34,8 @@ class Guard:
     def __init__(self, settings: Settings) -> None:
         self.is_local = is_loopback(settings.services.host)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        try:
-            self._rate = parse(settings.serving.rate_limit)
-        except ValueError as error:
-            raise PurseError(
-                f"serving.rate_limit is '{settings.serving.rate_limit}'; expected a number and a time, such as "
-                "2000/second or 10000/hour."
-            ) from error
+        self._rate = _rate("rate_limit", settings.serving.rate_limit)
+        self._refusals = _rate("refused_limit", settings.serving.refused_limit)
 
     async def admit(self, request: Request, scope: Scope) -> None:
         """Let a request pass; `request.state.who` says whose it is.
@@ -48,13 +43,30 @@ class Guard:
         Raises:
             RefusedError: with the status that says why not.
         """
-        who = self._identified(request, scope)
+        try:
+            who = self._identified(request, scope)
+        except RefusedError as error:
+            address = _address(request)
+            if await self._limiter.hit(self._refusals, f"refused {address}"):
+                raise
+            raise RefusedError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"More than {self._refusals} refused requests from {address}: correct the key and wait.",
+            ) from error
         request.state.who = who
         if not await self._limiter.hit(self._rate, who):
             raise RefusedError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"More than {self._rate} from {who}: wait a moment, or raise serving.rate_limit.",
             )
+
+    def may(self, request: Request, scope: Scope) -> bool:
+        """Say whether a request has a scope; it is not counted."""
+        try:
+            self._identified(request, scope)
+        except RefusedError:
+            return False
+        return True
 
     def _identified(self, request: Request, scope: Scope) -> str:
         header = request.headers.get("authorization")
@@ -67,7 +79,7 @@ class Guard:
                     HTTPStatus.UNAUTHORIZED, f"A key with the scope '{scope}' is needed: 'purse keys create' makes one."
                 )
             _refuse_other_names(request)
-            return request.client.host if request.client else "local"
+            return _address(request)
         key = request.app.state.service.keys.verify(text, wall())
         if key is None:
             raise RefusedError(HTTPStatus.UNAUTHORIZED, "This key is not known, or was revoked or has expired.")
@@ -76,6 +88,19 @@ class Guard:
                 HTTPStatus.FORBIDDEN, f"This key may {', '.join(key.scopes)}; what was asked needs '{scope}'."
             )
         return f"key {key.key_id}"
+
+
+def _rate(name: str, text: str) -> RateLimitItem:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise PurseError(
+            f"serving.{name} is '{text}'; expected a number and a time, such as 2000/second or 10000/hour."
+        ) from error
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "local"
 
 
 def requires(scope: Scope) -> Callable[..., Awaitable[None]]:

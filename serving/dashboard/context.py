@@ -1,6 +1,6 @@
 """What the dashboard's pages share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,14 +15,19 @@ from serving.dashboard.problems import Unavailable, UnknownChoice, UnknownUser, 
 from serving.dashboard.registry_view import RegistryView
 from serving.dashboard.versions import Findings, Version
 
+SetAside = Callable[[], Sequence[tuple[str, str]]]
+"""Users whom the live service scores no more until the next release, each with the reason."""
+
 NewestScore = Callable[[str], dict[str, Any] | None]
 
 
 class Dashboard:
     """What the pages share: settings, the population and the registry as last read, and the clock."""
 
-    def __init__(self, settings: Settings, newest_score: NewestScore | None, now: Callable[[], datetime]) -> None:
-        self.settings, self.newest_score, self.now = settings, newest_score, now
+    def __init__(
+        self, settings: Settings, newest_score: NewestScore | None, set_aside: SetAside, now: Callable[[], datetime]
+    ) -> None:
+        self.settings, self.newest_score, self.set_aside, self.now = settings, newest_score, set_aside, now
         self.pages = Pages(settings)
         self.populations, self.registry = Populations(settings), RegistryView(settings)
 

@@ -52,6 +52,7 @@ def trust(dashboard: "Dashboard") -> dict[str, Any]:
         "promises": _promises(dashboard, monitored),
         "alarms": charts.alarms(monitored["history"]) if monitored else None,
         "quality": quality,
+        "set_aside": dashboard.set_aside(),
         "data_docs": links.data_docs_url(settings),
         "monitoring_page": links.data_docs_url(settings, f"monitoring/{monitored['snapshot_date']}.html")
         if monitored

@@ -12,7 +12,7 @@ from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from serving.clock import wall
 from serving.dashboard import model_views, people, user_views
-from serving.dashboard.context import Dashboard, NewestScore
+from serving.dashboard.context import Dashboard, NewestScore, SetAside
 from serving.dashboard.problems import UnknownChoice
 
 FILE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -20,7 +20,10 @@ FILE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 def router(
-    settings: Settings, newest_score: NewestScore | None = None, now: Callable[[], datetime] = wall
+    settings: Settings,
+    newest_score: NewestScore | None = None,
+    set_aside: SetAside = tuple,
+    now: Callable[[], datetime] = wall,
 ) -> APIRouter:
     """The pages `/`, `/trust`, `/model`, `/card` and `/users`, the file `/users.csv` and `/static/...`.
 
@@ -28,9 +31,10 @@ def router(
         settings: name the lake, MLflow and where the other screens are.
         newest_score: the newest score of a user, live ones included, as the API answers it; None if there is none. By
             default the lake's newest prediction.
+        set_aside: users set aside by the live service, with the reason.
         now: the time with zone, against which ages are told.
     """
-    dashboard = Dashboard(settings, newest_score, now)
+    dashboard = Dashboard(settings, newest_score, set_aside, now)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

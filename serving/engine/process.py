@@ -32,6 +32,10 @@ class EngineStoppedError(PurseError):
     """The engine process died; open another one."""
 
 
+class EngineKilledError(EngineStoppedError):
+    """The engine process died while scoring: the scored rows may be the cause."""
+
+
 class EngineProcess:
     """An `Engine` in a spawned process, which runs calls in order.
 

@@ -130,6 +130,7 @@ async def _switch(service: Service, state: InForce, engine: "asyncio.Future[Engi
     oldest = min(Release.read(folder).snapshot_date for folder in folders)
     old = service.current
     await service.store.activate(state, since=since, drop_before=oldest)
+    await service.read_aside()
     service.put_into_force(state, engine)
     service.background(_tidy(service, old, folders))
 

@@ -6,10 +6,11 @@ from datetime import date
 
 from pipelines.errors import PurseError
 from serving.clock import wall
+from serving.engine.process import EngineKilledError
 from serving.rows import from_store
 from serving.service.state import Current, Service
 from serving.stored_scores import live_scores
-from serving.stores.protocol import Waiting
+from serving.stores.protocol import SetAside, Waiting
 
 POLL_SECONDS = 1.0
 """How often to look without being told: for a new day, and for what a failure left behind."""
@@ -62,23 +63,31 @@ async def _score_some(service: Service) -> bool:
     return bool(waiting)
 
 
-async def _score(service: Service, current: Current, waiting: list[Waiting]) -> None:
-    """Score users and keep their scores; of a batch that fails, find the user at fault and go on without."""
+async def _score(service: Service, current: Current, waiting: list[Waiting], *, alone: bool = False) -> None:
+    """Score users and keep their scores; of a batch that fails, find the user at fault and go on without.
+
+    Args:
+        service: with the store and the engine.
+        current: the release to score with.
+        waiting: users of the batch.
+        alone: whether the engine already died of this batch, which is a single user.
+    """
     user_ids = [one.user_id for one in waiting]
     known_until = service.clock.seconds()
     tomorrow = service.clock.tomorrow()
     rows = from_store(await service.store.rows(current.release.snapshot_date, user_ids))
     try:
         frame = await service.ask(current, user_ids, rows, tomorrow)
+    except EngineKilledError as error:
+        await _after_death(service, current, waiting, error, alone)
+        return
     except PurseError:
         raise
     except Exception:
         if service.current is not current:
             return  # a release came into force meanwhile; they wait for its engine
         if len(waiting) > 1:
-            middle = len(waiting) // 2
-            await _score(service, current, waiting[:middle])
-            await _score(service, current, waiting[middle:])
+            await _score_halves(service, current, waiting)
             return
         service.metrics.failed.inc()
         log.exception("A user could not be scored live; the score before stays until there are new rows")
@@ -87,3 +96,35 @@ async def _score(service: Service, current: Current, waiting: list[Waiting]) -> 
     scores = live_scores(frame, current.release, tomorrow, known_until, wall())
     await service.store.keep(current.state.generation, scores, waiting)
     service.metrics.scored.inc(len(scores))
+
+
+async def _after_death(
+    service: Service, current: Current, waiting: list[Waiting], error: EngineKilledError, alone: bool
+) -> None:
+    """Halve a batch of which the engine died; set a user aside of whom alone it died twice."""
+    if len(waiting) > 1:
+        log.warning("The engine died of a batch of %d users; the batch is halved. %s", len(waiting), error)
+        await _score_halves(service, current, waiting)
+        return
+    again = _reopened(service, current)
+    if again is None:
+        return
+    if not alone:  # another process may have taken the memory: once is no proof
+        await _score(service, again, waiting, alone=True)
+        return
+    (user,) = waiting
+    log.error("A user's rows ended the engine twice; the user is set aside until the next release. %s", error)
+    await service.set_aside(SetAside(user.user_id, f"scoring this user ended the engine twice. {error}"))
+
+
+async def _score_halves(service: Service, current: Current, waiting: list[Waiting]) -> None:
+    middle = len(waiting) // 2
+    for half in (waiting[:middle], waiting[middle:]):
+        again = _reopened(service, current)
+        if again is not None:
+            await _score(service, again, half)
+
+
+def _reopened(service: Service, current: Current) -> Current | None:
+    """The same release, perhaps on another engine; None if another release answers by now."""
+    return service.current if service.current and service.current.state == current.state else None

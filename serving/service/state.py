@@ -17,13 +17,13 @@ from pipelines.live.keys import Keys
 from pipelines.settings import Settings
 from serving.clock import Clock, in_seconds
 from serving.engine.engines import REAL, Engines
-from serving.engine.process import EngineProcess, EngineStoppedError
+from serving.engine.process import EngineKilledError, EngineProcess, EngineStoppedError
 from serving.metrics import Metrics
 from serving.release.release import Release
 from serving.rows import EXAMPLES, Judge, from_store, row_model
 from serving.stored_scores import release_tiers
 from serving.stores.open import open_store
-from serving.stores.protocol import InForce
+from serving.stores.protocol import InForce, SetAside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +63,7 @@ class Service:
         deploying: held while a deploy or a rollback is at work.
         days_changed: whether the engine has to be told again what was sold on days that are over.
         arrived: set when rows have arrived.
+        aside: users whose rows ended the engine's process; they keep the score before until the next release.
         loop: in which the service works, from its start on.
     """
 
@@ -80,6 +81,7 @@ class Service:
         self.deploying = asyncio.Lock()
         self.days_changed = True
         self.arrived = asyncio.Event()
+        self.aside: list[SetAside] = []
         self._lock = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -99,6 +101,7 @@ class Service:
             )
         )
         await self.store.open()
+        await self.read_aside()
         await asyncio.to_thread(_warm_up, self.judge)
         state = self.store.in_force
         if state is None:
@@ -140,16 +143,35 @@ class Service:
         """What an engine says, see `Engine.score`; the release that it is on may be out of force by now.
 
         Raises:
-            EngineStoppedError: the engine's process died; another one is opened for the next call.
+            EngineKilledError: the engine's process died while it scored; another one is opened for the next call.
+            EngineStoppedError: it died while it opened; likewise.
             PurseError: the release could not be opened.
         """
         try:
             engine = await asyncio.shield(of.engine)
-            return await asyncio.wrap_future(engine.score(rows, snapshot_date, user_ids))
         except EngineStoppedError:
-            if self.current is of:
-                self.put_into_force(of.state, self.opening(of.state.release))
+            self._reopen(of)
             raise
+        try:
+            return await asyncio.wrap_future(engine.score(rows, snapshot_date, user_ids))
+        except EngineStoppedError as error:
+            self._reopen(of)
+            raise EngineKilledError(str(error)) from error
+
+    def _reopen(self, of: Current) -> None:
+        """Open another engine on a release whose engine died, if it still answers."""
+        if self.current is of:
+            self.put_into_force(of.state, self.opening(of.state.release))
+
+    async def set_aside(self, user: SetAside) -> None:
+        """Score a user no more until the next release; the other users go on."""
+        await self.store.set_aside(user)
+        await self.read_aside()
+
+    async def read_aside(self) -> None:
+        """Read who is set aside, for measures and pages."""
+        self.aside = await self.store.aside()
+        self.metrics.aside.set(len(self.aside))
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something go on beside; it is kept until it ends."""

@@ -16,6 +16,7 @@ import psycopg
 from serving.stores.protocol import (
     InForce,
     LiveRow,
+    SetAside,
     StoredScore,
     StoreUnavailableError,
     Waiting,
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS purse_serving.live_rows (
 );
 CREATE INDEX IF NOT EXISTS live_rows_of_user ON purse_serving.live_rows (user_id, day);
 CREATE TABLE IF NOT EXISTS purse_serving.waiting (user_id text PRIMARY KEY, ticket bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS purse_serving.set_aside (user_id text PRIMARY KEY, reason text NOT NULL);
 """
 GENERATION = "CREATE TABLE {} (user_id text PRIMARY KEY, known_until double precision NOT NULL, body bytea NOT NULL)"
 INSERT = """
@@ -45,6 +47,14 @@ ON CONFLICT (user_id) DO UPDATE SET ticket = excluded.ticket
 """
 WAIT_FOR = WAIT.format("SELECT DISTINCT unnest(%s::text[]) AS user_id")
 WAIT_SINCE = WAIT.format("SELECT DISTINCT user_id FROM purse_serving.live_rows WHERE day >= %s")
+WAITING = """
+SELECT user_id, ticket FROM purse_serving.waiting WHERE user_id NOT IN (SELECT user_id FROM purse_serving.set_aside)
+ORDER BY ticket LIMIT %s
+"""
+SET_ASIDE = """
+INSERT INTO purse_serving.set_aside VALUES (%s, %s) ON CONFLICT (user_id) DO UPDATE SET reason = excluded.reason
+"""
+ASIDE = 'SELECT user_id, reason FROM purse_serving.set_aside ORDER BY user_id COLLATE "C"'
 DONE = """
 DELETE FROM purse_serving.waiting USING unnest(%s::text[], %s::bigint[]) AS done(user_id, ticket)
 WHERE waiting.user_id = done.user_id AND waiting.ticket = done.ticket
@@ -112,9 +122,18 @@ class PostgresStore:
 
     async def waiting(self, limit: int) -> list[Waiting]:
         """See the protocol."""
-        query = "SELECT user_id, ticket FROM purse_serving.waiting ORDER BY ticket LIMIT %s"
         async with self._working.transaction() as connection:
-            return [Waiting(*row) for row in await (await connection.execute(query, [limit])).fetchall()]
+            return [Waiting(*row) for row in await (await connection.execute(WAITING, [limit])).fetchall()]
+
+    async def set_aside(self, user: SetAside) -> None:
+        """See the protocol."""
+        async with self._working.transaction() as connection:
+            await connection.execute(SET_ASIDE, user)
+
+    async def aside(self) -> list[SetAside]:
+        """See the protocol."""
+        async with self._working.transaction() as connection:
+            return [SetAside(*row) for row in await (await connection.execute(ASIDE)).fetchall()]
 
     async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""
@@ -154,6 +173,7 @@ class PostgresStore:
                     await connection.execute(f"DROP TABLE purse_serving.{name}")
         async with self._working.transaction() as connection:
             await connection.execute(SWITCH, [json.dumps(asdict(state))])
+            await connection.execute("DELETE FROM purse_serving.set_aside")
             await connection.execute(WAIT_SINCE, [since])
         self.in_force = state
 

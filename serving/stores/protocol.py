@@ -41,6 +41,13 @@ class Waiting(NamedTuple):
     ticket: int
 
 
+class SetAside(NamedTuple):
+    """A user who is not scored again until the next release, because scoring them killed the engine process."""
+
+    user_id: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class InForce:
     """The active generation and release, and the previous ones, to which a rollback returns.
@@ -95,7 +102,13 @@ class Store(Protocol):
         """Return the live rows of these users, or of all users, from a day on."""
 
     async def waiting(self, limit: int) -> list[Waiting]:
-        """Return up to `limit` waiting users, the longest waiting first."""
+        """Return up to `limit` waiting users, the longest waiting first, without those who are set aside."""
+
+    async def set_aside(self, user: SetAside) -> None:
+        """Exclude a user from the waiting ones until the next `activate`; the user's rows stay stored."""
+
+    async def aside(self) -> list[SetAside]:
+        """Return the users who are set aside, ordered by user_id."""
 
     async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """Replace scores of a generation and end the waiting of `done`, except for users with newer rows.
@@ -110,7 +123,7 @@ class Store(Protocol):
         """Add scores to a generation that is not active yet."""
 
     async def activate(self, state: InForce, since: date, drop_before: date) -> None:
-        """Activate a generation in one step; users with rows from `since` on wait again.
+        """Activate a generation in one step; users with rows from `since` on wait again, and nobody is set aside.
 
         Before that, delete rows of days before `drop_before`, and all generations except those named by `state` and the
         one active until then, which requests may still be reading. A failure on the way leaves the active state as it

@@ -2,8 +2,8 @@
 
 Keys, all with the prefix `purse:`: `state` (JSON), `scores:<generation>` (hash: user to time and JSON), `keys` (hash:
 table and key of a row to its user), `rows:<user>` (hash: table and key to day and JSON), `days` (sorted set: user by
-newest day), `waiting` (sorted set: user by ticket), `ticket` and `generation` (counters). Lua scripts make the updates
-atomic; they compute names of keys, which Redis Cluster does not allow.
+newest day), `waiting` (sorted set: user by ticket), `set_aside` (hash: user to reason), `ticket` and `generation`
+(counters). Lua scripts make the updates atomic; they compute names of keys, which Redis Cluster does not allow.
 """
 
 import json
@@ -25,6 +25,7 @@ from pipelines.errors import PurseError
 from serving.stores.protocol import (
     InForce,
     LiveRow,
+    SetAside,
     StoredScore,
     StoreUnavailableError,
     Waiting,
@@ -32,6 +33,7 @@ from serving.stores.protocol import (
 )
 
 STATE, KEYS, DAYS, WAITING = "purse:state", "purse:keys", "purse:days", "purse:waiting"
+SET_ASIDE = "purse:set_aside"
 TICKET, GENERATION = "purse:ticket", "purse:generation"
 TIME = struct.Struct("<d")
 DAY_LENGTH = 10
@@ -63,7 +65,10 @@ end
 """
 # ARGV: the first day as a number, and the state to activate; an empty text leaves the state as it is.
 SWITCH = """
-if ARGV[2] ~= '' then redis.call('SET', 'purse:state', ARGV[2]) end
+if ARGV[2] ~= '' then
+  redis.call('SET', 'purse:state', ARGV[2])
+  redis.call('DEL', 'purse:set_aside')
+end
 for _, user in ipairs(redis.call('ZRANGEBYSCORE', 'purse:days', ARGV[1], '+inf')) do
   redis.call('ZADD', 'purse:waiting', redis.call('INCR', 'purse:ticket'), user)
 end
@@ -147,8 +152,18 @@ class RedisStore:
 
     async def waiting(self, limit: int) -> list[Waiting]:
         """See the protocol."""
-        result = await self._redis.zrange(WAITING, 0, limit - 1, withscores=True)
-        return [Waiting(user.decode(), int(ticket)) for user, ticket in result]
+        aside = {user.encode() for user, _ in await self.aside()}
+        result = await self._redis.zrange(WAITING, 0, limit + len(aside) - 1, withscores=True)
+        return [Waiting(user.decode(), int(ticket)) for user, ticket in result if user not in aside][:limit]
+
+    async def set_aside(self, user: SetAside) -> None:
+        """See the protocol."""
+        await self._redis.hset(SET_ASIDE, user.user_id, user.reason)
+
+    async def aside(self) -> list[SetAside]:
+        """See the protocol."""
+        result = await self._redis.hgetall(SET_ASIDE)
+        return sorted(SetAside(user.decode(), reason.decode()) for user, reason in result.items())
 
     async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""

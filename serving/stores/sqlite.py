@@ -18,6 +18,7 @@ from typing import TypeVar
 from serving.stores.protocol import (
     InForce,
     LiveRow,
+    SetAside,
     StoredScore,
     StoreUnavailableError,
     Waiting,
@@ -35,6 +36,7 @@ CREATE TABLE IF NOT EXISTS live_rows (
 CREATE INDEX IF NOT EXISTS live_rows_of_user ON live_rows (user_id, day);
 CREATE TABLE IF NOT EXISTS generations (number INTEGER PRIMARY KEY AUTOINCREMENT);
 CREATE TABLE IF NOT EXISTS waiting (ticket INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS set_aside (user_id TEXT PRIMARY KEY, reason TEXT NOT NULL);
 """
 GENERATION = "CREATE TABLE scores_{} (user_id TEXT PRIMARY KEY, known_until REAL, body BLOB) WITHOUT ROWID"
 
@@ -116,8 +118,18 @@ class SqliteStore:
 
     async def waiting(self, limit: int) -> list[Waiting]:
         """See the protocol."""
-        result = await self._read("SELECT user_id, ticket FROM waiting ORDER BY ticket LIMIT ?", limit)
-        return [Waiting(*row) for row in result]
+        others = "user_id NOT IN (SELECT user_id FROM set_aside)"
+        query = f"SELECT user_id, ticket FROM waiting WHERE {others} ORDER BY ticket LIMIT ?"  # noqa: S608  # fixed words
+        return [Waiting(*row) for row in await self._read(query, limit)]
+
+    async def set_aside(self, user: SetAside) -> None:
+        """See the protocol."""
+        statement = "INSERT OR REPLACE INTO set_aside VALUES (?, ?)"
+        await self._write(lambda connection: connection.execute(statement, user))
+
+    async def aside(self) -> list[SetAside]:
+        """See the protocol."""
+        return [SetAside(*row) for row in await self._read("SELECT user_id, reason FROM set_aside ORDER BY user_id")]
 
     async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""
@@ -158,6 +170,7 @@ class SqliteStore:
 
         def switch(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (json.dumps(asdict(state)),))
+            connection.execute("DELETE FROM set_aside")
             _wait_since(connection, since)
 
         await self._write(delete)

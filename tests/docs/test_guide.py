@@ -1,7 +1,6 @@
 """docs/guides/your-own-data.md: everything it shows loads, and leads from an export to features."""
 
-import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -14,37 +13,10 @@ from pipelines.build_features.step import build_features
 from pipelines.errors import PurseError
 from pipelines.ingest.step import ingest
 from pipelines.lake import tables
-from pipelines.settings import REPOSITORY, load_settings
+from pipelines.settings import load_settings
 from pipelines.source.definition import load_source
 from pipelines.validate.step import validate
-
-GUIDE = (REPOSITORY / "docs" / "guides" / "your-own-data.md").read_text()
-SOURCE, CSV_PART, SETTINGS = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL))
-FIRST, DAYS = datetime(2025, 3, 1, tzinfo=UTC), 45
-"""Over the change of the clock on 30 March."""
-
-RATES = {"EUR": [0.95, 0.97], "USD": [0.9, 0.8]}
-"""From FIRST on, and from ten days after it on."""
-
-
-def sales() -> pd.DataFrame:
-    random = np.random.default_rng(0)
-    count = 600
-    frame = pd.DataFrame(
-        {
-            "Order No": [f"A{n // 2}" for n in range(count)],
-            "SKU": [f"S{n}" for n in random.integers(0, 9, count)],
-            "Pos.": np.arange(count) % 2,
-            "Customer": [f"K{n // 2 % 40}" for n in range(count)],
-            "Created At": [FIRST + timedelta(minutes=int(m)) for m in random.integers(0, DAYS * 24 * 60, count)],
-            "Type": random.choice(["SALE", "RETURN"], count, p=[0.9, 0.1]),
-            "Qty": random.integers(1, 4, count),
-            "Price": random.integers(4, 80, count) / 4,
-            "Rebate": np.where(random.random(count) < 0.2, 0.5, np.nan),
-            "Currency": random.choice(["CHF", "EUR", "USD"], count),
-        }
-    )
-    return frame.astype({"Created At": "datetime64[us, UTC]"})
+from tests.docs.bazaar import CSV_PART, FIRST, RATES, SETTINGS, SOURCE, sales
 
 
 def expected_amounts(frame: pd.DataFrame) -> dict[date, float]:
@@ -57,23 +29,6 @@ def expected_amounts(frame: pd.DataFrame) -> dict[date, float]:
     return amount.groupby(local.dt.date).sum().to_dict()
 
 
-@pytest.fixture
-def shop(tmp_path, settings):
-    """The shop of the guide, with its export."""
-    exports = tmp_path / "exports"
-    exports.mkdir()
-    frame = sales()
-    frame.to_parquet(exports / "sales_2025.parquet", index=False)
-    again = frame.tail(1).assign(Qty=frame["Qty"].iloc[-1] + 5)  # the same line, exported anew
-    again.to_parquet(exports / "sales_2025b.parquet", index=False)
-    pd.DataFrame({"Article": [f"S{n}" for n in range(9)], "Group": "food"}).to_parquet(exports / "catalogue.parquet")
-    days = [FIRST.date(), FIRST.date() + timedelta(days=10)]
-    lines = [f"{code},{day},{rate}" for code, rates in RATES.items() for day, rate in zip(days, rates, strict=True)]
-    (exports / "rates.csv").write_text("\n".join(["currency,valid_from,rate", *lines]))
-    (tmp_path / "shop.yaml").write_text(yaml.safe_dump(SOURCE))
-    return settings.with_changes(source=str(tmp_path / "shop.yaml"), sweep__families=["ridge_rfm"])
-
-
 def test_the_export_of_the_guide_becomes_features(shop):
     ingest(shop)
     result = validate(shop)
@@ -83,7 +38,7 @@ def test_the_export_of_the_guide_becomes_features(shop):
     frame.loc[frame.index[-1], "Qty"] += 5
     found = kept.groupby(kept.day.dt.date).amount.sum().to_dict()
     assert found == pytest.approx(expected_amounts(frame))
-    built = build_features(shop, date.fromisoformat(result.snapshot_date))
+    built = build_features(shop, result.snapshot_date)
     assert built.rows == frame.loc[frame["Type"] == "SALE", "Customer"].nunique()
     assert {"return_rate_28d", "price_level_28d"} & set(built.features)
     assert "age_band" in built.left_out

@@ -11,6 +11,7 @@ import uvicorn
 
 from pipelines.settings import REPOSITORY, Settings, load_settings
 from serving.app import create_app
+from serving.engine.engines import Engines
 from tests.serving import stand_in
 from tests.serving.servers import free_port, wait_until
 
@@ -39,8 +40,8 @@ def serve() -> Iterator[Callable[[Settings], httpx.Client]]:
     """Starts a service and gives a client of it."""
     ends: list[Callable[[], None]] = []
 
-    def start(settings: Settings, *, ready: bool = True) -> httpx.Client:
-        app = create_app(settings, stand_in.ENGINES)
+    def start(settings: Settings, *, ready: bool = True, engines: Engines = stand_in.ENGINES) -> httpx.Client:
+        app = create_app(settings, engines)
         config = uvicorn.Config(app, "127.0.0.1", settings.serving.port, log_level="warning", access_log=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
@@ -56,7 +57,7 @@ def serve() -> Iterator[Callable[[Settings], httpx.Client]]:
         ends.append(end)
         wait_until(lambda: server.started, "the service answers")
         if ready:
-            wait_until(lambda: client.get("/readyz").status_code == 200, "there is a release", seconds=5)
+            wait_until(lambda: client.get("/readyz").status_code == 200, "there is a release")
         return client
 
     start.all_end = lambda: [ends.pop()() for _ in range(len(ends))]

@@ -183,3 +183,24 @@ def test_which_addresses_are_loopback(host, local):
 )
 def test_a_key_comes_as_bearer_or_as_a_browsers_password(header, key):
     assert presented(header) == key
+
+
+def test_refused_requests_are_limited_by_address_and_say_when_to_come_back(home, serve):
+    public = serve(home.with_changes(services__host="0.0.0.0", serving__refused_limit="5/minute"), ready=False)  # noqa: S104
+    wrong = {"Authorization": "Bearer wrong"}
+    statuses = [public.get("/v1/users/ann/score", headers=wrong).status_code for _ in range(8)]
+    assert statuses == [401] * 5 + [429] * 3
+    refused = public.get("/v1/users/ann/score", headers=wrong)
+    assert refused.headers["retry-after"] == "1"
+    assert "More than 5 per 1 minute refused requests from 127.0.0.1" in refused.json()["error"]
+    key = Keys(home.serving_folder).create("reader", ["read"], NOW)[1]
+    assert public.get("/v1/tiers", headers={"Authorization": f"Bearer {key}"}).status_code in (200, 503)
+
+
+def test_readiness_without_a_key_says_no_more_than_ready(home, serve):
+    public = serve(home.with_changes(services__host="0.0.0.0"), ready=False)  # noqa: S104
+    wait_until(lambda: public.get("/readyz").status_code == 200, "there is a release")
+    assert public.get("/readyz").json() == {"ready": True}
+    key = Keys(home.serving_folder).create("reader", ["read"], NOW)[1]
+    told = public.get("/readyz", headers={"Authorization": f"Bearer {key}"}).json()
+    assert (told["engine"], told["release"], told["problem"]) == ("ready", "1-2001-03-01", None)

@@ -245,6 +245,15 @@ def test_the_live_score_comes_first(scored, make_client, scores):
     assert "No snapshot has this user yet" in text_of(client.get("/users?user_id=newcomer"))
 
 
+def test_who_is_set_aside_is_named_with_the_reason(scored, make_client, client):
+    aside = make_client(scored, set_aside=lambda: [("<b>user-07", "scoring this user ended the engine twice")])
+    page = aside.get("/trust")
+    assert "Users set aside" in text_of(page)
+    assert "scoring this user ended the engine twice" in text_of(page)
+    assert "<b>user-07" not in page.text
+    assert "Users set aside" not in text_of(client.get("/trust"))
+
+
 def test_a_new_snapshot_is_shown_at_the_next_look(score_once, make_client, scores):
     client = make_client(score_once)
     assert "snapshot" in text_of(client.get("/")).lower()

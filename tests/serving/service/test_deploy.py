@@ -157,7 +157,7 @@ def test_a_release_that_no_longer_opens_answers_what_is_stored_until_it_is_writt
     client = serve(home)
     assert spend(client, "ann") == 300
     wait_until(lambda: client.get("/readyz").json()["problem"], "the problem is told")
-    assert client.get("/readyz").json()["engine"] == "JSONDecodeError"
+    assert client.get("/readyz").json()["engine"] == "failed"
     client.post("/v1/orders", json={"order_lines": [order(1)]})
     (home.home_path / "champion").write_text(champion)
     assert post(client, "deploy").json()["deployed"] is True

@@ -10,7 +10,7 @@ import redis
 
 from pipelines.errors import PurseError
 from serving.stores.open import open_store
-from serving.stores.protocol import InForce, LiveRow, Store, StoredScore, StoreUnavailableError
+from serving.stores.protocol import InForce, LiveRow, SetAside, Store, StoredScore, StoreUnavailableError
 from tests.serving.servers import postgres_server, redis_server
 
 DAY, NEXT = date(2001, 3, 1), date(2001, 3, 2)
@@ -217,6 +217,24 @@ def test_who_began_to_read_before_a_switch_is_still_answered(use):
         assert await store.scores(["ann"]) == {"ann": score("one")}
         store.in_force = after
         assert await store.scores(["ann"]) == {"ann": score("anew")}
+
+    use(work)
+
+
+def test_who_is_set_aside_waits_no_more_until_the_next_release(use):
+    async def work(store):
+        await released(store, "1", ann="one")
+        await store.append([row("1"), row("2", "bob")])
+        await store.set_aside(SetAside("ann", "it ended the engine"))
+        assert [one.user_id for one in await store.waiting(10)] == ["bob"]
+        await store.append([row("3")])
+        await store.wait_since(DAY)
+        assert [one.user_id for one in await store.waiting(1)] == ["bob"]
+        assert await store.aside() == [SetAside("ann", "it ended the engine")]
+        assert len(await store.rows(DAY, ["ann"])) == 2
+        await released(store, "2", ann="two")
+        assert await store.aside() == []
+        assert {one.user_id for one in await store.waiting(10)} == {"ann", "bob"}
 
     use(work)
 
