@@ -89,12 +89,6 @@ def prepare(settings: Settings, root: Path) -> Path:
         return _move(folder, root / f"{version}-{release.snapshot_date}")
 
 
-def newest(root: Path) -> Path | None:
-    """Folder of the release with the most recent scores; None: there are no releases."""
-    folders = [path.parent for path in root.glob(f"[!.]*/{ABOUT}")]
-    return max(folders, key=lambda folder: (Release.read(folder).created_at, folder.name), default=None)
-
-
 def remove_others(root: Path, *retained: Path) -> None:
     """Delete all releases except the given ones: the active and the previous one."""
     for path in root.glob(f"[!.]*/{ABOUT}"):
