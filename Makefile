@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo up down status logs install test services-for-tests lint type format reference lock clean
+.PHONY: help demo up down status logs install test test-long services-for-tests lint type format reference lock clean
 
 help:     ## what there is
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -31,8 +31,11 @@ $(INSTALLED): requirements.lock pyproject.toml scripts/install.sh
 	@scripts/install.sh $(VENV)
 	@touch $@
 
-test: lint type  ## lint, types, then every test
+test: services-for-tests lint type  ## install what the tests need, then lint, types and every test
 	$(BIN)/pytest
+
+test-long: services-for-tests install ## hundreds of examples of each property, and more than 10,000 fuzzed requests
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -m property --timeout=0
 
 services-for-tests: ## install the servers that the tests use (Debian and Ubuntu; without them those tests are skipped)
 	@scripts/test_services.sh

@@ -17,12 +17,12 @@ SHORT, LONG = LONG_WINDOWS = (28, 91)
 TREND_DAYS = 56
 ORDER_WINDOWS, LEVEL_WINDOWS = (7, 14, 28, 56, 91, 182, 364), (28, 91, 364)
 COUNTS = {"views": "view", "clicks": "click", "searches": "search", "carts": "cart", "favourites": "favourite"}
-TOTALS = ("visits", *COUNTS, "dwell", "sessions")
+TOTALS = ("visit_days", *COUNTS, "dwell", "sessions")
 QUOTIENTS = {
     "orders_per_session": ("placed", "sessions"),
     "orders_per_cart": ("placed", "carts"),
     "carts_per_view": ("carts", "views"),
-    "searches_per_visit": ("searches", "visits"),
+    "searches_per_visit_day": ("searches", "visit_days"),
 }
 UNKNOWN = ("days_since_last_visit", "views_trend_28d")
 NAMES = [
@@ -30,9 +30,9 @@ NAMES = [
     *(f"{name}_{w}d" for name in (*QUOTIENTS, "viewed_price_level", "viewed_price_gap") for w in LONG_WINDOWS),
     *("days_since_last_visit", "views_since_last_order", "carts_since_last_order", "views_trend_28d"),
     *(f"{name}_{w}d" for name in ("viewed_categories", "top_viewed_category_share") for w in CATEGORY_WINDOWS),
-    *(f"{measure}_{window}d" for measure in ("orders", "spend", "units") for window in ORDER_WINDOWS),
+    *(f"{measure}_{window}d" for measure in ("purchase_days", "spend", "units") for window in ORDER_WINDOWS),
     *(f"price_level_{window}d" for window in LEVEL_WINDOWS),
-    *("days_since_last_order", "order_days_total", "spend_total"),
+    *("days_since_last_order", "purchase_days_total", "spend_total"),
     *(f"categories_{window}d" for window in CATEGORY_WINDOWS),
     "top_category_share_91d",
 ]
@@ -60,12 +60,12 @@ def duckdb_sql(files: Files) -> "pd.DataFrame":
         f"coalesce({within(28, 'views')}, 0) / nullif({within(56, 'views')}, 0) AS views_trend_28d",
     ]
     bought = [
-        *(f"{within(w, '*', 'count', 'bought')} AS orders_{w}d" for w in ORDER_WINDOWS),
+        *(f"{within(w, '*', 'count', 'bought')} AS purchase_days_{w}d" for w in ORDER_WINDOWS),
         *(f"{within(w, m)} AS {m}_{w}d" for m in ("spend", "units") for w in ORDER_WINDOWS),
         *(f"{within(w, 'level')} / nullif({within(w, 'levels')}, 0) AS price_level_{w}d" for w in LEVEL_WINDOWS),
         *(f"{within(w, 'orders')} AS placed_{w}d" for w in LONG_WINDOWS),
         "min(age) FILTER (bought) AS days_since_last_order",
-        "count(*) FILTER (bought) AS order_days_total",
+        "count(*) FILTER (bought) AS purchase_days_total",
         "sum(spend) AS spend_total",
     ]
     computed = {f"viewed_price_gap_{w}d": f"viewed_price_level_{w}d - price_level_{w}d" for w in LONG_WINDOWS}
@@ -116,7 +116,7 @@ WITH products AS (SELECT product_id, category, ln(list_price) AS log_list FROM {
     SELECT e.*, category, log_list, DATE '{SNAPSHOT}' - day AS age
     FROM {scan("events")} e JOIN products USING (product_id) WHERE day < DATE '{SNAPSHOT}'
 ), visits AS (
-    SELECT user_id, age, 1 AS visits, {counts}, sum(dwell_seconds) AS dwell, count(DISTINCT session_id) AS sessions,
+    SELECT user_id, age, 1 AS visit_days, {counts}, sum(dwell_seconds) AS dwell, count(DISTINCT session_id) AS sessions,
            sum((log_list - mean) / spread) FILTER (event_type = 'view') AS level,
            count((log_list - mean) / spread) FILTER (event_type = 'view') AS levels
     FROM events LEFT JOIN reference USING (category, day) GROUP BY ALL
@@ -190,15 +190,15 @@ def _polars_orders(lines: "pl.LazyFrame", reference: "pl.LazyFrame") -> "pl.Lazy
         )
     )
     bought = days.group_by("user_id").agg(
-        *((paid & (age <= w)).sum().alias(f"orders_{w}d") for w in ORDER_WINDOWS),
+        *((paid & (age <= w)).sum().alias(f"purchase_days_{w}d") for w in ORDER_WINDOWS),
         *(_within(w, m).alias(f"{m}_{w}d") for m in ("spend", "units") for w in ORDER_WINDOWS),
         *((_within(w, "level") / _within(w, "levels")).alias(f"price_level_{w}d") for w in LEVEL_WINDOWS),
         *(_within(w, "orders").alias(f"placed_{w}d") for w in LONG_WINDOWS),
         days_since_last_order=age.filter(paid).min(),
-        order_days_total=paid.sum(),
+        purchase_days_total=paid.sum(),
         spend_total=pl.col("spend").sum(),
     )
-    bought = bought.filter(pl.col("order_days_total") > 0)
+    bought = bought.filter(pl.col("purchase_days_total") > 0)
     recent = lines.filter(age <= LONG)
     baskets = recent.group_by("user_id", "category").agg(
         n_28=quantity.clip(0).filter(age <= SHORT).sum(),
@@ -230,7 +230,7 @@ def _polars_visits(events: "pl.LazyFrame", reference: "pl.LazyFrame", last: "pl.
         )
     )
     seen = (
-        visits.with_columns(visits=pl.lit(1))
+        visits.with_columns(visit_days=pl.lit(1))
         .join(last, on="user_id")
         .group_by("user_id")
         .agg(
@@ -334,11 +334,11 @@ def _pandas_orders(lines: "pd.DataFrame", reference: "pd.DataFrame") -> "pd.Data
     paid = days[days["units_bought"] > 0]
     found = pd.DataFrame(index=paid["user_id"].unique())
     found["days_since_last_order"] = paid.groupby("user_id")["age"].min()
-    found["order_days_total"] = paid.groupby("user_id").size()
+    found["purchase_days_total"] = paid.groupby("user_id").size()
     found["spend_total"] = days.groupby("user_id")["spend"].sum()
     for window in ORDER_WINDOWS:
         recent = days[days["age"] <= window].groupby("user_id")[["spend", "units", "level", "levels", "placed"]].sum()
-        found[f"orders_{window}d"] = paid[paid["age"] <= window].groupby("user_id").size()
+        found[f"purchase_days_{window}d"] = paid[paid["age"] <= window].groupby("user_id").size()
         for name in ("spend", "units", "placed"):
             found[f"{name}_{window}d"] = recent[name]
         found[f"price_level_{window}d"] = recent["level"] / recent["levels"]
@@ -363,7 +363,7 @@ def _pandas_visits(events: "pd.DataFrame", found: "pd.DataFrame") -> None:
         level=("level", "sum"),
         levels=("level", "count"),
     )
-    visits["visits"] = 1
+    visits["visit_days"] = 1
     for window in WINDOWS:
         recent = visits[visits["age"] <= window].groupby("user_id")[[*TOTALS, "level", "levels"]].sum()
         for name in TOTALS:

@@ -19,6 +19,7 @@ from pipelines.evaluate.step import evaluate
 from pipelines.files import write_atomically
 from pipelines.ingest.step import ingest
 from pipelines.lake import tables
+from pipelines.lake.names import FEATURE_TABLE
 from pipelines.results.decision import Evaluated
 from pipelines.results.result import Result, Value
 from pipelines.retraining.snapshots import is_matured
@@ -188,7 +189,7 @@ def _label(source: str) -> str:
 
 
 def _predictions(settings: Settings, cutoff: date, model_uri: str, output: Path | None) -> int:
-    features = tables.read(tables.connect(), settings, "features")
+    features = tables.read(tables.connect(), settings, FEATURE_TABLE)
     rows = features.filter(features.snapshot_date == cutoff).drop("snapshot_date").to_pyarrow().to_pandas()
     scores = predict(load_model(settings, model_uri), rows)[COLUMNS]
     if output:

@@ -1,1 +1,1 @@
-"""What must hold of every table, and how it is checked."""
+"""Rules of every table, and how they are checked."""

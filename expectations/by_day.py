@@ -1,6 +1,6 @@
-"""What must hold of the days of a log: there are rows, as many as usual, and they are distributed as usual.
+"""Rules of the days of a table: the day has rows, as many as usual, distributed as usual.
 
-All of it is reported only: a campaign or a holiday is not a fault.
+All of these rules are warnings: a campaign or a holiday is not a fault.
 """
 
 from dataclasses import replace
@@ -9,8 +9,7 @@ from expectations.rules import Rule, between, warning
 from expectations.shift import REFERENCE_DAYS, SPREADS, WEEKS
 
 SHIFT = "{}_shift"
-"""Column with what `shift.shift` says of another."""
-
+"""Name of the column with the shift of another column, see `expectations.shift.shift`."""
 
 COMPARED = {
     "order_lines": ("quantity", "unit_price", "amount"),
@@ -18,43 +17,57 @@ COMPARED = {
     "products": ("category", "list_price"),
     "events": ("event_type", "channel", "dwell_seconds"),
 }
-"""Columns of each table whose distributions are compared, where they are there."""
-
+"""Columns of each table whose distributions are compared; a column that the table lacks is skipped."""
 
 SNAPSHOT_VOLUME = 5.0
-"""Tenths by which the users of a snapshot may be more or fewer than of the one before."""
+"""Maximum change of the number of users from one snapshot to the next, in tenths."""
 
 SNAPSHOT_SHIFT = 4.0
-"""Times `LEAST_SHIFT`: from one snapshot to the next calendar and tenure move by themselves; what lies beyond is broken
-rather than drifted. Drift is what monitoring looks for, with limits learned from quiet data."""
+"""Maximum shift from one snapshot to the next, in multiples of `LEAST_SHIFT`. Calendar and tenure move by themselves;
+a larger shift means broken data. Drift is left to monitoring, with thresholds learned from undisturbed data."""
 
 
 def of_snapshot(columns: tuple[str, ...]) -> tuple[Rule, ...]:
-    """The rules of a snapshot's features or predictions against the snapshot before: `volume` and `SHIFT` columns."""
-    usual = "there are between half and one and a half times as many users as in the snapshot before"
+    """Rules of a snapshot's features or predictions against the previous snapshot.
+
+    >>> [rule.name for rule in of_snapshot(("volume", "score_shift"))]
+    ['volume_usual', 'score_shift_usual']
+
+    Args:
+        columns: `volume` (see `shift.volume_between`) and `SHIFT` columns (see `shift.shift_between`).
+    """
+    usual = "the number of users is 0.5 to 1.5 times that of the previous snapshot"
     rules = [replace(between("volume", -SNAPSHOT_VOLUME, SNAPSHOT_VOLUME, "usual"), description=usual)]
-    for column in columns:
-        if column.endswith(SHIFT.format("")):
-            of = column.removesuffix(SHIFT.format(""))
-            usual = f"{of} is distributed nearly as in the snapshot before"
-            rules.append(replace(between(column, None, SNAPSHOT_SHIFT, "usual"), description=usual))
+    rules += _shift_rules(columns, SNAPSHOT_SHIFT, "is distributed nearly as in the previous snapshot")
     return tuple(warning(rule) for rule in rules)
 
 
 def suite(columns: tuple[str, ...], *, log: bool) -> tuple[Rule, ...]:
-    """The rules of the measures of a table's days.
+    """Rules of the measures of a table's days.
+
+    >>> [rule.name for rule in suite(("day", "rows", "volume", "amount_shift"), log=True)]
+    ['rows_there', 'volume_usual', 'amount_shift_usual']
 
     Args:
-        columns: `day`, `rows`, `volume` (see `shift.volume`) and a `SHIFT` column for each column compared.
-        log: whether something must have happened each day; users and products may well not change for days.
+        columns: `day`, `rows`, `volume` (see `shift.volume`) and a `SHIFT` column for each compared column.
+        log: whether every day must have rows; users and products may not change for days.
     """
-    usual = f"rows are within {SPREADS:g} spreads of the median of the same weekday in the {WEEKS} weeks before"
+    usual = (
+        f"the number of rows is within {SPREADS:g} spreads of the median of this weekday in the {WEEKS} weeks before"
+    )
     rules = [replace(between("volume", -SPREADS, SPREADS, "usual"), description=usual)]
     if log:
         rules.insert(0, replace(between("rows", 1, None, "there"), description="the day has rows"))
-    for column in columns:
-        if column.endswith(SHIFT.format("")):
-            of = column.removesuffix(SHIFT.format(""))
-            usual = f"{of} is distributed as on the {REFERENCE_DAYS} days before; 1 is the largest usual distance"
-            rules.append(replace(between(column, None, 1.0, "usual"), description=usual))
+    usual = f"is distributed as on the {REFERENCE_DAYS} days before; 1 is the largest usual shift"
+    rules += _shift_rules(columns, 1.0, usual)
     return tuple(warning(rule) for rule in rules)
+
+
+def _shift_rules(columns: tuple[str, ...], highest: float, usual: str) -> list[Rule]:
+    """Rules of the `SHIFT` columns: at most `highest`; `usual` completes the description."""
+    ending = SHIFT.format("")
+    return [
+        replace(between(column, None, highest, "usual"), description=f"{column.removesuffix(ending)} {usual}")
+        for column in columns
+        if column.endswith(ending)
+    ]

@@ -1,4 +1,4 @@
-"""Great Expectations' context: it lives as long as a call, and only results and pages are files."""
+"""Context of Great Expectations: kept in memory for one call; only results and pages are written to files."""
 
 import logging
 import warnings
@@ -12,10 +12,10 @@ IN_MEMORY = {"class_name": "InMemoryStoreBackend"}
 
 
 def make_context(data_docs: Path | None) -> "AbstractDataContext":
-    """A context whose results and pages are kept under `data_docs`; None: nowhere."""
-    # its decorators log hundreds of lines while the package is imported
+    """Create a context that stores results and pages under `data_docs`; None: it stores nothing."""
+    # the decorators of Great Expectations log hundreds of lines during the import
     logging.getLogger("great_expectations._docs_decorators").setLevel(logging.WARNING)
-    with warnings.catch_warnings():  # it imports PySpark where that is installed, which warns of every newer pandas
+    with warnings.catch_warnings():  # Great Expectations imports PySpark, which warns about newer versions of pandas
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
         import great_expectations as gx
         from great_expectations.data_context.types.base import DataContextConfig

@@ -1,4 +1,4 @@
-"""What must hold of staged events."""
+"""Rules of staged events."""
 
 from datetime import datetime
 
@@ -7,14 +7,21 @@ from expectations.staged import NOTHING, Known, required_id, staged_rules
 from expectations.text_rules import not_blank
 from features.schema import EVENT_TYPES, EVENTS
 
-A_DAY_OF_SECONDS = 86_400.0
+SECONDS_PER_DAY = 86_400.0
 
 
 def suite(columns: tuple[str, ...], known: Known = NOTHING) -> tuple[Rule, ...]:
-    """The rules of events with these columns.
+    """Rules of staged events.
 
-    A type that no feature reads is legal, but more often a name that the source's mapping forgot; a stay of more than a
-    day is a page left open. Both are reported and kept.
+    Two rules are warnings. An event type that no feature reads is legal, but usually the source's mapping forgot it. A
+    dwell time of more than a day is usually a page left open.
+
+    >>> [rule.name for rule in suite(("event_id", "event_type")) if rule.severity == "warning"]
+    ['event_id_trimmed', 'event_type_well_encoded', 'has_rows', 'event_type_one_of']
+
+    Args:
+        columns: columns of the table.
+        known: facts about the table that its rows do not show.
     """
     required = (
         not_blank("event_id"),
@@ -27,6 +34,6 @@ def suite(columns: tuple[str, ...], known: Known = NOTHING) -> tuple[Rule, ...]:
     optional = (
         finite("dwell_seconds"),
         not_negative("dwell_seconds"),
-        warning(between("dwell_seconds", None, A_DAY_OF_SECONDS, "at_most_a_day")),
+        warning(between("dwell_seconds", None, SECONDS_PER_DAY, "at_most_a_day")),
     )
     return staged_rules(EVENTS, columns, known) + required + applicable(optional, columns)

@@ -1,4 +1,4 @@
-"""What must hold of the feature table, derived from the definitions of the features."""
+"""Rules of the feature table, derived from the definitions of the features."""
 
 from collections.abc import Sequence
 
@@ -6,37 +6,30 @@ from expectations.rules import LARGEST, Rule, applicable, between, finite, not_n
 from expectations.table_rules import has_rows, reaches_down_to, unique, varies
 from expectations.text_rules import not_blank
 from features.feature import Feature
-
-COUNTED = {
-    "days",
-    "days with a purchase",
-    "categories",
-    "lines per purchase day",
-    "nats",
-    "mean gaps",
-    "days with a visit",
-    "events",
-    "seconds",
-    "sessions",
-    "orders per session",
-    "orders per cart",
-    "events per view",
-    "events per visit",
-}
-"""Units of what is counted or measured from 0. Money is not among them: returns may outweigh purchases."""
+from features.units import Range
 
 ROUNDING = 1e-6
-"""What sums of floating point numbers may be off by."""
+"""Tolerance of limits, for sums of floating point numbers."""
 
 FRESH_DAYS = 7
-"""Somebody bought in the week before a snapshot, or the orders have stopped coming."""
-
-PARTS = {"share of purchase days", "share of views"}
-"""Units of a part of a whole. A share of spend is not: returns in a window may belong to purchases before it."""
+"""Maximum days since the shop's last order; with more, orders have stopped arriving."""
 
 
 def suite(features: Sequence[Feature], columns: tuple[str, ...]) -> tuple[Rule, ...]:
-    """The rules of a feature table with these columns; a feature that the source cannot feed has none."""
+    """Rules of a feature table.
+
+    A feature with a default is never null. Its unit decides the range: a share lies in 0 to 1, a count is not negative,
+    any other number is finite. A constant column is a warning.
+
+    >>> from features.definitions import BY_NAME
+    >>> columns = ("user_id", "snapshot_date", "views_trend_28d")
+    >>> [rule.name for rule in suite([BY_NAME["views_trend_28d"], BY_NAME["spend_7d"]], columns)][-2:]
+    ['views_trend_28d_share', 'views_trend_28d_varies']
+
+    Args:
+        features: the definitions; a feature that is not in `columns` has no rules.
+        columns: columns of the table.
+    """
     key = (not_null("snapshot_date"), not_null("user_id"), unique("snapshot_date", "user_id"), has_rows())
     fresh = applicable((reaches_down_to("days_since_last_order", FRESH_DAYS),), columns)
     return key + fresh + tuple(rule for feature in features if feature.name in columns for rule in _of(feature))
@@ -50,8 +43,8 @@ def _of(feature: Feature) -> tuple[Rule, ...]:
 def _in_range(feature: Feature) -> Rule:
     if feature.kind == "category":
         return not_blank(feature.name)
-    if feature.unit in PARTS:
+    if feature.unit.range is Range.SHARE:
         return between(feature.name, -ROUNDING, 1 + ROUNDING, "share")
-    if feature.unit in COUNTED:
+    if feature.unit.range is Range.NOT_NEGATIVE:
         return between(feature.name, -ROUNDING, LARGEST, "not_negative")
     return finite(feature.name)

@@ -1,4 +1,4 @@
-"""What must hold of staged order lines."""
+"""Rules of staged order lines."""
 
 from datetime import datetime
 
@@ -8,14 +8,22 @@ from expectations.table_rules import not_absurd
 from features.schema import ORDER_LINES
 
 ABSURD = 10_000
-"""Times the median line: far beyond an expensive product, not beyond a slip of four digits."""
+"""Multiple of the median amount above which a line is reported: more than an expensive product, less than an amount
+with four digits too many."""
 
 
 def suite(columns: tuple[str, ...], known: Known = NOTHING) -> tuple[Rule, ...]:
-    """The rules of order lines with these columns.
+    """Rules of staged order lines.
 
-    The sign of `amount` decides whether a line adds to spend or takes from it, and nothing else tells which of two
-    contradicting signs is the wrong one: such a line is quarantined. A line of amount 0 (a gift) agrees with both.
+    A line whose `amount` and `quantity` have contradicting signs is quarantined: the sign of `amount` decides whether
+    the line adds to spend, and nothing shows which of the two is wrong. An amount of 0 (a gift) fits both signs.
+
+    >>> [rule.name for rule in suite(("order_id", "discount"))][-2:]
+    ['amount_not_absurd', 'discount_finite']
+
+    Args:
+        columns: columns of the table.
+        known: facts about the table that its rows do not show.
     """
     required = (
         *required_id("user_id"),

@@ -1,8 +1,8 @@
-"""The Data Docs as files that need nothing from another host.
+"""Data Docs as files that load nothing from another host.
 
-Great Expectations renders a page per validation; its styles, scripts and logo come from public hosts. Here they are
-taken out, and one stylesheet beside the pages takes their place. The index is written anew, because the original one is
-an empty table without its scripts.
+Great Expectations renders one page per validation, with styles, scripts and a logo from public hosts. This module
+removes them and links one stylesheet beside the pages. It also writes its own index, because the original index is an
+empty table without its scripts.
 """
 
 import html
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
 
 KEPT_RESULTS = 30
-"""Data Docs keep so many validations of a table: about a month of daily runs."""
+"""Maximum number of validations of a table in Data Docs: about a month of daily runs."""
 
 STYLE = Path(__file__).with_name("data_docs.css")
 FROM_ELSEWHERE = re.compile(
@@ -25,17 +25,22 @@ FROM_ELSEWHERE = re.compile(
     re.IGNORECASE,
 )
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>.*?</script>", re.DOTALL | re.IGNORECASE)
-"""What is left calls the libraries that are gone."""
+"""Scripts within a page; they call the removed libraries."""
 
 SUITE_LINK = re.compile(r'<a href="[./]*/expectations/[^"]*"\s*>([^<]*)</a>')
-"""To a page that is not rendered: each rule stands with its result."""
+"""Link to the page of a suite, which is not rendered: the page of a validation lists each rule with its result."""
 
 
 def write_pages(context: "AbstractDataContext", result: "ValidationResultIdentifier", data_docs: Path) -> Path:
-    """Render the page of a result and the index, and forget the oldest results of the same table.
+    """Render the page of a result and the index, and delete the oldest results of the same table.
+
+    Args:
+        context: context that stores the result under `data_docs`.
+        result: the stored result.
+        data_docs: folder of the Data Docs.
 
     Returns:
-        The page.
+        Path of the page.
     """
     name, run = result.expectation_suite_identifier.name, result.run_id.run_name
     _prune(data_docs, name)
@@ -48,7 +53,7 @@ def write_pages(context: "AbstractDataContext", result: "ValidationResultIdentif
 
 
 def _at_home(text: str, root: str) -> str:
-    """A page without what comes from elsewhere, with the stylesheet that lies at `root`."""
+    """Page without content from other hosts, with a link to the stylesheet at `root`."""
     text = INLINE_SCRIPT.sub("", FROM_ELSEWHERE.sub("", text))
     text = SUITE_LINK.sub(r"\1", text)
     return text.replace("</head>", f'<link rel="stylesheet" href="{root}{STYLE.name}">\n</head>', 1)
@@ -57,7 +62,7 @@ def _at_home(text: str, root: str) -> str:
 def _index(data_docs: Path) -> str:
     rows = [_validation(data_docs, page) for page in (data_docs / "validations").glob("*/*/*/*.html")]
     rows += [(page.stem, "monitoring", page, "", "") for page in (data_docs / "monitoring").glob("*.html")]
-    # the newest first, and of a day the tables by name
+    # newest day first; within a day, tables by name
     rows.sort(key=lambda row: row[1])
     rows.sort(key=lambda row: row[0], reverse=True)
     lines = "\n".join(
@@ -68,18 +73,18 @@ def _index(data_docs: Path) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Data Docs</title>\n'
         f'<link rel="stylesheet" href="{STYLE.name}"></head>\n<body class="index"><h1>Data Docs</h1>\n'
-        "<p>Validations by table and day; a day is the exclusive end of its data.</p>\n"
+        "<p>Validations by table and day. The day is the exclusive end of the data.</p>\n"
         "<table><thead><tr><th>day</th><th>table</th><th>verdict</th><th>rules</th></tr></thead>\n"
         f"<tbody>\n{lines}\n</tbody></table></body></html>\n"
     )
 
 
 def _validation(data_docs: Path, page: Path) -> tuple[str, str, Path, str, str]:
-    """Day, table, page, verdict and how many rules hold."""
+    """Day, table, page, verdict and number of rules that hold."""
     place = page.relative_to(data_docs / "validations")
     result = (data_docs / "results" / place).with_suffix(".json")
     day, name = place.parts[1], place.parts[0]
-    if not result.is_file():  # a step beside this one has just pruned it
+    if not result.is_file():  # a concurrent step has just deleted it
         return day, name, page, "", ""
     results = json.loads(result.read_text())["results"]
     broken = [one for one in results if not one["success"]]
@@ -89,9 +94,9 @@ def _validation(data_docs: Path, page: Path) -> tuple[str, str, Path, str, str]:
 
 
 def _prune(data_docs: Path, name: str) -> None:
-    """Keep the results written last, whatever day they are of: a backfill's pages are news too."""
+    """Keep the results that were written last, of whatever day: the pages of a backfill are new too."""
     folders = (data_docs / "results" / name).iterdir()
     days = sorted(folders, key=lambda folder: folder.stat().st_mtime if folder.exists() else 0)
     for folder in days[:-KEPT_RESULTS]:
-        shutil.rmtree(folder, ignore_errors=True)  # a step beside this one may prune too
+        shutil.rmtree(folder, ignore_errors=True)  # a concurrent step may delete it too
         shutil.rmtree(data_docs / "validations" / name / folder.name, ignore_errors=True)

@@ -1,15 +1,20 @@
-"""What must hold of the predictions of one snapshot."""
+"""Rules of the predictions of one snapshot."""
 
 from expectations.rules import Rule, between, finite, not_negative, not_null, one_of
 from expectations.table_rules import has_rows, unique, varies
 
-TIERS = ("high", "mid", "low")
-BASES = ("orders", "attributes")
-"""What a prediction was made from: the user's orders, or, of a user without any, profile and behaviour."""
 
+def suite(columns: tuple[str, ...], tiers: tuple[str, ...], bases: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Rules of predictions. The same tier for all users is legal but useless, so it is reported.
 
-def suite(columns: tuple[str, ...]) -> tuple[Rule, ...]:
-    """The rules of predictions; one tier for everybody is legal but tells nothing, so it is reported."""
+    >>> [rule.name for rule in suite(("score", "tier"), ("high", "low"), ("orders",)) if "tier" in rule.columns]
+    ['tier_not_null', 'tier_one_of', 'tier_varies']
+
+    Args:
+        columns: columns of the predictions.
+        tiers: allowed tiers.
+        bases: allowed bases.
+    """
     return (
         not_null("user_id"),
         unique("user_id"),
@@ -22,9 +27,9 @@ def suite(columns: tuple[str, ...]) -> tuple[Rule, ...]:
         not_null("score"),
         between("score", 0.0, 100.0, "percentile"),
         not_null("tier"),
-        one_of("tier", TIERS),
+        one_of("tier", tiers),
         varies("tier"),
         not_null("basis"),
-        one_of("basis", BASES),
+        one_of("basis", bases),
         has_rows(),
     )

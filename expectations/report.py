@@ -1,4 +1,4 @@
-"""What became of a suite, in plain Python."""
+"""Result of a suite, in plain Python."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,18 +8,19 @@ from typing import Literal
 from expectations.rules import Severity
 
 EXAMPLES = 3
+"""Maximum number of examples of a broken rule."""
 
 
 @dataclass(frozen=True)
 class RuleResult:
-    """What became of one rule.
+    """Result of one rule.
 
     Attributes:
-        rule, description, severity: of the rule.
-        success: whether it holds.
-        failing: rows or days that break it; 0 for a statement about the table.
-        examples: values, or days with the value that breaks it.
-        unit: what was checked.
+        rule, description, severity: name, description and severity of the rule.
+        success: whether the rule holds.
+        failing: number of rows or days that break it; 0 for a rule about the whole table.
+        examples: values that break it, or days with their value.
+        unit: whether rows or days were checked.
     """
 
     rule: str
@@ -33,9 +34,21 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """What became of a suite over `rows` rows and, where days were checked as well, `days` days.
+    """Result of a suite.
 
-    `data_docs` is its page.
+    >>> result = RuleResult("amount_finite", "amount is finite", "critical", False, 2, ("inf",))
+    >>> report = ValidationReport("order_lines", 10, (result,), None)
+    >>> report.describe(result)
+    "order_lines: rule 'amount_finite' (amount is finite) is broken in 2 of 10 rows, such as inf"
+    >>> report.failed("warning")
+    ()
+
+    Attributes:
+        name: name of the table.
+        rows: number of rows checked.
+        results: result of each rule.
+        data_docs: path of the page; None without Data Docs.
+        days: number of days checked.
     """
 
     name: str
@@ -45,11 +58,11 @@ class ValidationReport:
     days: int = 0
 
     def failed(self, severity: Severity) -> tuple[RuleResult, ...]:
-        """The broken rules of this severity."""
+        """Results of the broken rules of a severity."""
         return tuple(result for result in self.results if not result.success and result.severity == severity)
 
     def describe(self, result: RuleResult) -> str:
-        """One line: the table, the rule, how many rows or days, examples."""
+        """One line with table, rule, number of rows or days, and examples."""
         of = self.days if result.unit == "days" else self.rows
         count = f" in {result.failing:,} of {of:,} {result.unit}" if result.failing else ""
         examples = f", such as {', '.join(result.examples)}" if result.examples else ""
@@ -57,7 +70,16 @@ class ValidationReport:
 
 
 def together(reports: Sequence[ValidationReport]) -> ValidationReport:
-    """One report of a table that was checked in portions by the same rules; the page is the last portion's."""
+    """Merge the reports of a table that was checked in portions by the same rules.
+
+    >>> result = RuleResult("amount_finite", "amount is finite", "critical", False, 2, ("inf",))
+    >>> merged = together([ValidationReport("order_lines", 10, (result,), None)] * 2)
+    >>> merged.rows, merged.results[0].failing
+    (20, 4)
+
+    Args:
+        reports: one or more reports with the same rules in the same order; the merged report has the page of the last.
+    """
     results = []
     for parts in zip(*(report.results for report in reports), strict=True):
         examples = dict.fromkeys(example for part in parts for example in part.examples)

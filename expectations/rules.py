@@ -1,8 +1,8 @@
-"""Rules: each is declared once and read twice, as an Ibis predicate and as a Great Expectations expectation.
+"""Rules, each declared once and used twice: as an Ibis predicate and as an expectation of Great Expectations.
 
-Great Expectations gives the verdict, the counts and the Data Docs; the predicate finds the rows for quarantine, at a
-fraction of the time that Great Expectations takes to return row ids. Both follow one convention: a value that is null
-or NaN satisfies every rule but `not_null`, so that a missing value is reported once.
+Great Expectations gives the verdict, the counts and the Data Docs. The predicate selects the rows to quarantine in a
+fraction of the time that Great Expectations needs to return row ids. Both follow one convention: a null or NaN
+satisfies every rule except `not_null`, so a missing value is reported once.
 """
 
 import operator
@@ -18,26 +18,31 @@ import ibis.expr.types as ir
 
 Severity = Literal["critical", "warning"]
 Condition = tuple[str, Literal[">", "<"], float]
-"""Column, comparison and limit that choose the rows a rule speaks of."""
+"""Column, comparison and limit that select the rows a rule applies to."""
 
 Limit = float | datetime
+"""Limit of a range."""
+
 LARGEST = sys.float_info.max
+"""Largest finite number."""
+
 COMPARE = {">": operator.gt, "<": operator.lt}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What must hold of a table.
+    """One rule of a table.
 
     Attributes:
-        name: unique in its suite; the reason that a quarantined row carries.
-        description: one sentence, shown in Data Docs and messages.
-        columns: the columns that the rule reads.
-        expectation: name of a class of `great_expectations.expectations`.
-        arguments: its arguments; a callable is given the frame that is validated, `row_condition` is a Condition.
-        holds: true for a row that satisfies the rule, never null; None for a statement about the whole table.
-        severity: a row that breaks a critical rule is quarantined, a frame that does is not written;
-            a broken warning is reported.
+        name: unique in its suite; stored with a quarantined row as the reason.
+        description: one sentence for Data Docs and messages.
+        columns: columns that the rule reads.
+        expectation: name of a class in `great_expectations.expectations`.
+        arguments: arguments of that class; a callable is called with the validated frame, `row_condition` is a
+            `Condition`.
+        holds: predicate, true for a row that satisfies the rule, never null; None for a rule about the whole table.
+        severity: a row that breaks a critical rule is quarantined, and a frame that breaks one is not written; a
+            broken warning is only reported.
     """
 
     name: str
@@ -50,17 +55,29 @@ class Rule:
 
 
 def warning(rule: Rule) -> Rule:
-    """The same rule, reported only."""
+    """Return the same rule as a warning.
+
+    >>> warning(finite("amount")).severity
+    'warning'
+    """
     return replace(rule, severity="warning")
 
 
 def applicable(rules: tuple[Rule, ...], columns: tuple[str, ...]) -> tuple[Rule, ...]:
-    """The rules whose columns are all there: for optional columns."""
+    """Rules whose columns are all in `columns`, for optional columns.
+
+    >>> [rule.name for rule in applicable((finite("discount"), finite("unit_cost")), ("amount", "discount"))]
+    ['discount_finite']
+    """
     return tuple(rule for rule in rules if set(rule.columns) <= set(columns))
 
 
 def not_null(column: str) -> Rule:
-    """The value is there; NaN is not."""
+    """Rule: the value is not null and not NaN.
+
+    >>> not_null("x").holds(ibis.memtable({"x": [1.0, float("nan")]})).execute().tolist()
+    [True, False]
+    """
     return Rule(
         name=f"{column}_not_null",
         description=f"{column} is there",
@@ -72,7 +89,11 @@ def not_null(column: str) -> Rule:
 
 
 def null(column: str) -> Rule:
-    """For a column that says what is wrong with the row."""
+    """Rule: the value is null, for a column that names a fault of the row.
+
+    >>> null("fault").holds(ibis.memtable({"fault": ["unreadable", None]})).execute().tolist()
+    [False, True]
+    """
     return Rule(
         name=f"{column}_null",
         description=f"{column} is null",
@@ -84,7 +105,11 @@ def null(column: str) -> Rule:
 
 
 def one_of(column: str, values: tuple[str, ...] | tuple[int, ...]) -> Rule:
-    """The value is in a closed list."""
+    """Rule: the value is one of a closed list.
+
+    >>> one_of("tier", ("high", "low")).holds(ibis.memtable({"tier": ["high", "top", None]})).execute().tolist()
+    [True, False, True]
+    """
     return Rule(
         name=f"{column}_one_of",
         description=f"{column} is one of {', '.join(map(str, values))}",
@@ -96,7 +121,11 @@ def one_of(column: str, values: tuple[str, ...] | tuple[int, ...]) -> Rule:
 
 
 def not_zero(column: str) -> Rule:
-    """A number other than 0."""
+    """Rule: the number is not 0.
+
+    >>> not_zero("quantity").holds(ibis.memtable({"quantity": [1.0, 0.0]})).execute().tolist()
+    [True, False]
+    """
     return Rule(
         name=f"{column}_not_zero",
         description=f"{column} is not 0",
@@ -108,7 +137,21 @@ def not_zero(column: str) -> Rule:
 
 
 def between(column: str, low: Limit | None, high: Limit | None, name: str, where: Condition | None = None) -> Rule:
-    """Both limits included, None for no limit; with `where` for the rows that meet the condition."""
+    """Rule: the value lies between two limits, both included.
+
+    >>> between("x", 0.0, 1.0, "share").holds(ibis.memtable({"x": [0.0, 1.0, 1.5]})).execute().tolist()
+    [True, True, False]
+    >>> rows = ibis.memtable({"x": [-1.0, -1.0], "y": [1.0, 0.0]})
+    >>> between("x", 0.0, None, "positive", where=("y", ">", 0)).holds(rows).execute().tolist()
+    [False, True]
+
+    Args:
+        column: column to check.
+        low: lower limit; None: no limit.
+        high: upper limit; None: no limit. One of the two is needed.
+        name: suffix of the rule's name, and the words after "is" in its description.
+        where: condition of the rows to check; None: all rows.
+    """
     condition = {"row_condition": where} if where else {}
 
     def holds(table: ir.Table) -> ir.BooleanValue:
@@ -132,21 +175,38 @@ def between(column: str, low: Limit | None, high: Limit | None, name: str, where
 
 
 def finite(column: str) -> Rule:
-    """Neither infinity."""
+    """Rule: the number is not infinite.
+
+    >>> finite("x").holds(ibis.memtable({"x": [1.0, float("inf")]})).execute().tolist()
+    [True, False]
+    """
     return between(column, -LARGEST, LARGEST, "finite")
 
 
 def not_negative(column: str) -> Rule:
-    """At least 0."""
+    """Rule: the number is at least 0.
+
+    >>> not_negative("x").holds(ibis.memtable({"x": [0.0, -1.0]})).execute().tolist()
+    [True, False]
+    """
     return between(column, 0.0, None, "not_negative")
 
 
 def value_of(table: ir.Table, column: str) -> ir.Column:
-    """The column with NaN as null, as pandas reads it."""
+    """Column with NaN replaced by null, as pandas reads it.
+
+    >>> value_of(ibis.memtable({"x": [1.0, float("nan")]}), "x").isnull().execute().tolist()
+    [False, True]
+    """
     values = table[column]
     return ibis.ifelse(values.isnan(), ibis.null(values.type()), values) if values.type().is_floating() else values
 
 
 def passes(verdict: ir.BooleanValue) -> ir.BooleanValue:
-    """The verdict with null, which is what SQL makes of a comparison with null, as true."""
+    """Verdict with null, the result of a comparison with null in SQL, replaced by true.
+
+    >>> rows = ibis.memtable({"x": [1.0, None]})
+    >>> passes(value_of(rows, "x") > 2).execute().tolist()
+    [False, True]
+    """
     return verdict.fill_null(True)  # noqa: FBT003  # Ibis takes it by position only

@@ -1,4 +1,4 @@
-"""Run a suite over a frame with Great Expectations and report in plain Python."""
+"""Validate a frame by a suite with Great Expectations, and report in plain Python."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 SUMMARY = {"result_format": "SUMMARY"}
 BY_DAY = {"result_format": "COMPLETE", "unexpected_index_column_names": ["day"]}
-"""Of rows a summary, for the time that it takes; of days, which are few, also which they are."""
+"""Result formats: a summary of rows, because listing them takes long; a list of days, which are few."""
 
 
 class Part(NamedTuple):
-    """A frame with the rules that it must satisfy."""
+    """A frame and its rules."""
 
     frame: pd.DataFrame
     suite: tuple[Rule, ...]
@@ -38,15 +38,21 @@ def validate(
     data_docs: Path | None,
     by_day: Part | None = None,
 ) -> ValidationReport:
-    """Check every rule of a suite.
+    """Validate a frame by every rule of a suite.
+
+    >>> from expectations.rules import not_negative
+    >>> frame = pd.DataFrame({"amount": [1.0, -2.0]})
+    >>> report = validate(frame, (not_negative("amount"),), "order_lines", date(2024, 3, 1), data_docs=None)
+    >>> report.results[0].failing, report.results[0].examples
+    (1, ('-2.0',))
 
     Args:
-        frame: the rows, with every column that a rule reads.
-        suite: the rules.
-        name: of the table, the heading in Data Docs.
-        day: the snapshot, or the exclusive end of the period: a rerun for the same day replaces its page.
-        data_docs: folder of the Data Docs, where the newest results of every table are kept; None: no pages.
-        by_day: measures of the table's days, one row per `day`, and rules about them: part of the same report and page.
+        frame: rows, with every column that a rule reads.
+        suite: rules of the rows.
+        name: name of the table, the heading in Data Docs.
+        day: snapshot or exclusive end of the period; a rerun for the same day replaces its page.
+        data_docs: folder of the Data Docs, which hold the newest results of every table; None: no pages.
+        by_day: measures of the table's days, one row per `day`, and their rules; part of the same report and page.
 
     Raises:
         ValueError: a column is missing, or Great Expectations could not evaluate a rule.
@@ -59,8 +65,8 @@ def validate(
     outcomes = []
     for unit, part in parts.items():
         outcomes.append(_run(context, part, name, unit))
-        found = {one.expectation_config.meta["rule"]: one for one in outcomes[-1].results}
-        results += [_result(found[rule.name], rule, unit) for rule in part.suite]
+        by_rule = {outcome.expectation_config.meta["rule"]: outcome for outcome in outcomes[-1].results}
+        results += [_result(by_rule[rule.name], rule, unit) for rule in part.suite]
     page = None if data_docs is None else write_pages(context, _stored(context, outcomes, name, day), data_docs)
     return ValidationReport(name, len(frame), tuple(results), page, len(by_day.frame) if by_day else 0)
 
@@ -72,7 +78,7 @@ def _run(
 
     missing = sorted({column for rule in part.suite for column in rule.columns} - set(part.frame.columns))
     if missing:
-        raise ValueError(f"The suite of '{name}' reads columns that the table lacks: {', '.join(missing)}")
+        raise ValueError(f"The rules of '{name}' need columns that the table lacks: {', '.join(missing)}.")
     frame = _comparable(part.frame)
     suite = gx.ExpectationSuite(name, expectations=[_expectation(rule, frame) for rule in part.suite])
     asset = context.data_sources.add_pandas(unit).add_dataframe_asset(name)
@@ -83,24 +89,24 @@ def _run(
 def _stored(
     context: "AbstractDataContext", outcomes: "list[ExpectationSuiteValidationResult]", name: str, day: date
 ) -> "ValidationResultIdentifier":
-    """Keep the results of all parts as one and name them."""
+    """Store the results of all parts as one result and return its key."""
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.data_context.types import resource_identifiers as identifiers
 
-    results = [one for outcome in outcomes for one in outcome.results]
-    held = sum(bool(one.success) for one in results)
-    # the run's time is part of its file's name: midnight of the day, so that a rerun replaces it
+    results = [result for outcome in outcomes for result in outcome.results]
+    successful = sum(bool(result.success) for result in results)
+    # the run's time is part of the file's name: with midnight of the day, a rerun replaces the file
     run = RunIdentifier(day.isoformat(), datetime.combine(day, time(), UTC))
     whole = ExpectationSuiteValidationResult(
-        success=held == len(results),
+        success=successful == len(results),
         results=results,
         suite_name=name,
         statistics={
             "evaluated_expectations": len(results),
-            "successful_expectations": held,
-            "unsuccessful_expectations": len(results) - held,
-            "success_percent": 100 * held / max(len(results), 1),
+            "successful_expectations": successful,
+            "unsuccessful_expectations": len(results) - successful,
+            "success_percent": 100 * successful / max(len(results), 1),
         },
         meta={**outcomes[0].meta, "run_id": run},
     )
@@ -126,7 +132,7 @@ def _expectation(rule: Rule, frame: pd.DataFrame) -> "Expectation":
 
 
 def _comparable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Times in nanoseconds, clipped to what they can hold: others are compared row by row, a hundred times slower."""
+    """Convert times to nanoseconds, clipped to their range: other types are compared a hundred times slower."""
     low, high = pd.Timestamp.min.ceil("s"), pd.Timestamp.max.floor("s")
     columns = frame.select_dtypes("datetime").columns
     clipped = {c: frame[c].clip(lower=low, upper=high) for c in columns}  # type: ignore[call-overload]  # stubs lack times
@@ -139,21 +145,21 @@ def _result(outcome: "ExpectationValidationResult", rule: Rule, unit: Literal["r
     raised = [error["exception_message"] for error in nested if error["raised_exception"]]
     if raised:
         raise ValueError(f"Great Expectations could not evaluate rule '{rule.name}': {raised[0]}")
-    found = outcome.result
+    result = outcome.result
     return RuleResult(
         rule=rule.name,
         description=rule.description,
         severity=rule.severity,
         success=bool(outcome.success),
-        failing=int(found.get("unexpected_count") or 0),
-        examples=tuple(dict.fromkeys(_examples(found, unit)))[:EXAMPLES],
+        failing=int(result.get("unexpected_count") or 0),
+        examples=tuple(dict.fromkeys(_examples(result, unit)))[:EXAMPLES],
         unit=unit,
     )
 
 
-def _examples(found: Mapping[str, Any], unit: Literal["rows", "days"]) -> list[str]:
-    """The values that break a rule, or the days and their values."""
+def _examples(result: Mapping[str, Any], unit: Literal["rows", "days"]) -> list[str]:
+    """Values that break a rule, or days with their value."""
     if unit == "rows":
-        return [str(value) for value in found.get("partial_unexpected_list") or []]
-    days = found.get("partial_unexpected_index_list") or []
-    return [f"{one['day']} ({value:.3g})" for one in days for name, value in one.items() if name != "day"]
+        return [str(value) for value in result.get("partial_unexpected_list") or []]
+    days = result.get("partial_unexpected_index_list") or []
+    return [f"{row['day']} ({value:.3g})" for row in days for name, value in row.items() if name != "day"]

@@ -1,4 +1,4 @@
-"""What must hold of every staged table, whatever it holds."""
+"""Rules that every staged table shares."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,28 +9,28 @@ from expectations.text_rules import not_blank, printable, trimmed, well_encoded,
 from features.schema import Table
 
 COPY = "copy_of_key"
-"""Column that validation adds: 1 for a row whose key a row before it has, and otherwise 0."""
+"""Column that validation adds: 1 for a row whose key an earlier row has, otherwise 0."""
 
 REPLACED = "replaced by "
-"""How the fault of a row begins that a source gave up for a later one, by `duplicates: last`."""
+"""Prefix of the fault of a row that a later row with the same key replaces (`duplicates: last` in the source)."""
 
 NOT_REPLACED = "not_replaced"
-"""The rule that such a row breaks."""
+"""Name of the rule that such a row breaks."""
 
 UNKNOWN, EARLY = "unknown_{}", "early_{}"
-"""Columns that validation adds: the id where the table of ids lacks it, and where all its versions begin later."""
+"""Columns that validation adds: the id if the referenced table lacks it, and if all its versions begin later."""
 
 REFERENCES = {"product_id": "products", "user_id": "users"}
-"""Columns of the logs, and the tables whose ids they are."""
+"""Id columns of the logs, and the table that each refers to."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a staged table beside its rows.
+    """Facts about a staged table that its rows do not show.
 
     Attributes:
-        earliest, latest: between which times rows lie that are not far from all others; None: not known.
-        fresh_since: the oldest time that the newest row may have; None: any.
+        earliest, latest: limits of plausible times, close to the times of the other rows; None: unknown.
+        fresh_since: minimum time of the newest row; None: any.
     """
 
     earliest: datetime | None = None
@@ -42,12 +42,16 @@ NOTHING = Known()
 
 
 def staged_rules(table: Table, columns: tuple[str, ...], known: Known) -> tuple[Rule, ...]:
-    """The row could be read, its key and time are there, it is the first with its key, and its ids and text are clean.
+    """Rules of every staged table: rows are readable, have key and time, are unique, and have clean ids and text.
+
+    >>> from features.schema import USERS
+    >>> [rule.name for rule in staged_rules(USERS, ("user_id",), NOTHING)][:4]
+    ['readable', 'not_replaced', 'user_id_not_null', 'valid_from_not_null']
 
     Args:
-        table: which.
-        columns: those that it has.
-        known: what is known beside its rows.
+        table: the canonical table.
+        columns: columns that it has.
+        known: facts about the table that its rows do not show.
     """
     present = dict.fromkeys((*table.key, table.time))
     ids = [column for column in columns if column.endswith("_id") and not column.startswith(("unknown_", "early_"))]
@@ -55,11 +59,11 @@ def staged_rules(table: Table, columns: tuple[str, ...], known: Known) -> tuple[
     return (
         _readable(),
         replace(
-            without("fault", f"^{REPLACED}", "", "no row after it has the same key, where the source keeps the last"),
+            without("fault", f"^{REPLACED}", "", "no later row has the same key, if the source keeps the last one"),
             name=NOT_REPLACED,
         ),
         *(not_null(column) for column in present),
-        replace(one_of(COPY, (0,)), name="first_of_its_key", description="no row before it has the same key"),
+        replace(one_of(COPY, (0,)), name="first_of_its_key", description="no earlier row has the same key"),
         *(rule(column) for column in ids for rule in (printable, trimmed)),
         *(well_encoded(column) for column in text),
         *(_near_the_others(table, known)),
@@ -72,7 +76,7 @@ def staged_rules(table: Table, columns: tuple[str, ...], known: Known) -> tuple[
 def _readable() -> Rule:
     return Rule(
         name="readable",
-        description="every value of the row could be read",
+        description="every value of the row is readable",
         columns=("fault",),
         expectation="ExpectColumnValuesToMatchRegex",
         arguments={"column": "fault", "regex": f"^{REPLACED}"},
@@ -81,7 +85,7 @@ def _readable() -> Rule:
 
 
 def _near_the_others(table: Table, known: Known) -> tuple[Rule, ...]:
-    """A year that no other row is near to is a slip, and one such row in the future would move every snapshot."""
+    """A time far from all other rows is a typing error; a single one in the future would move every snapshot."""
     if known.earliest is None:
         return ()
     return (between(table.time, known.earliest, known.latest, "near_the_others"),)
@@ -89,7 +93,7 @@ def _near_the_others(table: Table, known: Known) -> tuple[Rule, ...]:
 
 def _referring(column: str, table: str) -> tuple[Rule, ...]:
     unknown, early = UNKNOWN.format(column), EARLY.format(column)
-    known, begun = f"{column} is in {table}", f"a version of {column} in {table} holds at the row's time"
+    known, begun = f"{column} is in {table}", f"a version of {column} in {table} begins by the row's time"
     return (
         warning(replace(null(unknown), name=f"{column}_known", description=known)),
         warning(replace(null(early), name=f"{column}_begun", description=begun)),
@@ -97,5 +101,9 @@ def _referring(column: str, table: str) -> tuple[Rule, ...]:
 
 
 def required_id(column: str) -> tuple[Rule, ...]:
-    """An id that every row must have."""
+    """Rules of an id that every row must have.
+
+    >>> [rule.name for rule in required_id("user_id")]
+    ['user_id_not_null', 'user_id_not_blank']
+    """
     return (not_null(column), not_blank(column))

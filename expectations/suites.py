@@ -1,4 +1,4 @@
-"""The suite of each canonical table, and which of its critical rules a row breaks."""
+"""Suites of the canonical tables, and the critical rules that a row breaks."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,13 @@ SUITES: dict[str, Callable[[tuple[str, ...], Known], tuple[Rule, ...]]] = {
 
 
 def broken_rules(rows: ir.Table, rules: tuple[Rule, ...]) -> ir.StringValue:
-    """The names of the critical rules that a row breaks, joined by ", "; null if it breaks none."""
+    """Names of the critical rules that a row breaks, joined by ", "; null if it breaks none.
+
+    >>> from expectations.rules import finite, not_negative
+    >>> rows = ibis.memtable({"x": [1.0, -1.0, float("-inf")]})
+    >>> broken_rules(rows, (finite("x"), not_negative("x"))).execute().tolist()
+    [nan, 'x_not_negative', 'x_finite, x_not_negative']
+    """
     names = [
         ibis.ifelse(rule.holds(rows), ibis.null("string"), rule.name)
         for rule in rules

@@ -1,4 +1,4 @@
-"""Rules whose rows cannot be judged one by one: they look at the whole table, or speak of it."""
+"""Rules that read the whole table: some select rows by the others, some are about the table itself."""
 
 import operator
 from datetime import datetime
@@ -12,7 +12,11 @@ from expectations.rules import LARGEST, Rule, passes, value_of
 
 
 def unique(*columns: str) -> Rule:
-    """No two rows share the key; all rows of a shared key break the rule. A key with a null is not compared."""
+    """Rule: no two rows share the key. All rows of a shared key break it; a key with a null is not compared.
+
+    >>> unique("x").holds(ibis.memtable({"x": [1, 1, 2]})).execute().tolist()
+    [False, False, True]
+    """
     single = len(columns) == 1
     compound = {"column_list": list(columns), "ignore_row_if": "any_value_is_missing"}
 
@@ -31,9 +35,13 @@ def unique(*columns: str) -> Rule:
 
 
 def not_absurd(column: str, multiple: float) -> Rule:
-    """At most `multiple` times the median size of the values that are not 0: a typing error rather than a large order.
+    """Rule: the absolute value is at most `multiple` times the median of those that are not 0.
 
-    The median, unlike the standard deviation, stays put however large the outlier is.
+    A larger value is a typing error rather than a large order. The outlier itself does not move the median, unlike
+    the standard deviation.
+
+    >>> not_absurd("x", 10).holds(ibis.memtable({"x": [1.0, 2.0, 3.0, -99.0]})).execute().tolist()
+    [True, True, True, False]
     """
 
     def limit(frame: pd.DataFrame) -> float:
@@ -57,7 +65,11 @@ def not_absurd(column: str, multiple: float) -> Rule:
 
 
 def varies(column: str) -> Rule:
-    """A warning when the column holds one value only, or none."""
+    """Warning: the column has fewer than two distinct values.
+
+    >>> varies("tier").description
+    'tier holds more than one value'
+    """
     return Rule(
         name=f"{column}_varies",
         description=f"{column} holds more than one value",
@@ -69,7 +81,11 @@ def varies(column: str) -> Rule:
 
 
 def has_rows() -> Rule:
-    """A warning when the table is empty."""
+    """Warning: the table is empty.
+
+    >>> has_rows().severity
+    'warning'
+    """
     return Rule(
         name="has_rows",
         description="the table has rows",
@@ -81,7 +97,11 @@ def has_rows() -> Rule:
 
 
 def up_to_date(column: str, since: datetime) -> Rule:
-    """A warning when the newest time is older than it should be, or there is none."""
+    """Warning: the newest time is before `since`, or there is none.
+
+    >>> up_to_date("ordered_at", datetime(2024, 3, 1)).description
+    'the newest ordered_at is 2024-03-01 or later'
+    """
     return Rule(
         name=f"{column}_up_to_date",
         description=f"the newest {column} is {since:%Y-%m-%d} or later",
@@ -93,7 +113,11 @@ def up_to_date(column: str, since: datetime) -> Rule:
 
 
 def reaches_down_to(column: str, highest: float) -> Rule:
-    """A warning when even the smallest value is larger."""
+    """Warning: even the smallest value is larger than `highest`.
+
+    >>> reaches_down_to("days_since_last_order", 7).description
+    'the smallest days_since_last_order is 7 or less'
+    """
     return Rule(
         name=f"{column}_reaches_down",
         description=f"the smallest {column} is {highest:g} or less",
@@ -105,7 +129,11 @@ def reaches_down_to(column: str, highest: float) -> Rule:
 
 
 def seldom_null(column: str, share: float) -> Rule:
-    """A warning when more than a share of the values is missing."""
+    """Warning: more than a share of the values is missing.
+
+    >>> seldom_null("brand", 0.05).description
+    'brand is missing in at most 5.000% of the rows'
+    """
     return Rule(
         name=f"{column}_seldom_null",
         description=f"{column} is missing in at most {share:.3%} of the rows",

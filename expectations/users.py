@@ -1,4 +1,4 @@
-"""What must hold of staged users."""
+"""Rules of staged users."""
 
 from expectations.rules import Rule
 from expectations.staged import NOTHING, Known, staged_rules
@@ -7,5 +7,13 @@ from features.schema import USERS
 
 
 def suite(columns: tuple[str, ...], known: Known = NOTHING) -> tuple[Rule, ...]:
-    """The rules of users; what is known of a user beyond the key may be missing."""
+    """Rules of staged users; all attributes besides the key may be missing.
+
+    >>> suite(("user_id",))[-1].name
+    'user_id_not_blank'
+
+    Args:
+        columns: columns of the table.
+        known: facts about the table that its rows do not show.
+    """
     return (*staged_rules(USERS, columns, known), not_blank("user_id"))

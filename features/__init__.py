@@ -1,1 +1,1 @@
-"""Features: canonical tables, definitions, and the expressions that compute them. Pure; no I/O."""
+"""Features: canonical tables, definitions, and the expressions that compute them. Pure functions without I/O."""

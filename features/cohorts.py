@@ -1,4 +1,4 @@
-"""What the users who came on the same day spent since: the table that the level of all spend is forecast from."""
+"""Spend by cohort: the table from which the level of all spend is forecast."""
 
 from datetime import date
 
@@ -6,11 +6,22 @@ import ibis.expr.types as ir
 
 
 def cohort_spend(user_day: ir.Table, snapshot_date: date) -> ir.Table:
-    """One row per `first_day`, a first purchase day, and `day`, with the net `spend` on it of those who came then.
+    """Add up spend by the day of the user's first purchase and by day.
+
+    >>> import ibis
+    >>> days = {"user_id": ["u", "u", "v"], "day": [date(2024, 1, 1), date(2024, 1, 3), date(2024, 1, 3)]}
+    >>> user_day = ibis.memtable(days | {"spend": [5.0, 2.0, 7.0], "units_bought": [1.0, 1.0, 1.0]})
+    >>> cohorts = cohort_spend(user_day, date(2024, 1, 4)).order_by("first_day", "day").execute()
+    >>> [(row.first_day.day, row.day.day, row.spend) for row in cohorts.itertuples()]
+    [(1, 1, 5.0), (1, 3, 2.0), (3, 3, 7.0)]
 
     Args:
-        user_day: one row per user and day, see `features.user_day`.
-        snapshot_date: rows of this day and later are not looked at.
+        user_day: one row per user and day, see `features.daily.orders`.
+        snapshot_date: rows of this day and later are ignored.
+
+    Returns:
+        One row per `first_day` (a day on which users bought for the first time) and `day`, with the net `spend` of
+        these users on that day, in money. Users who never bought are in no cohort.
     """
     past = user_day.filter(user_day.day < snapshot_date)
     purchases = past.filter(past.units_bought > 0)

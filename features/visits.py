@@ -1,4 +1,4 @@
-"""What the features of behaviour are computed from: a user's days with events or orders, aged at a snapshot."""
+"""Days with events or orders of a user, aged at a snapshot: the table that features of behaviour read."""
 
 from datetime import date, timedelta
 
@@ -6,10 +6,10 @@ import ibis
 import ibis.expr.types as ir
 
 VISIT_DAYS = 364
-"""Visits are remembered so long, which bounds the cost of a snapshot however long the history is."""
+"""Days before a snapshot whose visits are read: the cost of a snapshot does not grow with the history."""
 
 OF_ORDERS = ("orders", "price_level", "price_level_lines")
-"""What behaviour is compared with, on days with a purchase."""
+"""Columns of a purchase day that features of behaviour compare with."""
 
 OF_EVENTS = (
     "views",
@@ -22,20 +22,21 @@ OF_EVENTS = (
     "view_level",
     "view_level_views",
 )
+"""Columns of a day with events."""
 
 
 def user_visits(user_event_day: ir.Table, user_days: ir.Table, snapshot_date: date) -> ir.Table:
-    """The days of the last 364 before the snapshot, those with events and those with a purchase as rows of their own.
+    """Union the days with events and the purchase days of the 364 days before the snapshot, each as a row of its own.
 
     Args:
-        user_event_day: see `features.event_day`.
-        user_days: the days with orders, with `age_days` and `bought`, of all time.
-        snapshot_date: rows of this day and later are not looked at.
+        user_event_day: one row per user and day with events, see `features.daily.events`.
+        user_days: days with orders of the whole history, with `age_days` and `bought`.
+        snapshot_date: rows of this day and later are ignored.
 
     Returns:
-        `user_id`, `age_days`, `visit` (1.0) and the columns of `user_event_day`, null on a row of a purchase;
-        `views_since_order` and `carts_since_order`, null as well on days up to the last purchase; and, null on a row of
-        events, `orders`, `price_level` and `price_level_lines`.
+        `user_id` and `age_days` (1 is the day before the snapshot). On rows of events: `visit` (1.0), the columns of
+        `user_event_day`, and `views_since_order` and `carts_since_order`, null on days up to the last purchase day. On
+        rows of purchase days: `orders`, `price_level` and `price_level_lines`. All other values are null.
     """
     first_day = snapshot_date - timedelta(days=VISIT_DAYS)
     past = user_event_day.filter(user_event_day.day >= first_day, user_event_day.day < snapshot_date)

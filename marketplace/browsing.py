@@ -1,10 +1,11 @@
-"""The events of a day's visits: searches, views, clicks, favourites and carts, in the order of time."""
+"""Events of a day's visits: searches, views, clicks, favourites and carts, ordered by time."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from features.schema import EVENT_TYPES
 from marketplace.catalogue import CATEGORIES, draw_products
 from marketplace.habits import TASTE_SPREAD, Habits
 from marketplace.population import Profiles
@@ -12,37 +13,36 @@ from marketplace.season import Season
 from marketplace.tables import instants, words
 from marketplace.visits import APP, CHANNELS, Visits, draw_categories
 
-EVENT_TYPES = ("view", "click", "search", "cart", "favourite")
-VIEW, CLICK, SEARCH, CART, FAVOURITE = range(5)
+VIEW, CLICK, SEARCH, CART, FAVOURITE = range(len(EVENT_TYPES))  # positions in EVENT_TYPES
 SEARCH_SHARE, CLICK_SHARE, FAVOURITE_SHARE = 0.13, 0.22, 0.04
-CART_SHARE, CARTS_OF_CONVERSION = 0.02, 0.25
-"""Share of the events that put something into the cart and leave it there: more for those who also buy."""
+CART_SHARE, CART_SHARE_BY_CONVERSION = 0.02, 0.25
+"""Share of events that put an item into the cart without buying it, and its increase with the user's conversion."""
 
 STRAY_SHARE = 0.15
-"""Of the events, those that look at another category than the visit's; the last thing that is bought is none."""
+"""Share of events in another category than the visit's; the last bought item is never one of them."""
 
 MEDIAN_DWELL, DWELL_SPREAD, LONGEST_DWELL = 18.0, 1.0, 600.0  # seconds
 LAST_MILLISECOND = 86_399_999
 WORDINGS = ("günstig {}", "{}", "{} premium")
-WORDING_FROM = (-0.8, 0.8)
-"""Taste below which a search asks for something cheap, and above which for something good."""
+WORDING_LIMITS = (-0.8, 0.8)
+"""Taste below which a query asks for cheap items, and above which it asks for premium items."""
 
 QUERIES = tuple(wording.format(query) for c in CATEGORIES for query in c.queries for wording in WORDINGS)
-TIME_BITS = 27  # milliseconds of a day fit
+TIME_BITS = 27  # enough for the milliseconds of a day
 
 
 @dataclass(frozen=True)
 class Events:
-    """Events of a day in the order of visits, and within each of time.
+    """Events of a day, ordered by visit and, within a visit, by time. All arrays have shape (events,).
 
     Attributes:
         visit: index of the visit.
         time: millisecond of the day.
         type: index into EVENT_TYPES.
-        product: index, also of a search, which does not tell it.
+        product: index of the product; searches have one too, but do not record it.
         dwell: whole seconds until the next event.
-        query: index into QUERIES, for searches.
-        bought: the cart becomes an order line.
+        query: index into QUERIES; only searches record it.
+        bought: whether the cart event becomes an order line.
     """
 
     visit: np.ndarray
@@ -57,7 +57,16 @@ class Events:
 def draw_events(
     day: int, visits: Visits, profiles: Profiles, habits: Habits, season: Season, random: np.random.Generator
 ) -> Events:
-    """Draw what happens in each visit. A visit ends on the day on which it begins."""
+    """Draw the events of each visit. A visit ends on the day on which it begins.
+
+    Args:
+        day: number of the day.
+        visits: visits of the day.
+        profiles: profiles of all users.
+        habits: habits of all users.
+        season: season of the day.
+        random: generator of the day.
+    """
     visit = np.repeat(np.arange(len(visits.user), dtype=np.int32), visits.events)
     count = len(visit)
     ends = np.cumsum(visits.events, dtype=np.int64)
@@ -84,8 +93,14 @@ def draw_events(
 
 
 def tracked(events: Events, visits: Visits, *, broken: bool) -> np.ndarray:
-    """Indexes of the events that the shop records, in the order of time."""
-    # one number per event with the time in front: sorting it sorts the events at the speed of integers, ties by visit
+    """Indexes of the events that the shop records, ordered by time; ties are ordered by visit.
+
+    Args:
+        events: events of the day.
+        visits: visits of the day.
+        broken: whether the app's cart events are lost.
+    """
+    # one integer per event with the time in its high bits: sorting integers is faster than sorting by two keys
     index_bits = 63 - TIME_BITS
     keys = np.sort((events.time << index_bits) | np.arange(len(events.time), dtype=np.int64))
     order = keys & ((1 << index_bits) - 1)
@@ -97,15 +112,15 @@ def tracked(events: Events, visits: Visits, *, broken: bool) -> np.ndarray:
 def events_table(
     day: int, midnight: int, events: Events, visits: Visits, order: np.ndarray, *, broken: bool
 ) -> pa.Table:
-    """The recorded events as the shop would export them.
+    """Table of the recorded events as the shop would export them.
 
     Args:
         day: number of the day.
-        midnight: at which it begins, microseconds since 1970.
-        events: of the day.
-        visits: of the day.
-        order: which events, see `tracked`.
-        broken: dwell times of the app are missing.
+        midnight: beginning of the day, in microseconds since 1970.
+        events: events of the day.
+        visits: visits of the day.
+        order: indexes of the recorded events, see `tracked`.
+        broken: whether dwell times of the app are missing.
     """
     visit, kind = events.visit[order], events.type[order]
     channel = visits.channel[visit]
@@ -127,8 +142,8 @@ def events_table(
 
 
 def _types(conversion: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Event types without those that buy; `chance` is uniform on [0, 1)."""
-    carts = np.float32(CART_SHARE) + np.float32(CARTS_OF_CONVERSION) * conversion
+    """Draw event types of events that do not buy; `chance` is uniform on [0, 1)."""
+    carts = np.float32(CART_SHARE) + np.float32(CART_SHARE_BY_CONVERSION) * conversion
     kind = np.full(len(chance), VIEW, np.int8)
     fixed = SEARCH_SHARE + CLICK_SHARE + FAVOURITE_SHARE
     kind[chance < fixed + carts] = CART
@@ -139,7 +154,7 @@ def _types(conversion: np.ndarray, chance: np.ndarray) -> np.ndarray:
 
 
 def _times(day: int, visits: Visits, profiles: Profiles, dwell: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Milliseconds of the day: one event follows the other after its dwell time."""
+    """Milliseconds of the day; an event begins when the dwell time of the previous one ends."""
     passed = np.cumsum(dwell, dtype=np.int64)
     before = np.concatenate([[0], passed])[ends - visits.events]
     duration = 1000 * (np.concatenate([[0], passed])[ends] - before)
@@ -150,8 +165,8 @@ def _times(day: int, visits: Visits, profiles: Profiles, dwell: np.ndarray, ends
 
 
 def _queries(category: np.ndarray, taste: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """One of the category's queries, worded by the taste."""
-    low, high = WORDING_FROM
+    """Draw one of the category's queries, worded by taste; indexes into QUERIES."""
+    low, high = WORDING_LIMITS
     wording = (taste > low).astype(np.int16) + (taste > high)
     which = random.integers(0, 2, len(category), dtype=np.int16)
     return (category.astype(np.int16) * 2 + which) * np.int16(len(WORDINGS)) + wording

@@ -1,4 +1,4 @@
-"""The catalogue: categories, brands, prices and costs."""
+"""Catalogue of the shop: categories, brands, prices and costs."""
 
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -9,28 +9,28 @@ import numpy as np
 from marketplace.plan import Plan, Stream
 
 TIERS = 10
-"""Price tiers of a category, the cheapest first; each holds equally many products."""
+"""Price tiers per category, cheapest first; all hold the same number of products."""
 
 PRODUCTS_PER_TIER = 30
 RANK_STEP = 7
-"""The n-th best seller of a tier is its product n x RANK_STEP (modulo), so that sales do not follow the price."""
+"""Step between best sellers: the n-th of a tier is product n x RANK_STEP (modulo), so sales do not follow the price."""
 
 PRODUCTS_PER_CATEGORY = TIERS * PRODUCTS_PER_TIER
 
 
 class Category(NamedTuple):
-    """A category.
+    """A category of products.
 
     Attributes:
-        name: of the category.
-        weight: of all visits, which of them look for it.
-        median_price: EUR.
+        name: name of the category.
+        weight: relative share of visits that look for it.
+        median_price: in EUR.
         spread: standard deviation of the log prices.
-        return_rate: share of the lines that come back.
+        return_rate: share of order lines that are returned.
         further_units: mean number of units beyond the first in a line.
-        peak_month: when it is looked for most, 1 to 12.
-        swing: by which share the interest rises at its peak and falls half a year from it.
-        queries: what people type.
+        peak_month: month of highest interest, 1 to 12.
+        swing: relative rise of interest at the peak, and fall half a year from it.
+        queries: texts that users search for.
     """
 
     name: str
@@ -71,18 +71,18 @@ BRANDS = (
     "Brightwell", "Corvo", "Lumen", "Fjordhem", "Castell", "Aurelle", "Maison Vire", "Hartmann & Söhne", "Belvédère",
     "Altesse",
 )  # fmt: skip
-"""Brands, from the cheapest to the dearest."""
+"""Brands, cheapest first."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Products by category and, within it, from the cheapest to the dearest; index 0 is product 1.
+    """Products ordered by category and price; index 0 is product 1. All arrays have shape (products,).
 
     Attributes:
         category: index into CATEGORIES.
         brand: index into BRANDS.
-        list_price: EUR, before any drift.
-        unit_cost: EUR.
+        list_price: in EUR, before any drift.
+        unit_cost: in EUR.
     """
 
     category: np.ndarray
@@ -91,7 +91,7 @@ class Catalogue:
     unit_cost: np.ndarray
 
     def line_values(self) -> np.ndarray:
-        """What a line is worth by its product's tier, EUR: the mean over categories by how much they are looked for."""
+        """Mean value of an order line by price tier, in EUR, weighted by interest in the category; shape (TIERS,)."""
         weights = np.array([category.weight for category in CATEGORIES])
         units = np.array([1 + category.further_units for category in CATEGORIES])
         by_tier = self.list_price.reshape(len(CATEGORIES), TIERS, PRODUCTS_PER_TIER).mean(axis=2)
@@ -99,7 +99,7 @@ class Catalogue:
 
 
 def make_catalogue(plan: Plan) -> Catalogue:
-    """Draw the catalogue: log-normal prices within a category, dearer brands for dearer products."""
+    """Draw the catalogue: prices within a category are log-normal, and dearer products have dearer brands."""
     random = plan.random(Stream.CATALOGUE)
     count = PRODUCTS_PER_CATEGORY
     ranks = (np.arange(count) + 0.5) / count
@@ -117,12 +117,12 @@ def make_catalogue(plan: Plan) -> Catalogue:
 
 
 def draw_products(category: np.ndarray, taste: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A product (index) of each category, in the price tier that the taste asks for; some of a tier sell best.
+    """Draw a product index per category and taste; within a price tier, some products sell best.
 
     Args:
-        category: indexes into CATEGORIES.
-        taste: standard normal over all users; the tier is its quantile (by the logistic approximation).
-        random: where the product within the tier comes from.
+        category: shape (n,); indexes into CATEGORIES.
+        taste: shape (n,); standard normal over all users. The tier is its quantile (logistic approximation).
+        random: generator for the product within the tier.
     """
     quantile = 1 / (1 + np.exp(np.float32(-1.702) * taste))
     tier = np.minimum((quantile * TIERS).astype(np.int32), TIERS - 1)

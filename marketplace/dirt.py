@@ -1,4 +1,4 @@
-"""Dirt: what goes wrong between a shop and its exports. Clean rows stay as they were, and none is lost."""
+"""Dirt: errors between a shop and its exports. Clean rows are unchanged, and no row is lost."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,21 +12,21 @@ from marketplace.plan import Plan, Stream
 from marketplace.shop import Day
 
 SHARE = 0.01
-"""Of the rows, where the plan names no other."""
+"""Default share of rows that a kind of dirt spoils."""
 
 LATEST_DAYS = 3
-PRICE_SLIP = 100  # a decimal point in the wrong place
-DWELL_SLIP = 1000  # milliseconds taken for seconds
+PRICE_SLIP = 100  # misplaced decimal point
+DWELL_SLIP = 1000  # milliseconds recorded as seconds
 
 KINDS = {
-    "nulls": "the value is missing, in that share of the rows of each of some columns",
-    "duplicates": "the row is there twice",
-    "outliers": f"prices times {PRICE_SLIP}, dwell times times {DWELL_SLIP}",
-    "late": f"the row comes 1 to {LATEST_DAYS} days after its day",
-    "out_of_order": "the row changed its place in the file with another",
-    "bad_encodings": "UTF-8 read as Latin-1, in that share of the rows whose text has letters beyond ASCII",
+    "nulls": "values of some columns are missing, in the given share of the rows of each",
+    "duplicates": "rows occur twice",
+    "outliers": f"prices are multiplied by {PRICE_SLIP}, dwell times by {DWELL_SLIP}",
+    "late": f"rows arrive 1 to {LATEST_DAYS} days after their day",
+    "out_of_order": "rows change places within the file",
+    "bad_encodings": "UTF-8 is read as Latin-1, in the given share of the rows with letters beyond ASCII",
 }
-"""The kinds of dirt and what each does."""
+"""Kinds of dirt and their effect."""
 
 NULL_COLUMNS = {
     "users": ("age", "gender", "occupation", "city"),
@@ -39,10 +39,10 @@ TABLES = ("users", "order_lines", "events")
 
 
 class Dirt:
-    """Spoils tables as a plan says, from random numbers of its own, and counts what it spoils.
+    """Spoil tables as planned, with separate random numbers, and count the spoiled rows.
 
     Attributes:
-        spoiled: rows by "table.kind", nulls by "table.nulls.column".
+        spoiled: number of rows by "table.kind", for nulls by "table.nulls.column".
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -50,11 +50,11 @@ class Dirt:
         self.spoiled: Counter[str] = Counter()
 
     def users(self, table: pa.Table) -> pa.Table:
-        """The users; they come in one piece, so none is late or out of order."""
+        """Spoil the users. They are delivered at once, so no row is late or out of order."""
         return self._spoil("users", table, self._plan.random(Stream.DIRT, TABLES.index("users")))
 
     def days(self, days: Iterable[Day]) -> Iterator[Day]:
-        """The days as they are delivered: with the late rows of days before, without those that will come later."""
+        """Spoil the days: late rows move from their own day to the day on which they arrive."""
         late: dict[str, dict[int, list[pa.Table]]] = {"order_lines": {}, "events": {}}
         for day in days:
             tables = {}
@@ -66,7 +66,7 @@ class Dirt:
             yield replace(day, **tables)
 
     def _spoil(self, name: str, table: pa.Table, random: np.random.Generator) -> pa.Table:
-        # in this order what is counted is what the file holds: a copy may be spoiled, a missing value is not
+        # duplicates first, then nulls: a copy can be spoiled, a null cannot, so the counts match the file
         kinds, everywhere = self._plan.dirt, np.ones(table.num_rows, bool)
         if "duplicates" in kinds:
             twice = np.flatnonzero(self._some(f"{name}.duplicates", everywhere, random))
@@ -83,7 +83,7 @@ class Dirt:
                 table = _set(table, column, slipped.cast(table[column].type))
         for column in TEXT_COLUMNS.get(name, ()) if "bad_encodings" in kinds else ():
             text = table[column].combine_chunks()
-            if not len(text.dictionary):  # no value is left
+            if not len(text.dictionary):  # all values are null
                 continue
             beyond_ascii = np.array([not word.isascii() for word in text.dictionary.to_pylist()])
             index = text.indices.fill_null(0).to_numpy()
@@ -92,7 +92,7 @@ class Dirt:
         return table
 
     def _some(self, what: str, eligible: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """True for the share of the eligible rows that is spoiled; `what` is "table.kind"."""
+        """Mask of the eligible rows to spoil; `what`, "table.kind", is counted."""
         chosen = eligible & (random.random(len(eligible)) < self._plan.dirt[what.split(".")[1]])
         self.spoiled[what] += int(chosen.sum())
         return chosen
@@ -100,7 +100,7 @@ class Dirt:
     def _hold_back(
         self, name: str, table: pa.Table, day: int, waiting: dict[int, list[pa.Table]], random: np.random.Generator
     ) -> pa.Table:
-        """Without the rows that will be late, and with those that come today; the last days have none that are late."""
+        """Remove the rows that will be late and add those that arrive today; rows of the last days are never late."""
         if "late" not in self._plan.dirt:
             return table
         if day + LATEST_DAYS < self._plan.days:
@@ -121,12 +121,16 @@ class Dirt:
 
 
 def misread(text: str) -> str:
-    """UTF-8 read as Latin-1: "Köln" becomes "KÃ¶ln"."""
+    """Read UTF-8 as Latin-1.
+
+    >>> misread("Köln")
+    'KÃ¶ln'
+    """
     return text.encode().decode("latin-1")
 
 
 def _misread(text: pa.DictionaryArray, rows: np.ndarray) -> pa.DictionaryArray:
-    """The text with some rows, none of them ASCII, replaced by what the misreading makes of them."""
+    """Misread the text of some rows; each of them has letters beyond ASCII."""
     words = text.dictionary.to_pylist()
     spoilt = [word for word in words if not word.isascii()]
     place = {word: len(words) + number for number, word in enumerate(spoilt)}
@@ -137,7 +141,7 @@ def _misread(text: pa.DictionaryArray, rows: np.ndarray) -> pa.DictionaryArray:
 
 
 def _given(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """True where there is a value."""
+    """Mask of values that are not null."""
     return np.asarray(column.is_valid())
 
 

@@ -1,4 +1,4 @@
-"""Drift: changes of the shop from a known day on. Before that day nothing differs, not by one bit."""
+"""Drift: changes of the shop from a known day on. Earlier days are identical to those without drift."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,18 @@ MIX_CATEGORIES = ("groceries", "household", "pets")
 
 KINDS = {
     "price_rise": f"list prices rise by {PRICE_RISE:.0%}, {1 - CONVERSION_AFTER_RISE:.0%} fewer visits end in an order",
-    "mix_change": f"{MIX_SHARE:.0%} of the visits turn to {', '.join(MIX_CATEGORIES)}",
-    "broken_tracking": "the app no longer sends cart events nor dwell times",
+    "mix_change": f"{MIX_SHARE:.0%} of the visits switch to {', '.join(MIX_CATEGORIES)}",
+    "broken_tracking": "the app no longer sends cart events and dwell times",
 }
-"""The kinds of drift and what each does."""
+"""Kinds of drift and their effect."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """The first day of each kind that happens.
+    """First day of each kind of drift; None: it never happens.
 
     Attributes:
-        price_rise: first day with the new prices; None: they stay.
+        price_rise: first day with the new prices.
         mix_change: first day with the new interest.
         broken_tracking: first day without the app's carts and dwell times.
     """
@@ -34,7 +34,11 @@ class Drift:
     broken_tracking: int | None = None
 
     def price_factor(self, day: int) -> float:
-        """Factor on the list prices of the catalogue."""
+        """Factor on the catalogue's list prices.
+
+        >>> Drift(price_rise=5).price_factor(4), Drift(price_rise=5).price_factor(5)
+        (1.0, 1.15)
+        """
         return 1 + PRICE_RISE if _holds(self.price_rise, day) else 1.0
 
     def conversion(self, day: int) -> float:
@@ -42,7 +46,7 @@ class Drift:
         return CONVERSION_AFTER_RISE if _holds(self.price_rise, day) else 1.0
 
     def categories(self, day: int, categories: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """What visits look for, given what they would have looked for."""
+        """Replace the categories of some visits from the day of `mix_change` on."""
         if not _holds(self.mix_change, day):
             return categories
         cheap = np.array([i for i, category in enumerate(CATEGORIES) if category.name in MIX_CATEGORIES], np.int32)
@@ -50,7 +54,7 @@ class Drift:
         return np.where(turned, random.choice(cheap, len(categories)), categories)
 
     def tracking_is_broken(self, day: int) -> bool:
-        """Say whether the app's carts and dwell times are missing."""
+        """Whether the app's cart events and dwell times are missing."""
         return _holds(self.broken_tracking, day)
 
 

@@ -1,4 +1,4 @@
-"""How a user shops, given the budget: how often, how dear, what, and for how long before they stay away."""
+"""Habits of the users, given their budget: frequency, price tier, categories, and how long they stay customers."""
 
 from dataclasses import dataclass
 
@@ -8,34 +8,36 @@ from marketplace.catalogue import CATEGORIES, TIERS, Catalogue
 from marketplace.population import Profiles
 
 FAVOURITES = 3
+"""Favourite categories per user."""
+
 MEAN_FURTHER_LINES = 0.8
-"""Lines of an order beyond the first."""
+"""Mean number of lines of an order beyond the first."""
 
 NEVER_ORDERS = 0.12
-"""Share of the users who look around and never buy."""
+"""Share of users who visit but never buy."""
 
 WALLET_SHARE = (4.0, 8.0)
-"""Of the beta distribution of the share of the budget that is spent in this shop."""
+"""Parameters of the beta distribution of the share of the budget that a user spends in this shop."""
 
-TASTE_OF_BUDGET = 0.75
-"""Correlation of taste (the price tier that a user likes) with the log budget."""
+TASTE_BY_BUDGET = 0.75
+"""Correlation of taste (the preferred price tier) with the log budget."""
 
 TASTE_SPREAD = 0.5
-"""Of the taste from item to item, on the scale of users."""
+"""Standard deviation of a user's taste from item to item, in standard deviations of taste over users."""
 
-VISITS_A_DAY = 0.24
-"""Of the median active user."""
+VISITS_PER_DAY = 0.24
+"""Visits per day of the median active user."""
 
-VISITS_OF_ORDERS, VISITS_SPREAD = 0.4, 0.55
-"""Visits grow with this power of the order rate; the spread is of the log visits beyond it."""
+VISITS_BY_ORDERS, VISITS_SPREAD = 0.4, 0.55
+"""Exponent of the order rate in the number of visits, and standard deviation of the remaining log visits."""
 
 WITH_RHYTHM = 0.4
-"""Share of the users who order at regular intervals; the others order at any time."""
+"""Share of users who order at regular intervals; the others order at random times."""
 
 MOST_VISITS = 3.0
 BEST_CONVERSION = 0.4
 CHURN_SHAPE, CHURN_SCALE = 0.8, 170.0
-"""Hazards of leaving are gamma distributed, so the share that stays t days is (1 + t / scale) ** -shape (Pareto II)."""
+"""Parameters of the gamma distributed hazard of leaving; a share (1 + t / scale) ** -shape stays t days (Pareto II)."""
 
 DAYS_OF_BUDGET = 28
 LEANINGS_BY_GENDER: tuple[dict[str, float], ...] = (
@@ -43,27 +45,27 @@ LEANINGS_BY_GENDER: tuple[dict[str, float], ...] = (
     {"women's fashion": 0.3, "men's fashion": 2.0, "beauty": 0.5, "tools": 1.6, "electronics": 1.5},
     {},
 )
-"""Factors on the weights of categories, in the order of GENDERS."""
+"""Factors on category weights, in the order of GENDERS."""
 
 MIDDLE_AGES = (28, 48)
 LEANINGS_BY_AGE = ({"children": 0.4, "games": 1.3}, {"children": 3.0, "toys": 2.0})
-"""Factors outside and within the middle ages."""
+"""Factors on category weights, outside and within the middle ages."""
 
 
 @dataclass(frozen=True)
 class Habits:
-    """Users in the order of their profiles.
+    """Habits, in the order of the profiles. Arrays have shape (users,) except `favourites`.
 
     Attributes:
-        wallet_share: of the budget, spent in this shop while active; 0 for those who never order.
-        taste: standard normal; its quantile is the price tier that the user likes.
-        aspiration: how much dearer (in taste) what is looked at is than what is bought.
-        leaves: the first day on which the user is gone for good, never before their second.
-        visits: a day, while active.
+        wallet_share: share of the budget that an active user spends in this shop; 0 for users who never order.
+        taste: standard normal; its quantile is the preferred price tier.
+        aspiration: how much dearer, in taste, viewed products are than bought ones.
+        leaves: first day on which the user no longer visits, after the day of registration at the earliest.
+        visits: visits per day of an active user.
         conversion: probability that a visit ends in an order.
-        rhythm: orders at regular intervals.
-        favourites: three categories per user.
-        app_share: of the visits.
+        rhythm: whether the user orders at regular intervals.
+        favourites: shape (users, FAVOURITES); indexes into CATEGORIES.
+        app_share: share of visits by app.
     """
 
     wallet_share: np.ndarray
@@ -78,16 +80,16 @@ class Habits:
 
 
 def make_habits(profiles: Profiles, catalogue: Catalogue, random: np.random.Generator) -> Habits:
-    """Draw habits so that an active user is expected to spend about `budget x wallet_share` in 28 days."""
+    """Draw habits so that an active user spends about `budget x wallet_share` EUR in 28 days on average."""
     count = len(profiles.budget)
     log_budget = np.log(profiles.budget)
     spread = log_budget.std()
     standard = (log_budget - log_budget.mean()) / spread if spread > 0 else np.zeros(count)
-    taste = TASTE_OF_BUDGET * standard + np.sqrt(1 - TASTE_OF_BUDGET**2) * random.standard_normal(count)
+    taste = TASTE_BY_BUDGET * standard + np.sqrt(1 - TASTE_BY_BUDGET**2) * random.standard_normal(count)
     share = random.beta(*WALLET_SHARE, count)
     orders = profiles.budget * share / DAYS_OF_BUDGET / _order_value(taste, catalogue)
     noise = VISITS_SPREAD * random.standard_normal(count)
-    visits = np.minimum(VISITS_A_DAY * (orders / np.median(orders)) ** VISITS_OF_ORDERS * np.exp(noise), MOST_VISITS)
+    visits = np.minimum(VISITS_PER_DAY * (orders / np.median(orders)) ** VISITS_BY_ORDERS * np.exp(noise), MOST_VISITS)
     share[random.random(count) < NEVER_ORDERS] = 0
     hazard = random.gamma(CHURN_SHAPE, 1 / CHURN_SCALE, count)
     stays = 1 + random.standard_exponential(count) / np.maximum(hazard, 1e-9)
@@ -105,7 +107,7 @@ def make_habits(profiles: Profiles, catalogue: Catalogue, random: np.random.Gene
 
 
 def _order_value(taste: np.ndarray, catalogue: Catalogue) -> np.ndarray:
-    """About what an order of somebody with this taste is worth, EUR: the mean of nine draws of the item's tier."""
+    """Approximate mean value of an order by taste, in EUR: the mean over nine points of the item's taste."""
     steps = np.array([-1.6, -1.0, -0.6, -0.3, 0.0, 0.3, 0.6, 1.0, 1.6])
     grid = np.linspace(-5, 5, 201)
     quantile = 1 / (1 + np.exp(-1.702 * (grid[:, None] + TASTE_SPREAD * steps)))
@@ -115,7 +117,7 @@ def _order_value(taste: np.ndarray, catalogue: Catalogue) -> np.ndarray:
 
 
 def _favourites(profiles: Profiles, random: np.random.Generator) -> np.ndarray:
-    """Three categories per user, (users, 3), by the categories' weights and the user's gender and age."""
+    """Draw favourite categories by the categories' weights and the user's gender and age; shape (users, FAVOURITES)."""
     middle_aged = (profiles.age >= MIDDLE_AGES[0]) & (profiles.age < MIDDLE_AGES[1])
     favourites = np.empty((len(profiles.age), FAVOURITES), np.int32)
     for gender, leaning in enumerate(LEANINGS_BY_GENDER):

@@ -1,4 +1,4 @@
-"""What is to be simulated, and where its random numbers come from."""
+"""Plan of a simulation, and its random numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Stream(IntEnum):
-    """Independent streams of random numbers; those by day take the day as a second key."""
+    """Independent streams of random numbers; streams by day take the day as a second key."""
 
     CATALOGUE = 0
     USERS = 1
@@ -21,15 +21,19 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """A simulation; the same plan gives the same rows.
+    """Plan of a simulation; the same plan gives the same rows.
+
+    >>> plan = Plan(users=10, days=7, seed=0, start=date(2024, 1, 1))
+    >>> plan.random(Stream.VISITS, 3).random() == plan.random(Stream.VISITS, 3).random()
+    True
 
     Attributes:
-        users: how many register by the end.
-        days: how many days are simulated, numbered from 0.
-        seed: 0 or more.
+        users: number of users who register by the end.
+        days: number of simulated days, numbered from 0.
+        seed: seed of all random numbers, 0 or more.
         start: date of day 0; it decides weekdays, seasons and campaigns.
-        drift: kinds of `marketplace.drift`, each with the day from which on it holds.
-        dirt: kinds of `marketplace.dirt`, each with the share of rows it spoils.
+        drift: first day of each kind of drift, see `marketplace.drift.KINDS`.
+        dirt: share of rows that each kind of dirt spoils, see `marketplace.dirt.KINDS`.
     """
 
     users: int
@@ -40,9 +44,8 @@ class Plan:
     dirt: Mapping[str, float] = field(default_factory=dict)
 
     def random(self, stream: Stream, *keys: int) -> np.random.Generator:
-        """A generator of its own for a stream, and a day where one is given.
+        """Create the generator of a stream and, if given, a day.
 
-        What one day draws never shifts what another draws, so a change from some day on leaves all days before it
-        as they were.
+        Each day has its own generator, so a change from some day on leaves all earlier days as they were.
         """
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(stream, *keys)))

@@ -1,4 +1,4 @@
-"""Who the users are: what they tell about themselves, and the budget that nobody sees."""
+"""Users of the shop: their profiles, and the budget that the shop never sees."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ import numpy as np
 from marketplace.plan import Plan
 
 REGISTERED_BEFORE = 0.65
-"""Share of the users who are there on day 0; the others register evenly over the simulated days."""
+"""Share of users who registered before day 0; the others register evenly over the simulated days."""
 
 OLDEST_REGISTRATION = 365  # days before day 0
-LATEST_REGISTRATION = 43_200  # second of the day, so that a first visit fits into what is left of it
+LATEST_REGISTRATION = 43_200  # second of the day; a first visit fits into the rest of the day
 A_DAY = 86_400  # seconds
 YOUNGEST, OLDEST = 18, 85
 STUDENT, RETIRED = 0, 1
@@ -32,7 +32,7 @@ OCCUPATIONS = {
     "manager": 0.65,
     "doctor": 0.75,
 }
-"""Occupations and what they add to the log budget."""
+"""Occupations and their effect on the log budget."""
 
 WORKING_SHARES = (0.07, 0.23, 0.17, 0.23, 0.07, 0.09, 0.07, 0.05, 0.02)
 CITIES = {
@@ -53,25 +53,25 @@ CITIES = {
     "Porto": (0.04, -0.20),
     "Leipzig": (0.03, -0.10),
 }
-"""Cities, with their share of the users and what they add to the log budget."""
+"""Cities with their share of users and their effect on the log budget."""
 
-MEDIAN_BUDGET = 200.0  # EUR in 28 days, of somebody without any of the effects
-BUDGET_SPREAD = 0.75  # of the log budget, beyond what the profile explains
+MEDIAN_BUDGET = 200.0  # EUR in 28 days, without any of the effects
+BUDGET_SPREAD = 0.75  # standard deviation of the log budget that the profile does not explain
 PRIME_AGE, AGE_EFFECT = 48, -0.00045  # the log budget falls with the square of the distance
 
 
 @dataclass(frozen=True)
 class Profiles:
-    """Users by the time of their registration; index 0 is user 1.
+    """Profiles ordered by time of registration; index 0 is user 1. All arrays have shape (users,).
 
     Attributes:
-        registered_day: day of registration, below 0 before the start.
-        registered_second: of that day.
-        age: years.
+        registered_day: day of registration; negative before day 0.
+        registered_second: second of that day.
+        age: in years.
         gender: index into GENDERS.
         occupation: index into OCCUPATIONS.
         city: index into CITIES.
-        budget: what the user can spend on shopping of all kinds in 28 days, EUR; never shown.
+        budget: money that the user can spend in all shops in 28 days, in EUR; never part of the shop's data.
     """
 
     registered_day: np.ndarray
@@ -84,7 +84,7 @@ class Profiles:
 
 
 def make_profiles(plan: Plan, random: np.random.Generator) -> Profiles:
-    """Draw the users' profiles; occupation follows age, and the budget follows all of them with much left to chance."""
+    """Draw profiles: the occupation depends on age; the budget depends on age, occupation, city and chance."""
     count = plan.users
     before = random.random(count) < REGISTERED_BEFORE
     known, new = -1 - random.integers(0, OLDEST_REGISTRATION, count), random.integers(0, plan.days, count)

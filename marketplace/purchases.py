@@ -1,4 +1,4 @@
-"""Orders at the end of visits, and what comes back of them."""
+"""Orders at the end of visits, and their returns."""
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +11,11 @@ from marketplace.tables import A_DAY, instants
 from marketplace.visits import Visits
 
 COUPON_SHARE, COUPON = 0.06, 0.10
-"""Share of the orders with a coupon, and its share of the price."""
+"""Share of orders with a coupon, and the coupon's share of the price."""
 
 SHORTEST_RETURN, LONGEST_RETURN = 2, 30  # days
 MEAN_RETURN = 6.0  # days beyond the shortest
-OPENING, CLOSING = 8, 20  # hours between which parcels come back
+OPENING, CLOSING = 8, 20  # hours between which returns arrive
 
 
 def draw_orders(
@@ -28,17 +28,17 @@ def draw_orders(
     catalogue: Catalogue,
     random: np.random.Generator,
 ) -> pa.Table:
-    """The order lines of a day: each bought cart is one. `amount + discount = quantity x list price`.
+    """Draw the order lines of a day, one per bought cart event; `amount + discount = quantity x list price`.
 
     Args:
         day: number of the day.
-        midnight: at which it begins, microseconds since 1970.
-        events: of the day.
-        visits: of the day.
-        season: of the day, with its discounts.
-        prices: list prices of the day by product, EUR.
-        catalogue: for categories and costs.
-        random: the day's.
+        midnight: beginning of the day, in microseconds since 1970.
+        events: events of the day.
+        visits: visits of the day.
+        season: season of the day, with its discounts.
+        prices: shape (products,); list prices of the day, in EUR.
+        catalogue: categories and costs of the products.
+        random: generator of the day.
     """
     at = np.flatnonzero(events.bought)
     visit, product = events.visit[at], events.product[at]
@@ -71,10 +71,17 @@ def draw_orders(
 def draw_returns(
     day: int, midnight: int, orders: pa.Table, catalogue: Catalogue, random: np.random.Generator
 ) -> dict[int, pa.Table]:
-    """What comes back of a day's order lines, by the day on which it does; such a line negates its purchase.
+    """Draw the returns of a day's order lines, as tables by the day on which they arrive.
 
-    A return belongs to the order it comes from: same `order_id`, lines numbered on from its last, and `returned_line`
-    names the line that it takes back.
+    A return negates quantity, amount and discount of its purchase. It has the same `order_id` and a new line number
+    after the order's last; `returned_line` is the number of the line that it takes back.
+
+    Args:
+        day: number of the day of the orders.
+        midnight: beginning of that day, in microseconds since 1970.
+        orders: from `draw_orders`.
+        catalogue: categories of the products.
+        random: generator of the day.
     """
     product = orders["product_id"].to_numpy() - 1
     rate = np.array([category.return_rate for category in CATEGORIES])[catalogue.category[product]]

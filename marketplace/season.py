@@ -1,4 +1,4 @@
-"""What the calendar does to a day: weekdays, seasons and campaigns."""
+"""Effect of the calendar on a day: weekdays, seasons and campaigns."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,7 +10,7 @@ from marketplace.catalogue import CATEGORIES, PRODUCTS_PER_CATEGORY
 from marketplace.plan import Plan, Stream
 
 WEEKDAYS = (0.96, 0.94, 0.95, 0.97, 0.99, 1.06, 1.13)
-"""Visits by weekday, Monday first, against the mean day."""
+"""Visits by weekday relative to the mean day, Monday first."""
 
 YEARLY_SWING = 0.12
 YEARLY_PEAK = 350  # day of the year
@@ -19,17 +19,17 @@ DAYS_A_MONTH = DAYS_A_YEAR / 12
 
 
 class Campaign(NamedTuple):
-    """A campaign that comes every year.
+    """A campaign that runs every year.
 
     Attributes:
-        name: of the campaign.
-        month: of its first day.
-        day: of the month, its first.
-        days: how long it lasts.
+        name: name of the campaign.
+        month: month of the first day.
+        day: day of the month of the first day.
+        days: length in days.
         visits: factor on visits.
         conversion: factor on the probability that a visit ends in an order.
-        discount: on offered products, share of the list price.
-        offered: share of the products.
+        discount: share of the list price taken off offered products.
+        offered: share of products on offer.
     """
 
     name: str
@@ -54,13 +54,13 @@ CAMPAIGNS = (
 
 @dataclass(frozen=True)
 class Season:
-    """What holds for all users on one day.
+    """Effects on all users on one day.
 
     Attributes:
         visits: factor on visits.
         conversion: factor on the probability that a visit ends in an order.
-        discounts: by product, share of the list price.
-        interest: by category, the share of visits that look for it; sums to 1.
+        discounts: shape (products,); share of the list price.
+        interest: shape (categories,); share of visits that look for it, sums to 1.
     """
 
     visits: float
@@ -70,7 +70,7 @@ class Season:
 
 
 def season(plan: Plan, day: int) -> Season:
-    """The season on a day of the plan."""
+    """Season on a day of the plan."""
     today = plan.start + timedelta(days=day)
     running = campaign(today)
     products = len(CATEGORIES) * PRODUCTS_PER_CATEGORY
@@ -88,11 +88,15 @@ def season(plan: Plan, day: int) -> Season:
 
 
 def campaign(today: date) -> Campaign | None:
-    """The campaign that runs on a date; no two do."""
-    for one in CAMPAIGNS:
-        first = date(today.year, one.month, one.day)
-        if first <= today < first + timedelta(days=one.days):
-            return one
+    """Campaign that runs on a date; None without one. Campaigns never overlap.
+
+    >>> campaign(date(2024, 11, 29)).name
+    'black week'
+    """
+    for yearly in CAMPAIGNS:
+        first = date(today.year, yearly.month, yearly.day)
+        if first <= today < first + timedelta(days=yearly.days):
+            return yearly
     return None
 
 
@@ -102,5 +106,5 @@ def _interest(today: date) -> np.ndarray:
 
 
 def _wave(today: date, peak: float) -> float:
-    """A year's wave: 1 on the day of the peak, -1 half a year from it."""
+    """Cosine with a period of a year: 1 on the day of the peak, -1 half a year from it."""
     return float(np.cos(2 * np.pi * (today.timetuple().tm_yday - peak) / DAYS_A_YEAR))

@@ -1,4 +1,4 @@
-"""The shop, day by day: every table of the simulation."""
+"""The shop: all tables of the simulation, day by day."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from marketplace.visits import draw_visits
 
 @dataclass(frozen=True)
 class Day:
-    """What the shop records on a day, in the order of time; `number` counts from 0."""
+    """Rows that the shop records on a day, ordered by time; days are numbered from 0."""
 
     number: int
     events: pa.Table
@@ -34,7 +34,7 @@ class Shop:
         users: user_id, registered_at, valid_from, age, gender, occupation, city.
         products: product_id, valid_from, category, brand, list_price, unit_cost.
         truth: user_id, budget, wallet_share, taste, left_on_day; see `tables.truth_table`.
-        state: of the users in the evening of the newest day that was drawn.
+        state: state of the users in the evening of the latest day drawn.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -49,9 +49,9 @@ class Shop:
         self.state = State(plan, self._habits)
 
     def days(self) -> Iterator[Day]:
-        """Every day from 0 on. Memory is that of the users and of one day, however many days there are.
+        """Draw all days from 0 on. Memory grows with the users, not with the number of days.
 
-        Returns that fall beyond the last day are not seen.
+        Returns after the last day are left out.
         """
         self.state = state = State(self._plan, self._habits)
         returns: dict[int, list[pa.Table]] = {}
@@ -65,7 +65,7 @@ class Shop:
             yield Day(number, events, lines.sort_by(by_time))
 
     def _day(self, number: int, state: State) -> tuple[pa.Table, pa.Table, dict[int, pa.Table]]:
-        """Events, orders, and returns by the day on which they come back."""
+        """Draw events, orders, and returns by the day on which they arrive."""
         random, today = self._plan.random(Stream.VISITS, number), season(self._plan, number)
         beginning, broken = midnight(self._plan, number), self._drift.tracking_is_broken(number)
         visits = draw_visits(number, self._profiles, self._habits, state, today, self._drift, random)

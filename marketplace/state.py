@@ -1,4 +1,4 @@
-"""What changes about users from day to day: their mood, when they last ordered, and what they are planning to buy."""
+"""State of the users that changes from day to day: mood, time since the last order, and planned purchases."""
 
 import numpy as np
 
@@ -7,31 +7,31 @@ from marketplace.habits import Habits
 from marketplace.plan import Plan, Stream
 
 MOOD_SPREAD, MOOD_MEMORY, MOOD_DAYS = 0.7, 0.85, 7
-"""The mood, a factor on visits with mean 1, moves every week: log-normal, autoregressive."""
+"""Spread, weekly autocorrelation and step in days of the mood: a log-normal factor on visits with mean 1."""
 
-MOOD_OF_CONVERSION = 0.3
-"""Conversion grows with this power of the mood."""
+CONVERSION_BY_MOOD = 0.3
+"""Exponent of the mood in the conversion."""
 
 RHYTHM_FACTOR, RHYTHM_LIMIT = 2.14, 3.0
-"""Users with a rhythm order with a hazard that grows with the square of the time since the last order: the intervals
-are Weibull distributed with shape 3, and 3 x gamma(4 / 3) ** 3 keeps their mean at the user's own."""
+"""Factor and limit of the order hazard of users with a rhythm. The hazard grows with the square of the time since the
+last order, so intervals are Weibull distributed with shape 3; 3 x gamma(4 / 3) ** 3 keeps their mean at the user's."""
 
 PLANNED = ("electronics", "phones", "computers", "appliances", "furniture", "jewellery")
-"""Categories that people look around in for days before they buy, or don't."""
+"""Categories that users view for days before they buy, or decide not to."""
 
 PLANS_A_DAY = 1 / 150
 SHORTEST_PLAN, MEAN_PLAN = 4, 14.0  # days, and days beyond the shortest
-VISITS_OF_PLAN = 1.8  # factor on visits while something is planned
-PLAN_SHARE = 0.6  # of the visits, those that are about the plan
+VISITS_BY_PLAN = 1.8  # factor on visits while a purchase is planned
+PLAN_SHARE = 0.6  # share of these visits that serve the plan
 PLAN_CONVERSION = (0.2, 2.4)
-"""Conversion of such a visit, as a factor: the first at the start, and the second more towards the end."""
+"""Factor on the conversion of a visit for the plan: at its start, and the increase towards its end."""
 
 NO_PLAN = -1
-LONGEST_WAIT = 5.0  # intervals; who waited longer is told as this
+LONGEST_WAIT = 5.0  # intervals; longer waits are reported as this
 
 
 class State:
-    """The users' state on the current day; days come one after the other from 0."""
+    """State of all users on the current day. `move` must be called once per day, from day 0 on."""
 
     def __init__(self, plan: Plan, habits: Habits) -> None:
         self._plan, self._habits, self._day = plan, habits, -1
@@ -44,7 +44,7 @@ class State:
         self._ordered = -self._interval * plan.random(Stream.STATE).random(plan.users, dtype=np.float32)
 
     def move(self) -> None:
-        """Go on to the next day."""
+        """Move to the next day."""
         self._day += 1
         random = self._plan.random(Stream.STATE, self._day)
         if self._day % MOOD_DAYS == 0:
@@ -60,16 +60,16 @@ class State:
         self._ends[starts] = self._day + SHORTEST_PLAN + (MEAN_PLAN * random.standard_exponential(count)).astype(int)
 
     def visits(self, users: slice) -> np.ndarray:
-        """Factor on visits."""
-        plans = np.where(self._category[users] == NO_PLAN, np.float32(1), np.float32(VISITS_OF_PLAN))
+        """Factor on the visits of each user."""
+        plans = np.where(self._category[users] == NO_PLAN, np.float32(1), np.float32(VISITS_BY_PLAN))
         return np.exp(self._log_mood(users)) * plans
 
     def planned(self, users: np.ndarray, chance: np.ndarray) -> np.ndarray:
-        """What a visit of each user is planned for, as a category, or NO_PLAN; `chance` is uniform on [0, 1)."""
+        """Planned category that a visit of each user serves, or NO_PLAN; `chance` is uniform on [0, 1)."""
         return np.where(chance < PLAN_SHARE, self._category[users], NO_PLAN)
 
     def conversion(self, users: np.ndarray, planned: np.ndarray) -> np.ndarray:
-        """Factor on the probability that a visit, planned for something or not, ends in an order."""
+        """Factor on the probability that a visit ends in an order, given its planned category or NO_PLAN."""
         lasts = np.maximum(self._ends[users] - self._began[users], 1)
         progress = ((self._day - self._began[users]) / lasts).astype(np.float32)
         first, more = PLAN_CONVERSION
@@ -77,18 +77,18 @@ class State:
         waited = (self._day - self._ordered[users]) / self._interval[users]
         rhythm = np.minimum(np.float32(RHYTHM_FACTOR) * waited**2, np.float32(RHYTHM_LIMIT))
         rhythm = np.where(self._habits.rhythm[users] & (planned == NO_PLAN), rhythm, np.float32(1))
-        return plans * rhythm * np.exp(np.float32(MOOD_OF_CONVERSION) * self._log_mood(users))
+        return plans * rhythm * np.exp(np.float32(CONVERSION_BY_MOOD) * self._log_mood(users))
 
     def order(self, users: np.ndarray, categories: np.ndarray) -> None:
-        """Take note of orders: a plan ends when something of its category is bought."""
+        """Record orders; a plan ends when the user buys in its category."""
         self._ordered[users] = self._day
         self._category[users[self._category[users] == categories]] = NO_PLAN
 
     def hidden(self) -> dict[str, np.ndarray]:
-        """What no shop knows of its users in the evening, by name: how near to a purchase they are and why.
+        """Hidden state in the evening that no shop knows, by name; arrays of shape (users,).
 
-        `mood`, standard normal; `planning` (0 or 1), `plan_days` so far and `plan_days_left`, 0 without a plan;
-        `waited`, the time since the last order in the user's own intervals, at most 5, -1 for who has no rhythm.
+        `mood` is standard normal. `planning` is 0 or 1; `plan_days` and `plan_days_left` are 0 without a plan.
+        `waited` is the time since the last order in the user's own intervals, at most 5; -1 without a rhythm.
         """
         planning = (self._category != NO_PLAN) & (self._ends > self._day + 1)
         waited = np.minimum((self._day + 1 - self._ordered) / self._interval, LONGEST_WAIT)

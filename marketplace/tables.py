@@ -1,4 +1,4 @@
-"""From arrays to Arrow: instants, words, and the tables of users, products and the truth."""
+"""Arrow tables of users, products and the hidden truth, and their columns of times and words."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -17,22 +17,34 @@ A_DAY = 86_400_000_000  # microseconds
 
 
 def midnight(plan: Plan, day: int) -> int:
-    """The beginning of a day, microseconds since 1970 (UTC)."""
+    """Beginning of a day, in microseconds since 1970 (UTC).
+
+    >>> midnight(Plan(users=1, days=1, seed=0, start=date(1970, 1, 2)), day=1) == 2 * A_DAY
+    True
+    """
     return ((plan.start - date(1970, 1, 1)) // timedelta(days=1) + day) * A_DAY
 
 
 def instants(beginning: int, milliseconds: np.ndarray) -> pa.Array:
-    """Time stamps so many milliseconds after a beginning, which is in microseconds since 1970."""
+    """Time stamps: `milliseconds` after `beginning`, which is in microseconds since 1970.
+
+    >>> instants(0, np.array([1500]))[0].as_py().isoformat()
+    '1970-01-01T00:00:01.500000+00:00'
+    """
     return pa.array(beginning + 1000 * milliseconds.astype(np.int64)).cast(INSTANT)
 
 
 def words(index: np.ndarray, dictionary: Sequence[str], missing: np.ndarray | None = None) -> pa.DictionaryArray:
-    """Text by its index in a list; null where it is missing."""
+    """Text column from indexes into a list; null where `missing`.
+
+    >>> words(np.array([1, 0]), ("a", "b"), missing=np.array([False, True])).to_pylist()
+    ['b', None]
+    """
     return pa.DictionaryArray.from_arrays(pa.array(index, mask=missing), pa.array(dictionary, pa.string()))
 
 
 def users_table(plan: Plan, profiles: Profiles) -> pa.Table:
-    """Users as the shop knows them; `valid_from` is null for those who are there on day 0."""
+    """Table of users as the shop knows them; `valid_from` is null for users who registered before day 0."""
     registered = midnight(plan, 0) + A_DAY * profiles.registered_day.astype(np.int64)
     registered += 1_000_000 * profiles.registered_second.astype(np.int64)
     return pa.table(
@@ -49,7 +61,7 @@ def users_table(plan: Plan, profiles: Profiles) -> pa.Table:
 
 
 def products_table(plan: Plan, catalogue: Catalogue, drift: Drift) -> pa.Table:
-    """Products; a price rise gives each a second version. `valid_from` is null for the first."""
+    """Table of products; a price rise adds a second version of each. `valid_from` is null for the first version."""
     versions = [_products(catalogue, catalogue.list_price, None)]
     if drift.price_rise is not None and drift.price_rise < plan.days:
         raised = list_prices(catalogue, drift, drift.price_rise)
@@ -58,14 +70,14 @@ def products_table(plan: Plan, catalogue: Catalogue, drift: Drift) -> pa.Table:
 
 
 def list_prices(catalogue: Catalogue, drift: Drift, day: int) -> np.ndarray:
-    """List prices on a day, EUR, by product."""
+    """List prices on a day, in EUR; shape (products,)."""
     return np.round(catalogue.list_price * drift.price_factor(day), 2)
 
 
 def truth_table(profiles: Profiles, habits: Habits) -> pa.Table:
-    """What nobody in the shop knows: budget (EUR in 28 days), the share spent here, taste, and when the user leaves.
+    """Table of what the shop does not know: budget (EUR in 28 days), share spent here, taste, and day of leaving.
 
-    `left_on_day` counts from day 0; it may lie beyond the end.
+    `left_on_day` counts from day 0 and can lie after the last day.
     """
     return pa.table(
         {

@@ -1,4 +1,4 @@
-"""The visits of a day: who comes, when, from where, looking for what, and whether they buy."""
+"""Visits of a day: user, time, channel, category, and whether the visit ends in an order."""
 
 from dataclasses import dataclass
 
@@ -12,29 +12,29 @@ from marketplace.state import NO_PLAN, State
 
 CHANNELS = ("app", "web", "mobile web")
 APP = 0
-WEB_SHARE = 0.65  # of the visits that are not by app
+WEB_SHARE = 0.65  # share of visits by web among those not by app
 
-MOST_LIKELY = 0.6  # a visit's probability to end in an order
-FAVOURITE_SHARE = 0.65  # of the visits that look for one of the user's favourite categories
+MOST_LIKELY = 0.6  # maximum probability that a visit ends in an order
+FAVOURITE_SHARE = 0.65  # share of visits that look for a favourite category
 VISIT_TASTE_SPREAD = 0.3
 MEAN_EVENTS, EVENTS_BEFORE_BUYING, LONGEST_VISIT = 9.0, 4, 40
 MOST_FURTHER_LINES = 8
 
 BUSY_HOURS = np.array([2, 1, 1, 1, 1, 2, 4, 6, 8, 9, 10, 10, 11, 10, 9, 9, 10, 12, 14, 16, 17, 15, 10, 5]) / 193
-"""Share of the visits that begin in each hour."""
+"""Share of visits by hour of their beginning."""
 
 
 @dataclass(frozen=True)
 class Visits:
-    """Visits of a day.
+    """Visits of a day. All arrays have shape (visits,).
 
     Attributes:
         user: index of the user.
-        start: millisecond of the day at which the visitor would like to begin.
-        events: how many.
-        lines: of the order at the end, the last events being its carts; 0 without one.
-        category: what is looked for.
-        taste: the user's on this visit.
+        start: preferred first millisecond of the day; a visit that would not fit starts earlier.
+        events: number of events.
+        lines: number of order lines, whose cart events are the last of the visit; 0 without an order.
+        category: index into CATEGORIES.
+        taste: taste of the user on this visit.
         channel: index into CHANNELS.
     """
 
@@ -88,7 +88,7 @@ def _starts(count: int, random: np.random.Generator) -> np.ndarray:
 
 
 def _categories(user: np.ndarray, habits: Habits, season: Season, random: np.random.Generator) -> np.ndarray:
-    """A favourite, the first one most often, or what the season suggests."""
+    """Draw categories: a favourite, most often the first, or one by the season's interest."""
     count = len(user)
     place = (FAVOURITES * random.random(count) ** 1.5).astype(np.int8)
     suggested = draw_categories(season.interest, random.random(count))
@@ -97,7 +97,11 @@ def _categories(user: np.ndarray, habits: Habits, season: Season, random: np.ran
 
 
 def draw_categories(interest: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Categories by their shares of the interest; `chance` is uniform on [0, 1)."""
+    """Draw categories by their shares of the interest; `chance` is uniform on [0, 1).
+
+    >>> draw_categories(np.array([0.5, 0.5]), np.array([0.2, 0.7])).tolist()
+    [0, 1]
+    """
     return np.minimum(np.searchsorted(np.cumsum(interest), chance, side="right"), len(interest) - 1)
 
 

@@ -1,1 +1,1 @@
-"""Model families behind one protocol, how to measure them, and the blend that is deployed."""
+"""Spend models: families behind one protocol, measures of their quality, and the blend that is deployed."""

@@ -1,37 +1,47 @@
-"""The canary set: some users of the test snapshot and what was said of them, by which a deployment is checked.
+"""The canary set: users of the test snapshot with their predictions, which check a deployment.
 
-It is an artifact of the retraining's run, so that whoever loads the model later can ask it the same and compare.
+It is an artifact of the retraining run. Whoever loads the model later predicts the same users again and compares.
 """
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # who only looks for the file, as the service does, needs neither
+if TYPE_CHECKING:  # the service imports only the file name
     import pandas as pd
 
     from models.purchasing_power import PurchasingPower
 
 CANARY_FILE = "canary.parquet"
 USERS = 256
-SAID = ("expected_spend", "spend_low", "spend_high", "purchase_probability", "score", "tier")
-"""Columns of what the model said, as `said_<name>`; the features have their own names."""
+"""Maximum number of users in the set."""
+PREDICTED = ("expected_spend", "spend_low", "spend_high", "purchase_probability", "score", "tier")
+"""Predicted columns in the file, as `predicted_<name>`; features keep their own names."""
 
 
 def canary_set(
-    user_id: "pd.Series", features: "pd.DataFrame", said: "pd.DataFrame", model: "PurchasingPower"
+    user_id: "pd.Series", features: "pd.DataFrame", predictions: "pd.DataFrame", model: "PurchasingPower"
 ) -> "pd.DataFrame":
-    """Up to `USERS` users, evenly over the range of the scores so that every tier is among them.
+    """Select up to `USERS` users, evenly spaced by score so that every tier is among them.
 
     Args:
-        user_id: of the users of the test snapshot.
-        features: of the same users.
-        said: what the model says of them, as `predict_spend` gives it.
-        model: whose features are kept.
+        user_id: ids of the users of the test snapshot.
+        features: features of the same users.
+        predictions: output of `predict_spend` for the same users.
+        model: the model; its features are stored.
 
     Returns:
-        `user_id`, the model's features, and `said_<name>` of `SAID`.
+        `user_id`, the model's features, and `predicted_<name>` for each name in `PREDICTED`.
+
+    >>> import pandas as pd
+    >>> from types import SimpleNamespace
+    >>> predictions = pd.DataFrame({name: [1.0, 2.0] for name in PREDICTED})
+    >>> features, model = pd.DataFrame({"T": [10, 20], "other": 0}), SimpleNamespace(feature_names=("T",))
+    >>> canary_set(pd.Series(["ann", "bob"]), features, predictions, model).columns[:3].tolist()
+    ['user_id', 'T', 'predicted_expected_spend']
     """
-    order = said["score"].argsort(kind="stable").to_numpy()
+    order = predictions["score"].argsort(kind="stable").to_numpy()
     chosen = order[:: -(-len(order) // USERS)] if len(order) else order
-    kept = features[list(model.feature_names)].assign(**{f"said_{name}": said[name] for name in SAID})
-    kept.insert(0, "user_id", user_id)
-    return kept.iloc[chosen].reset_index(drop=True)
+    stored = features[list(model.feature_names)].assign(
+        **{f"predicted_{name}": predictions[name] for name in PREDICTED}
+    )
+    stored.insert(0, "user_id", user_id)
+    return stored.iloc[chosen].reset_index(drop=True)

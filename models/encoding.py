@@ -1,6 +1,5 @@
-"""From the feature table to the numbers that models learn from; what is learned here ships inside the model."""
+"""Encoders from the feature table to the numbers that models learn from. Their parameters ship inside the model."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
@@ -9,24 +8,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-GROWS_WITH_HISTORY = re.compile(r"^(T|recency|frequency|.*_total)$")
-"""Features that learners don't see: tenure and totals grow with the recorded history, so a model that learned them on a
-short one meets values that it has never seen when it scores. Windows and rates say the same and stay comparable."""
-
-SEQUENCE = "sequence_"
-"""How columns begin that hold a list of values per user, see `features.sequences`; only networks read them."""
-
-WINDOWS = (7, 14, 28, 56, 91, 182, 364)
-"""Days of the windows that the feature table has, as in `spend_28d`."""
+from features.definitions import BY_NAME
+from features.feature import SEQUENCE
 
 
 @dataclass
 class TreeEncoder:
-    """Numbers as they are (NaN included), categories as codes; for trees.
+    """Encode features for trees: numbers unchanged (NaN included), categories as codes.
 
     Attributes:
-        columns: the columns that go in, in order; learned.
-        categories: known values of each category, sorted; a value that was not seen in `fit` becomes NaN.
+        columns: encoded columns, in order; learned.
+        categories: known values of each category, sorted; learned. A value unseen in `fit` becomes NaN.
+
+    >>> features = pd.DataFrame({"spend_28d": [3.0, np.nan], "region": ["south", "north"]})
+    >>> encoder = TreeEncoder().fit(features)
+    >>> encoder.transform(features).tolist()
+    [[3.0, 1.0], [nan, 0.0]]
+    >>> encoder.transform(features[["region"]])
+    Traceback (most recent call last):
+    ValueError: Expected the 2 features that the model was trained on; 1 are missing, first 'spend_28d'. ...
     """
 
     columns: list[str] = field(default_factory=list)
@@ -35,13 +35,17 @@ class TreeEncoder:
     def fit(self, features: pd.DataFrame) -> Self:
         """Learn columns and categories."""
         self.columns = [
-            name for name in features.columns if not (GROWS_WITH_HISTORY.match(name) or name.startswith(SEQUENCE))
+            name for name in features.columns if not (grows_with_history(name) or name.startswith(SEQUENCE))
         ]
         self.categories = known_categories(features, self.columns)
         return self
 
     def transform(self, features: pd.DataFrame) -> NDArray[np.float64]:
-        """Encode; shape (users, columns)."""
+        """Encode; shape (users, columns).
+
+        Raises:
+            ValueError: a learned column is missing.
+        """
         chosen = select(features, self.columns)
         for name, known in self.categories.items():
             chosen[name] = chosen[name].map({value: code for code, value in enumerate(known)}).astype(np.float64)
@@ -50,15 +54,19 @@ class TreeEncoder:
 
 @dataclass
 class DenseEncoder:
-    """Numbers centred and scaled, categories one-hot, no NaN; for linear models and networks.
+    """Encode features for linear models and networks: numbers standardised, categories one-hot, no NaN.
 
-    An unknown number takes the training mean; an unseen category is none of the known ones.
+    A missing number becomes the training mean; an unseen category becomes all zeros.
 
     Attributes:
-        only: the columns to use; those of a `TreeEncoder` if None. Absent ones are left out.
-        log_scale: numbers become sign(x) · log(1 + |x|) first, and are then held within `LIMIT` standard deviations,
-            so that no user is further out than a model can be trusted.
-        numbers, categories, means, scales: learned; a column whose deviation is below `CONSTANT` isn't scaled.
+        only: columns to use, absent ones left out; those of `TreeEncoder` if None.
+        log_scale: transform numbers by sign(x) · log(1 + |x|) first and clip the result at `LIMIT` standard deviations,
+            so that no user lies further out than a model can be trusted.
+        numbers, categories, means, scales: learned; a column with a deviation below `CONSTANT` is not scaled.
+
+    >>> features = pd.DataFrame({"spend_28d": [1.0, 3.0], "region": ["south", "north"]})
+    >>> DenseEncoder(log_scale=False).fit(features).transform(features).tolist()
+    [[-1.0, 0.0, 1.0], [1.0, 1.0, 0.0]]
     """
 
     only: Sequence[str] | None = None
@@ -75,13 +83,14 @@ class DenseEncoder:
         """Learn means, scales and categories.
 
         Raises:
-            ValueError: none of the columns `only` is there.
+            ValueError: none of the columns in `only` is present, or no column at all.
         """
         columns = TreeEncoder().fit(features).columns
         if self.only is not None:
             columns = [name for name in self.only if name in features]
         if not columns:
-            raise ValueError(f"Expected at least one of the features {self.only}, found {list(features.columns)}.")
+            expected, found = ", ".join(self.only or ["any"]), ", ".join(features.columns) or "none"
+            raise ValueError(f"Expected at least one of the features {expected}; found {found}.")
         self.categories = known_categories(features, columns)
         self.numbers = [name for name in columns if name not in self.categories]
         values = np.ma.masked_invalid(self._values(features))
@@ -91,7 +100,11 @@ class DenseEncoder:
         return self
 
     def transform(self, features: pd.DataFrame) -> NDArray[np.float64]:
-        """Encode; shape (users, numbers + known categories)."""
+        """Encode; shape (users, numbers + known categories).
+
+        Raises:
+            ValueError: a learned column is missing.
+        """
         chosen = select(features, [*self.numbers, *self.categories])
         scaled = np.nan_to_num((self._values(chosen) - self.means) / self.scales, nan=0.0)
         blocks = [np.clip(scaled, -self.LIMIT, self.LIMIT) if self.log_scale else scaled]
@@ -105,16 +118,24 @@ class DenseEncoder:
 
 
 def known_categories(features: pd.DataFrame, columns: Sequence[str]) -> dict[str, list[str]]:
-    """The values of each column that isn't a number, sorted."""
+    """List the sorted known values of each column that is not numeric.
+
+    >>> known_categories(pd.DataFrame({"region": ["south", None, "north"], "T": [1, 2, 3]}), ["region", "T"])
+    {'region': ['north', 'south']}
+    """
     names = [name for name in columns if not pd.api.types.is_numeric_dtype(features[name])]
     return {name: sorted(features[name].dropna().unique()) for name in names}
 
 
 def select(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """A copy with just these columns.
+    """Copy the given columns.
 
     Raises:
         ValueError: columns are missing.
+
+    >>> select(pd.DataFrame({"T": [1], "frequency": [2]}), ["frequency"])
+       frequency
+    0          2
     """
     missing = [name for name in columns if name not in features]
     if missing:
@@ -125,9 +146,21 @@ def select(features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return features[list(columns)].copy()
 
 
-_WINDOW = re.compile(r"(_decayed_\d+d|_per_day|_total|_\d+d)$")
+def grows_with_history(name: str) -> bool:
+    """Whether a feature grows with the recorded history, as tenure and totals do.
+
+    >>> grows_with_history("spend_total"), grows_with_history("spend_28d")
+    (True, False)
+    """
+    return name in BY_NAME and BY_NAME[name].grows_with_history
 
 
 def measure_of(name: str) -> str:
-    """The measure that a feature is one window of: "spend" of `spend_28d`, `spend_decayed_28d` and `spend_total`."""
-    return _WINDOW.sub("", name)
+    """Measure of a feature: "spend" for `spend_28d`, `spend_decayed_28d` and `spend_total`.
+
+    The name itself for a column that is no declared feature.
+
+    >>> measure_of("spend_decayed_28d")
+    'spend'
+    """
+    return BY_NAME[name].measure if name in BY_NAME else name

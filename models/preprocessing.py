@@ -1,4 +1,4 @@
-"""Policies for gaps and outliers, declared by column. What they learn on the training window ships with the model."""
+"""Policies for missing values and outliers, declared per column. Learned limits ship with the model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,43 +9,50 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.encoding import SEQUENCE, select
+from features.feature import SEQUENCE
+from features.schema import MISSING
+from models.encoding import select
 
 Missing = Literal["keep", "median", "mean", "category", "drop"]
 Detection = Literal["fences", "zscore", "quantiles"]
 
-UNKNOWN = "missing"
-"""The category of a value that isn't known: no reason for anything."""
-
 INDICATOR = "_is_missing"
-"""How the column is named that says where a number isn't known."""
+"""Suffix of the column that marks where a number is missing."""
 
 FENCE = 1.5
 """Interquartile ranges from the quartiles to the fences of a box plot (Tukey, Exploratory Data Analysis, 1977)."""
 
 DEVIATIONS = 3.0
-"""Standard deviations from the mean that a z-score may have."""
+"""Largest absolute z-score that is not an outlier."""
 
 TAIL = 0.01
-"""Share of the values beyond each of the two quantiles."""
+"""Share of values outside each of the two quantiles."""
 
 Value = TypeVar("Value")
 
 
 @dataclass
 class Preprocessing:
-    """Applied to the features before a model sees them; lists of actions stay as they are.
+    """Transform features before a model sees them; sequence columns are left unchanged.
 
-    A policy is declared for a column or a pattern, such as "spend_*": a name goes before patterns, and a longer pattern
-    before a shorter one. Outliers are held at their limits before gaps are filled.
+    A policy names a column or a pattern such as "spend_*". An exact name takes precedence over patterns, and a longer
+    pattern over a shorter one. Outliers are clipped before missing values are filled.
 
     Attributes:
-        missing: keep (the default: the families take gaps as they are), median or mean (of the known values), category
-            (of text a category of its own, of a number a column beside it that says so), drop (the column is left
-            out). Of text, median and mean mean category.
-        outliers: how they are found: fences (the default), zscore, quantiles.
-        winsorise: columns or patterns whose outliers are held at the limits of the training window.
+        missing: policy for missing values: "keep" (the default: the families handle them), "median" or "mean" (of the
+            known values; for text the same as "category"), "category" (for text a category of its own, for a number an
+            indicator column beside it), "drop" (remove the column).
+        outliers: detection of outliers: "fences" (the default), "zscore" or "quantiles".
+        winsorise: columns or patterns whose outliers are clipped to the limits of the training window.
         dropped, indicated, fills, limits: learned.
+
+    >>> training = pd.DataFrame({"spend_28d": [1.0, 2.0, 3.0, np.nan]})
+    >>> policies = Preprocessing(missing={"spend_*": "median"}).fit(training)
+    >>> policies.transform(training)["spend_28d"].tolist()
+    [1.0, 2.0, 3.0, 2.0]
+    >>> Preprocessing(missing={"spent_*": "median"}).fit(training)
+    Traceback (most recent call last):
+    ValueError: preprocessing.missing names 'spent_*', which matches none of the 1 features of this source, ...
     """
 
     missing: Mapping[str, Missing] = field(default_factory=dict)
@@ -57,35 +64,35 @@ class Preprocessing:
     limits: dict[str, tuple[float, float]] = field(default_factory=dict, init=False)
 
     def fit(self, features: pd.DataFrame) -> Self:
-        """Learn from the features of a training window.
+        """Learn fills and limits from the features of a training window.
 
         Raises:
-            ValueError: a policy fits no column, or every column is dropped.
+            ValueError: a policy matches no column, or every column is dropped.
         """
         columns = _plain(features)
         self._check(columns)
-        of = {name: self._missing(name) for name in columns}
+        policies = {name: self._missing(name) for name in columns}
         numbers = [name for name in columns if pd.api.types.is_numeric_dtype(features[name])]
         self.dropped = [name for name in columns if self.drops(name)]
         if columns and self.dropped == columns:
-            raise ValueError("preprocessing.missing drops every feature: name fewer columns.")
-        self.indicated = [name for name in numbers if of[name] == "category"]
+            raise ValueError(f"preprocessing.missing drops all {len(columns)} features: name fewer columns.")
+        self.indicated = [name for name in numbers if policies[name] == "category"]
         self.limits = {
-            name: found
+            name: bounds
             for name in numbers
-            if of[name] != "drop"
+            if policies[name] != "drop"
             and _first(name, dict.fromkeys(self.winsorise, True), default=False)
-            and (found := limits(features[name], self._detection(name))) is not None
+            and (bounds := limits(features[name], self._detection(name))) is not None
         }
         self.fills = {}
         for name in columns:
-            if of[name] in ("keep", "drop") or name in self.indicated:
+            if policies[name] in ("keep", "drop") or name in self.indicated:
                 continue
-            self.fills[name] = self._middle(name, features[name], of[name]) if name in numbers else UNKNOWN
+            self.fills[name] = self._middle(name, features[name], policies[name]) if name in numbers else MISSING
         return self
 
     def transform(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Apply what was learned; same index. The features themselves where every policy is to keep them.
+        """Apply the learned policies; same index. Return `features` itself if every policy is "keep".
 
         Raises:
             ValueError: a feature is missing.
@@ -102,14 +109,14 @@ class Preprocessing:
         return prepared.assign(**missing)
 
     def report(self, features: pd.DataFrame) -> pd.DataFrame:
-        """What is missing and what is far out in each column, also where it is kept.
+        """Report missing values and outliers per column, also where the policy keeps them.
 
         Returns:
-            column, missing (its policy), missing_share, detection, low, high (limits of these features), outside_share
-            (of the known values) and outliers ("keep" or "winsorise"). Limits are NaN, and nothing is outside, where
-            values are text or hardly differ; see `limits`.
+            column, missing (policy), missing_share, detection, low, high (limits of these features), outside_share (of
+            the known values) and outliers ("keep" or "winsorise"). Limits are NaN and outside_share is 0 for text and
+            for columns without spread; see `limits`.
         """
-        held, rows = dict.fromkeys(self.winsorise, "winsorise"), []
+        treatments, rows = dict.fromkeys(self.winsorise, "winsorise"), []
         for name in _plain(features):
             values = features[name]
             row: dict[str, object] = {"column": name, "missing": self._missing(name)}
@@ -119,11 +126,11 @@ class Preprocessing:
             outside = float(((known < low) | (known > high)).mean()) if detection and len(known) else 0.0
             row |= {"missing_share": float(values.isna().mean()) if len(values) else 0.0, "detection": detection}
             row |= {"low": low, "high": high, "outside_share": outside}
-            rows.append(row | {"outliers": _first(name, held, default="keep")})
+            rows.append(row | {"outliers": _first(name, treatments, default="keep")})
         return pd.DataFrame(rows)
 
     def drops(self, name: str) -> bool:
-        """Whether a column is left out; known before anything is learned."""
+        """Say whether the policies drop a column; valid before `fit`."""
         return self._missing(name) == "drop"
 
     def _missing(self, name: str) -> Missing:
@@ -135,7 +142,7 @@ class Preprocessing:
         return _first(name, self.outliers, default=default)
 
     def _middle(self, name: str, values: pd.Series, policy: Missing) -> float:
-        """The median or mean of the known values; 0 where none is known."""
+        """Median or mean of the known values; 0 where none is known."""
         known = values.dropna().astype(np.float64)
         if name in self.limits:
             known = known.clip(*self.limits[name])
@@ -148,16 +155,19 @@ class Preprocessing:
             for pattern in named:
                 if columns and not any(fnmatchcase(name, pattern) for name in columns):
                     raise ValueError(
-                        f"preprocessing.{key} names '{pattern}', which fits none of the {len(columns)} features of "
-                        f"this source, such as {', '.join(columns[:3])}. Correct the name or take it out."
+                        f"preprocessing.{key} names '{pattern}', which matches none of the {len(columns)} features of "
+                        f"this source, such as {', '.join(columns[:3])}. Correct or remove the name."
                     )
 
 
 def limits(values: pd.Series, detection: Detection) -> tuple[float, float] | None:
-    """Beyond which numbers a value counts as an outlier.
+    """Range outside which a number counts as an outlier, or None if the spread is 0 or no value is known.
 
-    None where the measure of spread is 0 or nothing is known: of a column that is 0 for three users in four, the fences
-    would call every other value an outlier.
+    Without the None, a column that is 0 for three users in four would have every other value outside its fences.
+
+    >>> limits(pd.Series([1.0, 2.0, 3.0, 4.0, 5.0]), "fences")
+    (-1.0, 7.0)
+    >>> limits(pd.Series([0.0, 0.0, 0.0, 0.0, 9.0]), "fences")
     """
     known: NDArray[np.float64] = values.to_numpy(dtype=np.float64)
     known = known[np.isfinite(known)]
@@ -181,7 +191,7 @@ def _plain(features: pd.DataFrame) -> list[str]:
 
 
 def _first(name: str, policies: Mapping[str, Value], *, default: Value) -> Value:
-    """The policy that is declared for the column, else for the longest pattern that fits it."""
+    """Policy declared for the column, else for the longest matching pattern, else the default."""
     if name in policies:
         return policies[name]
     fitting = [pattern for pattern in policies if fnmatchcase(name, pattern)]

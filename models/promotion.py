@@ -1,6 +1,6 @@
-"""Whether a challenger replaces the champion: a pure function of measured numbers, with named outcomes.
+"""Decide whether a challenger replaces the champion: a pure function of measured numbers, with named outcomes.
 
-Not promoting is a success: the champion stays. A champion that cannot be compared stays too, until a person approves
+Not promoting is a success: the champion stays. A champion that cannot be compared also stays, until a person approves
 its replacement.
 """
 
@@ -25,7 +25,7 @@ PROMOTED = ("first_champion", "better", "champion_replaced")
 
 @dataclass(frozen=True)
 class Gain:
-    """Challenger's nGini minus that of the champion or of a baseline on the same users, by paired bootstrap.
+    """Challenger's nGini minus the nGini of the champion or a baseline on the same users, by paired bootstrap.
 
     Attributes:
         estimate: the difference.
@@ -40,13 +40,13 @@ class Gain:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What is measured of a model on the test snapshot.
+    """Measures of one model on the test snapshot.
 
     Attributes:
         ngini: normalized Gini of expected spend.
-        bias: predicted over true total, minus 1.
-        gain: against the champion, overall; only a challenger has it.
-        slice_gains: the same in each slice with enough users, named like "region=105".
+        bias: predicted total over true total, minus 1.
+        gain: gain over the champion on all users; challengers only.
+        slice_gains: gain in each slice with enough users, by name such as "region=105".
     """
 
     ngini: float
@@ -57,14 +57,14 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A champion that cannot be compared, and what the challenger is measured against instead.
+    """A champion that cannot be compared, and the baseline that the challenger is compared with instead.
 
     Attributes:
-        version: of the champion.
+        version: the champion's version.
         reason: why it cannot be compared, in one sentence without a full stop.
-        baseline: the baseline with the highest nGini.
-        gain: of the challenger over this baseline.
-        approve: the command with which a person approves the replacement.
+        baseline: name of the baseline with the highest nGini.
+        gain: challenger's gain over this baseline.
+        approve: command with which a person approves the replacement.
     """
 
     version: str
@@ -76,7 +76,7 @@ class Unusable:
 
 @dataclass(frozen=True)
 class Gate:
-    """What a challenger has to pass; see `promotion` in conf/purse.yaml."""
+    """Thresholds that a challenger has to pass; see `promotion` in conf/purse.yaml."""
 
     min_ngini: float
     max_abs_bias: float
@@ -86,41 +86,49 @@ class Gate:
 
 @dataclass(frozen=True)
 class Decision:
-    """An outcome and the sentence that explains it with its numbers."""
+    """An outcome, and a sentence that explains it with its numbers."""
 
     outcome: Outcome
     description: str
 
     @property
     def promoted(self) -> bool:
-        """Whether the alias `champion` moves to the challenger."""
+        """Say whether the alias `champion` moves to the challenger."""
         return self.outcome in PROMOTED
 
 
 def decide(challenger: Metrics, champion: Metrics | Unusable | None, gate: Gate, *, approved: bool = False) -> Decision:
-    """Say whether the challenger replaces the champion; never touches the registry.
+    """Decide whether the challenger replaces the champion; never touches the registry.
 
-    The floor comes first and holds for a first champion too. A slice counts as worse when its loss exceeds
-    `max_slice_loss` by more than two standard errors. An unusable champion is replaced only if the challenger is surely
-    better than the best baseline and the replacement is `approved`; otherwise `approved` changes nothing.
+    The floor applies first, to a first champion too. A slice counts as worse when its loss exceeds `max_slice_loss` by
+    more than two standard errors. An unusable champion is replaced only if the challenger beats the best baseline with
+    the required confidence and the replacement is `approved`; in all other cases `approved` has no effect.
 
     Raises:
-        ValueError: there is a champion but the challenger carries no `gain`.
+        ValueError: there is a champion, but the challenger carries no `gain`.
+
+    >>> gate = Gate(min_ngini=0.2, max_abs_bias=0.3, confidence=0.9, max_slice_loss=0.02)
+    >>> decide(Metrics(ngini=0.5, bias=0.1), None, gate).outcome
+    'first_champion'
+    >>> decide(Metrics(0.5, 0.1, Gain(0.01, 0.004, 0.98)), Metrics(0.49, 0.0), gate).outcome
+    'better'
+    >>> decide(Metrics(ngini=0.1, bias=0.0), None, gate).description
+    'Not promoted: nGini 0.1000, bias +0.00; required: at least 0.2 and at most ±0.3.'
     """
-    said = f"nGini {challenger.ngini:.4f}, bias {challenger.bias:+.2f}"
+    measures = f"nGini {challenger.ngini:.4f}, bias {challenger.bias:+.2f}"
     if not (challenger.ngini >= gate.min_ngini and abs(challenger.bias) <= gate.max_abs_bias):  # NaN fails too
         floor = f"at least {gate.min_ngini} and at most ±{gate.max_abs_bias}"
-        return Decision("below_floor", f"Not promoted: {said}; required are {floor}.")
+        return Decision("below_floor", f"Not promoted: {measures}; required: {floor}.")
     if champion is None:
-        return Decision("first_champion", f"Promoted as the first champion: {said}.")
+        return Decision("first_champion", f"Promoted as the first champion: {measures}.")
     if isinstance(champion, Unusable):
-        return _decide_unusable(said, champion, gate, approved=approved)
+        return _decide_unusable(measures, champion, gate, approved=approved)
     gain = challenger.gain
     if gain is None:
         raise ValueError("Expected the challenger's gain over the champion, found none: run 'purse evaluate' again.")
-    against = f"{said} against the champion's {champion.ngini:.4f}: {_in_words(gain)}"
+    against = f"{measures} against the champion's {champion.ngini:.4f}: {_in_words(gain)}"
     if not _is_sure(gain, gate):
-        return Decision("no_gain", f"Not promoted: {against}; required are {gate.confidence:.0%}.")
+        return Decision("no_gain", f"Not promoted: {against}; required: {gate.confidence:.0%}.")
     for name, part in challenger.slice_gains.items():
         if part.estimate + 2 * part.standard_error < -gate.max_slice_loss:
             loss = f"{-part.estimate:.4f} (standard error {part.standard_error:.4f})"
@@ -131,20 +139,20 @@ def decide(challenger: Metrics, champion: Metrics | Unusable | None, gate: Gate,
     return Decision("better", f"Promoted: {against}.")
 
 
-def _decide_unusable(said: str, champion: Unusable, gate: Gate, *, approved: bool) -> Decision:
+def _decide_unusable(measures: str, champion: Unusable, gate: Gate, *, approved: bool) -> Decision:
     why = f"champion version {champion.version} cannot be compared ({champion.reason})"
-    against = f"{said} against the best baseline, {champion.baseline}: {_in_words(champion.gain)}"
+    against = f"{measures} against the best baseline, {champion.baseline}: {_in_words(champion.gain)}"
     if not _is_sure(champion.gain, gate):
-        needed = f"To replace it, the challenger must be surely better; required are {gate.confidence:.0%}."
+        needed = f"Its replacement must beat this baseline; required: {gate.confidence:.0%}."
         return Decision("champion_unusable", f"Not promoted: {why} and stays. {against}. {needed}")
     if not approved:
         approve = f"To approve its replacement, run '{champion.approve}'."
         return Decision("champion_unusable", f"Not promoted: {why} and stays. {against}. {approve}")
-    return Decision("champion_replaced", f"Promoted, its replacement being approved: {why}. {against}.")
+    return Decision("champion_replaced", f"Promoted, replacement approved: {why}. {against}.")
 
 
 def _is_sure(gain: Gain, gate: Gate) -> bool:
-    return gain.estimate > 0 and gain.better_share >= gate.confidence  # NaN is not sure
+    return gain.estimate > 0 and gain.better_share >= gate.confidence  # False for NaN
 
 
 def _in_words(gain: Gain) -> str:

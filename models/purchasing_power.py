@@ -1,4 +1,4 @@
-"""The model that is registered and scores everyone: a blend of families and what turns its money into a score."""
+"""The registered model that scores every user: a blend of families, and the steps from its money to a score."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.cold_start.model import ColdStart
 from models.encoding import select
+from models.predictions import ATTRIBUTES, HIGH, LOW, MID, ORDERS
 from models.preprocessing import Preprocessing
 from models.protocol import SpendModel
 from models.score.calibration import Calibration
@@ -23,10 +24,10 @@ class Member(NamedTuple):
     """A fitted model in a blend.
 
     Attributes:
-        weight: in the blend.
+        weight: weight in the blend.
         model: the fitted model.
         family: its name in the catalog.
-        scale: what its money is multiplied with before it is averaged, see `models.blend.scales`.
+        scale: factor on its money before averaging, see `models.score.blend.scales`.
     """
 
     weight: float
@@ -37,20 +38,21 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class PurchasingPower:
-    """Scores users; picklable, and complete: nothing is learned or looked up when it predicts.
+    """Score users. Picklable and complete: prediction learns nothing and looks nothing up.
 
     Attributes:
         members: the blend; weights sum to 1.
-        horizon_days: the window from the snapshot on that all predictions are about.
-        windows: label windows that the horizon counts for, see `models.horizon`; 1 unless the history was too short for
-            labels of the whole horizon.
-        calibration: from the blend's money, which ranks, to the money of the level that is forecast.
-        intervals: of a user's spend, by calibrated expected spend.
-        feature_names: the columns it reads.
+        horizon_days: length of the window, from the snapshot on, that all predictions cover.
+        windows: equivalent number of label windows in the horizon, see `models.btyd.horizon`; 1 unless the history was
+            too short for labels of the whole horizon.
+        calibration: map from the blend's money, which ranks users, to money at the forecast level.
+        intervals: intervals of a user's spend, by calibrated expected spend.
+        feature_names: columns that the model reads.
         tier_shares: shares (0 to 1) of `high` and `mid` in the reference population; the rest is `low`.
-        reference_spend: quantiles of the blend in the reference population, ascending; the level does not move them.
-        cold_start: of users without orders; None in models from before there was one.
-        preprocessing: what happens to the features before the members see them; None in models from before it.
+        reference_spend: ascending quantiles of the blend in the reference population, independent of the level.
+        reasons: model that explains the score.
+        cold_start: model of users without orders; None in models older than it.
+        preprocessing: policies applied to features before the members see them; None in models older than it.
     """
 
     members: tuple[Member, ...]
@@ -66,27 +68,27 @@ class PurchasingPower:
     preprocessing: Preprocessing | None = None
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Score users; same index.
+        """Score users with orders; same index.
 
         Returns:
-            expected_spend (money in the horizon, at least 0), spend_low and spend_high (80 % interval of what the user
-            will spend), purchase_probability (0 to 1), score (0 to 100, the percentile of the blend in the reference
-            population), tier ("high", "mid", "low"), reasons (joined by "; "), basis ("orders").
+            expected_spend (money in the horizon, at least 0), spend_low and spend_high (80 % interval of the user's
+            spend), purchase_probability (0 to 1), score (0 to 100, the blend's percentile in the reference population),
+            tier ("high", "mid", "low"), reasons (joined by "; "), basis ("orders").
 
         Raises:
             ValueError: a feature is missing.
         """
-        return self.finished(self.blend_and_reasons(features))
+        return self.to_scores(self.blend_and_reasons(features))
 
     def predict_spend(self, features: pd.DataFrame) -> pd.DataFrame:
-        """`predict` without the reasons, which take most of its time."""
-        return self.finished(self.blend(features))
+        """Score users like `predict`, without reasons and basis; reasons take most of its time."""
+        return self.to_scores(self.blend(features))
 
     def blend(self, features: pd.DataFrame) -> pd.DataFrame:
-        """What the members say of users after preprocessing, whatever the level; same index.
+        """Average the members' predictions after preprocessing, independent of the level; same index.
 
         Returns:
-            blend, which ranks and from which money comes, and probability, to buy in the label window.
+            blend (ranks users and scales to money) and probability (of a purchase in the label window).
         """
         chosen = select(features, self.feature_names)
         prepared = self.preprocessing.transform(chosen) if self.preprocessing else chosen
@@ -94,33 +96,33 @@ class PurchasingPower:
         return pd.DataFrame({"blend": spend, "probability": probability}, index=features.index)
 
     def blend_and_reasons(self, features: pd.DataFrame) -> pd.DataFrame:
-        """`blend` with `reasons`, which the level does not move either, and `basis`."""
-        return self.blend(features).assign(reasons=self.reasons.explain(features), basis="orders")
+        """Return `blend` with `reasons` and `basis`, which do not depend on the level either."""
+        return self.blend(features).assign(reasons=self.reasons.explain(features), basis=ORDERS)
 
-    def finished(self, said: pd.DataFrame) -> pd.DataFrame:
-        """The answer for users of whom `blend` or `blend_and_reasons` was asked: money at the level, score and tier."""
-        blend = said["blend"].to_numpy()
-        horizon_probability = 1 - (1 - said["probability"].to_numpy()) ** self.windows
-        result = as_predictions(said, self.calibration.apply(blend), horizon_probability)
+    def to_scores(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """Turn the output of `blend` or `blend_and_reasons` into spend at the forecast level, score and tier."""
+        blend = predictions["blend"].to_numpy()
+        horizon_probability = 1 - (1 - predictions["probability"].to_numpy()) ** self.windows
+        result = as_predictions(predictions, self.calibration.apply(blend), horizon_probability)
         low, high = self.intervals.bounds(result["expected_spend"])
         score = percentile_score(self.reference_spend, blend)
         result = result.assign(spend_low=low, spend_high=high, score=score, tier=tiers(score, self.tier_shares))
-        return result.assign(**said.drop(columns=["blend", "probability"]))
+        return result.assign(**predictions.drop(columns=["blend", "probability"]))
 
     def predict_without_orders(self, attributes: pd.DataFrame) -> pd.DataFrame:
-        """Score users who have no orders yet; same index, and columns as in `predict`, with basis "attributes".
+        """Score users without orders; same index and columns as `predict`, with basis "attributes".
 
-        Their money follows the level of the users with orders, see `models.cold_start`, and their score is the
-        percentile among these.
+        Their money follows the level of users with orders, see `models.cold_start`; their score is the percentile among
+        those users.
 
         Args:
-            attributes: features of profile and behaviour; others are not looked at.
+            attributes: profile and behaviour features; other columns are ignored.
 
         Raises:
             ValueError: a feature is missing, or the model has no cold start.
         """
         if self.cold_start is None:
-            raise ValueError("The model is from before there was a cold start: train and promote a new one.")
+            raise ValueError("The model has no cold start, because it is too old: train and promote a new one.")
         customer = self.intervals.unit
         result = self.cold_start.predict(attributes)
         money = ["expected_spend", "spend_low", "spend_high"]
@@ -132,14 +134,14 @@ class PurchasingPower:
             score=score,
             tier=tiers(score, self.tier_shares),
             reasons=self.cold_start.explain(attributes, customer, self.horizon_days),
-            basis="attributes",
+            basis=ATTRIBUTES,
         )
 
     def levelled(self, features: pd.DataFrame, total: float) -> Self:
-        """The same model with its money at another level; scores, tiers and reasons stay.
+        """Copy the model with its money at another level; scores, tiers and reasons stay.
 
         Args:
-            features: of all users that the total is about.
+            features: features of all users that the total covers.
             total: forecast of their spend in the horizon, see `models.level`.
         """
         if not len(features):
@@ -147,7 +149,7 @@ class PurchasingPower:
         return self.at_level(self.blend(features)["blend"].to_numpy(), total)
 
     def at_level(self, blend: NDArray[np.float64], total: float) -> Self:
-        """`levelled` for users, at least one, whose blend is known."""
+        """Copy the model like `levelled`, for at least one user, given their blend; shape (users,)."""
         return replace(
             self,
             calibration=self.calibration.at_level(blend, total),
@@ -171,25 +173,34 @@ def build(
     cold_start: ColdStart | None = None,
     preprocessing: Preprocessing | None = None,
 ) -> PurchasingPower:
-    """Put fitted members together and learn score, tiers and reasons from a reference population.
+    """Assemble fitted members and learn score, tiers and reasons from a reference population.
 
     Args:
         members: fitted models whose weights sum to 1.
-        reference: features of the users that a score compares with, such as those of the newest snapshot.
+        reference: features of the population that scores are percentiles of, such as the newest snapshot.
         horizon_days: see `PurchasingPower`.
-        calibration: at the level of the reference population.
-        intervals: of its users.
-        phrases: a phrase per feature, see `Reasons`.
+        calibration: calibration at the level of the reference population.
+        intervals: intervals of its users.
+        phrases: one phrase per feature, see `Reasons`.
         tier_shares: shares (0 to 1) of `high` and `mid`.
-        top_reasons: how many reasons a user gets at most.
-        windows: label windows that the horizon counts for.
-        seed: of the model that finds the reasons.
-        threads: that it may use.
-        cold_start: of users without orders.
-        preprocessing: fitted on the training set of the members.
+        top_reasons: maximum number of reasons per user.
+        windows: equivalent number of label windows in the horizon.
+        seed: seed of the model that finds the reasons.
+        threads: threads that it may use.
+        cold_start: model of users without orders.
+        preprocessing: policies fitted on the members' training set.
 
     Raises:
         ValueError: no members or no reference users.
+
+    >>> from models.families.baselines import PreviousWindow
+    >>> from models.score import calibration, intervals
+    >>> users = pd.DataFrame({"spend_28d": np.arange(10.0), "purchase_days_28d": 1.0})
+    >>> spend, member = [np.arange(10.0)], Member(1.0, PreviousWindow(horizon_days=28), "previous_window")
+    >>> learned = {"calibration": calibration.fit(spend, spend), "intervals": intervals.fit(spend, spend, unit=4.5)}
+    >>> parts = {"phrases": {}, "tier_shares": {"high": 0.2, "mid": 0.3}, "top_reasons": 3, **learned}
+    >>> build([member], users, horizon_days=28, **parts).predict(users)["tier"].value_counts().to_dict()
+    {'low': 5, 'mid': 3, 'high': 2}
     """
     if not members or not len(reference):
         raise ValueError(
@@ -198,7 +209,7 @@ def build(
     prepared = preprocessing or Preprocessing()
     spend, _ = blended(members, prepared.transform(reference))
     grid = quantile_grid(spend)
-    # reasons tell values as they are; a column that the members don't see is none
+    # reasons report raw values; a column that the members do not see is no reason
     seen = reference.drop(columns=prepared.dropped)
     return PurchasingPower(
         members=tuple(members),
@@ -216,20 +227,36 @@ def build(
 
 
 def percentile_score(reference: NDArray[np.float64], expected_spend: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Percentile (0 to 100) in the reference; a user tied with others stands in their middle."""
+    """Percentile (0 to 100) of each value in the reference; tied users get the middle of their range.
+
+    >>> percentile_score(np.array([10.0, 20.0, 20.0, 30.0]), np.array([5.0, 20.0, 40.0])).tolist()
+    [0.0, 50.0, 100.0]
+    """
     below, above = shares(reference, expected_spend)
     return 50 * (1 + below - above)
 
 
 def tiers(score: NDArray[np.float64], tier_shares: Mapping[str, float]) -> NDArray[np.str_]:
-    """Tier by score: `high` from the top, then `mid`, then `low`."""
-    high = 100 * (1 - tier_shares["high"])
-    mid = high - 100 * tier_shares["mid"]
-    return np.where(score >= high, "high", np.where(score >= mid, "mid", "low"))
+    """Tier of each score: `high` for the top share, then `mid`, then `low`.
+
+    >>> tiers(np.array([95.0, 60.0, 10.0]), {"high": 0.2, "mid": 0.3}).tolist()
+    ['high', 'mid', 'low']
+    """
+    high = 100 * (1 - tier_shares[HIGH])
+    mid = high - 100 * tier_shares[MID]
+    return np.where(score >= high, HIGH, np.where(score >= mid, MID, LOW))
 
 
 def blended(members: Sequence[Member], features: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted means of what the members expect a user to spend in the label window, and of the probability to buy."""
+    """Weighted means of the members' expected spend and purchase probability in the label window; shape (users,) each.
+
+    >>> from models.families.baselines import Mean
+    >>> low, high = Mean(spend=10.0, probability=0.2), Mean(spend=30.0, probability=0.4)
+    >>> members = [Member(0.5, low, "mean"), Member(0.5, high, "mean", scale=2.0)]
+    >>> spend, probability = blended(members, pd.DataFrame(index=[0]))
+    >>> spend.tolist(), probability.round(2).tolist()
+    ([35.0], [0.3])
+    """
     spend, probability = np.zeros(len(features)), np.zeros(len(features))
     for member in members:
         prediction = member.model.predict(features)

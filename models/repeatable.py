@@ -1,10 +1,14 @@
-"""Fits that come out the same whatever the order of the rows."""
+"""LightGBM parameters that make fits repeatable."""
 
 from typing import Any
 
 
 def repeatable(seed: int, threads: int) -> dict[str, Any]:
-    """LightGBM's parameters of every training here: the same trees from the same data, and nothing printed."""
+    """Parameters of every LightGBM training: the same data in the same order gives the same trees, without output.
+
+    >>> repeatable(seed=0, threads=2)["deterministic"]
+    True
+    """
     return {
         "max_bin": 63,
         "num_threads": threads,

@@ -8,12 +8,13 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.sql import SQLBackend
 
+from models.predictions import ATTRIBUTES, TIERS
 from pipelines.compute import backend
 from pipelines.errors import PurseError
 from pipelines.files import replacing
 from pipelines.lake import commit_log, tables
 from pipelines.lake.checks import check
-from pipelines.lake.names import WITHOUT_ORDERS
+from pipelines.lake.names import FEATURE_TABLE, WITHOUT_ORDERS
 from pipelines.results.scoring import Scored, TierSpend
 from pipelines.results.training import Interval
 from pipelines.retraining.level import forecast_level
@@ -67,11 +68,11 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
         )
     _require_features(settings, snapshot_date, model)
     connection = backend.connect(settings)
-    known = _rows(connection, settings, "features", snapshot_date).select("user_id", *model.feature_names)
+    known = _rows(connection, settings, FEATURE_TABLE, snapshot_date).select("user_id", *model.feature_names)
     level = forecast_level(settings, snapshot_date)
     said = backend.answers(connection, known, model.blend_and_reasons, ANSWERS)
     model = model.at_level(said["blend"].to_numpy(), level.expected)
-    scores = model.finished(said.drop(columns="user_id"))
+    scores = model.to_scores(said.drop(columns="user_id"))
     scores.insert(0, "user_id", said["user_id"])
     scores, warnings = _with_cold_start(connection, settings, snapshot_date, model, scores)
     report = check(settings, scores, "predictions", snapshot_date)
@@ -95,7 +96,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
     return Scored(
         snapshot_date=snapshot_date,
         rows=len(rows),
-        without_orders=int((scores["basis"] == "attributes").sum()),
+        without_orders=int((scores["basis"] == ATTRIBUTES).sum()),
         model_version=version,
         export=str(export),
         level=Interval(expected=level.expected, low=level.low, high=level.high),
@@ -126,7 +127,7 @@ def tier_shares(scores: "pd.DataFrame") -> dict[str, TierSpend]:
         tier: TierSpend(
             users=int(spend["size"][tier]), expected_spend_share=round(float(spend["sum"][tier]) / total, 4)
         )
-        for tier in ("high", "mid", "low")
+        for tier in TIERS
         if tier in spend.index
     }
 
@@ -156,12 +157,12 @@ def _with_cold_start(
 
 
 def _require_features(settings: Settings, snapshot_date: date, model: "PurchasingPower") -> None:
-    if not _count(settings, "features", snapshot_date):
+    if not _count(settings, FEATURE_TABLE, snapshot_date):
         raise PurseError(
             f"There are no features of {snapshot_date}. "
             f"Run 'purse build-features --snapshot-date {snapshot_date}' first."
         )
-    _require(model, tables.open_table(settings, "features").schema().to_arrow().names)
+    _require(model, tables.open_table(settings, FEATURE_TABLE).schema().to_arrow().names)
 
 
 def _require(model: "PurchasingPower", columns: Container[str]) -> None:

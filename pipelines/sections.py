@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.predictions import HIGH, MID
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -78,6 +80,11 @@ class Scoring(Section):
     high_share: Share
     mid_share: Share
     reasons: Count
+
+    @property
+    def tier_shares(self) -> dict[str, float]:
+        """Shares of users in the tiers above the lowest."""
+        return {HIGH: self.high_share, MID: self.mid_share}
 
 
 class Monitor(Section):

@@ -11,9 +11,10 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from features.build import labels
+from features.daily.tables import USER_DAY
 from pipelines.files import code_fingerprint
 from pipelines.lake import tables
-from pipelines.lake.names import WITHOUT_ORDERS
+from pipelines.lake.names import FEATURE_TABLE, WITHOUT_ORDERS
 from pipelines.results.data import Built
 from pipelines.results.result import read_result
 from pipelines.results.training import Split
@@ -46,8 +47,8 @@ def split(settings: Settings, snapshot_date: date) -> Split:
     days = tables.days(settings, "raw/order_lines")
     plan = plan_snapshots(days[0], snapshot_date, settings.horizon_days, settings.snapshots)
     connection = tables.connect()
-    user_day = tables.hold(connection, tables.read(connection, settings, "user_day"))
-    training = [TrainingSet("features", TRAINING_SETS, built.features)]
+    user_day = tables.hold(connection, tables.read(connection, settings, USER_DAY.name))
+    training = [TrainingSet(FEATURE_TABLE, TRAINING_SETS, built.features)]
     if tables.exists(settings, WITHOUT_ORDERS):
         training.append(TrainingSet(WITHOUT_ORDERS, TRAINING_WITHOUT_ORDERS, attribute_names(built.features)))
     rows = [_write(connection, settings, one, plan, user_day, snapshot_date) for one in training]

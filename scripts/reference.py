@@ -14,6 +14,7 @@ import yaml
 from fastapi.routing import APIRoute
 
 from features.definitions import FEATURES
+from features.feature import Feature
 from pipelines.settings import DEFAULTS, REPOSITORY, load_settings
 
 FOLDER = REPOSITORY / "docs" / "reference"
@@ -183,14 +184,22 @@ def feature_table() -> str:
     rows = [
         (
             f"`{one.name}`",
-            one.unit,
-            f"{one.window_days} days" if one.window_days else "" if one.table == "users" else "whole history",
+            one.unit.text,
+            _window(one),
             one.description,
             ", ".join(f"`{need}`" for need in one.needs),
         )
         for one in FEATURES
     ]
     return _table(("feature", "unit", "window", "description", "needs"), rows)
+
+
+def _window(feature: Feature) -> str:
+    if feature.table == "users":
+        return ""
+    if feature.half_life_days:
+        return f"half-life {feature.half_life_days} days"
+    return f"{feature.window_days} days" if feature.window_days else "whole history"
 
 
 def _default(value: object) -> str:

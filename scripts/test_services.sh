@@ -16,11 +16,11 @@ if ! command -v apt-get >/dev/null; then
 fi
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null; then
+    if ! sudo -n true 2>/dev/null; then
         echo "make services-for-tests: only root can install ${missing[*]}; their tests are skipped until then." >&2
         exit 0
     fi
-    as_root=(sudo)
+    as_root=(sudo -n)
 fi
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -q

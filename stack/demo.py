@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from models.predictions import HIGH, LOW, MID
 from pipelines import links
 from pipelines.errors import PurseError
 from pipelines.lake import tables
@@ -145,7 +146,7 @@ def _examples(settings: Settings, snapshot_date: date) -> list[demo_report.Row]:
     scores = table.filter(table.snapshot_date == snapshot_date).to_pandas()
     ordered = scores.sort_values(["score", "user_id"], ascending=[False, True])
     chosen = []
-    for tier, place in (("high", 0.0), ("high", 0.5), ("mid", 0.5), ("low", 0.5), ("low", 1.0)):
+    for tier, place in ((HIGH, 0.0), (HIGH, 0.5), (MID, 0.5), (LOW, 0.5), (LOW, 1.0)):
         of_tier = ordered[ordered["tier"] == tier]
         if len(of_tier):
             chosen.append(of_tier.iloc[round(place * (len(of_tier) - 1))].to_dict())

@@ -8,6 +8,8 @@ from pathlib import Path
 import ibis
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 pytest_plugins = ["tests.shops"]
 
@@ -18,6 +20,12 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 # of its own doctests and ends the process; the workers that tests are run in have such a one.
 if sys.modules["__main__"].__spec__ is None and not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__spec__ = ModuleSpec("__main__", loader=None)
+
+
+PROFILE = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+hypothesis.register_profile("fast", max_examples=8, derandomize=True, **PROFILE)
+hypothesis.register_profile("long", max_examples=500, **PROFILE)
+hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 @pytest.fixture(autouse=True)

@@ -44,10 +44,10 @@ def synthetic_users(snapshot: date, users: int = USERS) -> pd.DataFrame:
             "recency": np.where(orders > 1, history * 0.8, 0.0),
             "T": history,
             "days_since_last_order": random.integers(1, 20, users).astype(float),
-            "order_days_total": orders,
+            "purchase_days_total": orders,
             "spend_total": rate * history * random.lognormal(0, 0.3, users),
             "spend_28d": rate * 28 * random.lognormal(0, 0.5, users),
-            "orders_28d": np.minimum(orders, random.poisson(rate * 28 / 30)).astype(float),
+            "purchase_days_28d": np.minimum(orders, random.poisson(rate * 28 / 30)).astype(float),
             "region": np.where(np.arange(users) % 2 == 0, "north", "south"),
             "future_spend": np.where(purchased, rate * 28 * random.lognormal(0, 0.4, users), 0.0),
             "purchased": purchased,
@@ -162,6 +162,25 @@ def snapshot_date() -> date:
 
 
 KILLED_STEP = """
+import pkgutil, sys, time
+from datetime import date
+from pipelines.settings import load_settings
+owner = pkgutil.resolve_name("{owner}")
+original, calls = owner.{function}, 0
+def stopping(*arguments, **named):
+    global calls
+    calls += 1
+    result = original(*arguments, **named)
+    if calls == {call}:
+        print("stopped", flush=True)
+        time.sleep(600)
+    return result
+owner.{function} = stopping
+pkgutil.resolve_name("{step}")(load_settings(), date.fromisoformat("{day}"), *{arguments})
+"""
+
+
+STEP = """
 import sys, time
 from datetime import date
 from pipelines import {module}, sweep, train
@@ -181,10 +200,10 @@ def stopping(*arguments, **named):
 
 
 STEP = """
+import pkgutil
 from datetime import date
-from pipelines import sweep
 from pipelines.settings import load_settings
-{step}(load_settings(), date.fromisoformat("{day}"), *{arguments})
+pkgutil.resolve_name("{step}")(load_settings(), date.fromisoformat("{day}"), *{arguments})
 """
 
 
@@ -204,14 +223,17 @@ def start_step(tmp_path: Path) -> Callable[..., subprocess.Popen]:
 
 @pytest.fixture
 def kill_step(tmp_path: Path) -> Callable[..., None]:
-    """Runs a step in a process of its own and kills it (SIGKILL) at the end of the n-th call of a function."""
+    """Run a step in a process of its own and kill it (SIGKILL) at the end of the n-th call of a function.
+
+    The function is named "module:name", by the module that looks it up when it calls.
+    """
 
     def kill(settings: Settings, step: str, arguments: list[str], function: str, call: int) -> None:
         config = tmp_path / "purse.yaml"
         config.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
-        module, name = function.split(".")
+        owner, name = function.split(":")
         code = KILLED_STEP.format(
-            module=module, function=name, call=call, step=step, day=SNAPSHOT_DATE, arguments=arguments
+            owner=owner, function=name, call=call, step=step, day=SNAPSHOT_DATE, arguments=arguments
         )
         process = subprocess.Popen(
             [sys.executable, "-c", code],

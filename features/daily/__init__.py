@@ -1,1 +1,1 @@
-"""The first stage: logs reduced to one row per user and day."""
+"""First stage: reduce logs to one row per user and day."""

@@ -1,23 +1,23 @@
-"""The daily tables, declared: one row per user (and category) and day, reduced from a log."""
+"""The daily tables, each declared once: one row per user (and category) and day, reduced from a log."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import ibis.expr.types as ir
 
-from features.daily import orders as user_day
-from features.daily.events import user_event_category_day, user_event_day
+from features.daily import events, orders
+from features.schema import EVENTS, ORDER_LINES
 
 
 @dataclass(frozen=True)
 class Daily:
-    """A daily table.
+    """Declaration of a daily table.
 
     Attributes:
-        name: of the table.
-        log: the raw table whose days it has.
-        priced: whether a row reads the prices of the 28 days before as well.
-        reduce: takes the log's rows with what is known of their products and, if `priced`, `category_prices`.
+        name: name of the table.
+        log: name of the raw table that it is reduced from.
+        priced: whether a row also depends on the prices of the 28 days before.
+        reduce: takes the log with the attributes of its products and, if `priced`, `category_prices`.
     """
 
     name: str
@@ -26,9 +26,11 @@ class Daily:
     reduce: Callable[..., ir.Table]
 
 
-DAILY = (
-    Daily("user_day", "order_lines", priced=True, reduce=user_day.user_day),
-    Daily("user_category_day", "order_lines", priced=False, reduce=user_day.user_category_day),
-    Daily("user_event_day", "events", priced=True, reduce=user_event_day),
-    Daily("user_event_category_day", "events", priced=False, reduce=user_event_category_day),
+USER_DAY = Daily("user_day", ORDER_LINES.name, priced=True, reduce=orders.user_day)
+USER_CATEGORY_DAY = Daily("user_category_day", ORDER_LINES.name, priced=False, reduce=orders.user_category_day)
+USER_EVENT_DAY = Daily("user_event_day", EVENTS.name, priced=True, reduce=events.user_event_day)
+USER_EVENT_CATEGORY_DAY = Daily(
+    "user_event_category_day", EVENTS.name, priced=False, reduce=events.user_event_category_day
 )
+DAILY = (USER_DAY, USER_CATEGORY_DAY, USER_EVENT_DAY, USER_EVENT_CATEGORY_DAY)
+"""All daily tables."""

@@ -1,1 +1,1 @@
-"""The features, a file per family."""
+"""Declarations of features, a module per family."""

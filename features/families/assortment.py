@@ -1,28 +1,30 @@
-"""What a user buys: where the items stand among their category's prices, and how broad the interest is."""
+"""Features of what a user buys: price level within the category, and breadth over categories."""
 
-from features.feature import Feature, ratio
+from features.feature import CATEGORY_WINDOWS_DAYS, RATE_WINDOWS_DAYS, Feature, ratio
+from features.units import Unit
 
 PRICE_LEVEL = tuple(
     Feature(
-        name=f"price_level_{window}d",
-        unit="standard deviations",
+        measure="price_level",
+        unit=Unit.STANDARD_DEVIATIONS,
         description=(
-            f"Mean position of the items bought in the last {window} days among the log unit prices of their category "
-            "(z-score against the 28 days before each purchase): above 0 buys dearer than others do."
+            f"Mean price level of the items bought in the last {window} days: z-score of the log unit price among the "
+            "prices paid in its category in the 28 days before; above 0 the user buys dearer than others do."
         ),
-        phrase=f"has a price level of {{value:+.1f}} (0 is the usual price of a category; last {window} days)",
+        phrase=f"buys at a price level of {{value:+.1f}} (0 is the usual price of a category; last {window} days)",
         window_days=window,
         needs=("order_lines.unit_price", "products.category"),
         expression=lambda day: ratio(day.price_level.sum(), day.price_level_lines.sum()),
     )
-    for window in (28, 91, 364)
+    for window in RATE_WINDOWS_DAYS
 )
 
 
 def _categories(window: int) -> Feature:
     return Feature(
-        name=f"categories_{window}d",
-        unit="categories",
+        measure="categories",
+        window_days=window,
+        unit=Unit.CATEGORIES,
         description=f"Categories bought from in the last {window} days.",
         phrase=f"bought from {{value:,.0f}} categories in the last {window} days",
         needs=("products.category",),
@@ -32,13 +34,13 @@ def _categories(window: int) -> Feature:
 
 
 BREADTH = (
-    _categories(28),
-    _categories(91),
+    *(_categories(window) for window in CATEGORY_WINDOWS_DAYS),
     Feature(
-        name="category_entropy_91d",
-        unit="nats",
-        description="Shannon entropy of the spend over categories in the last 91 days; 0 for a single category.",
-        phrase="spreads spend over categories with a variety of {value:.1f} (0 is a single one; last 91 days)",
+        measure="category_entropy",
+        window_days=91,
+        unit=Unit.NATS,
+        description="Shannon entropy of spend over categories in the last 91 days, in nats; 0 for a single category.",
+        phrase="spreads spend over categories with a variety of {value:.1f} (0 is a single category; last 91 days)",
         needs=("products.category",),
         table="user_category",
         expression=lambda category: (
@@ -47,9 +49,10 @@ BREADTH = (
         ).clip(lower=0),
     ),
     Feature(
-        name="top_category_share_91d",
-        unit="share of spend",
-        description="Share of the last 91 days' spend in the category that the user spends most on.",
+        measure="top_category_share",
+        window_days=91,
+        unit=Unit.SHARE_OF_SPEND,
+        description="Share of spend in the user's largest category in the last 91 days.",
         phrase="spends {value:.0%} in one category (last 91 days)",
         needs=("products.category",),
         table="user_category",

@@ -1,22 +1,26 @@
-"""What a user does before buying: visits, views, searches, carts; how often that ends in an order; what is viewed."""
+"""Features of what a user does before buying: visits, views, searches, carts, and how often that ends in an order."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from features.feature import Days, Feature, ratio
+from features.feature import CATEGORY_WINDOWS_DAYS, VISIT_RATE_WINDOWS_DAYS, VISIT_WINDOWS_DAYS, Feature, ratio
+from features.units import Unit
 
-WINDOWS_DAYS = (7, 28, 91)
-LONG_WINDOWS_DAYS = (28, 91)
-EVENT_TYPE, SESSION, ORDERS = "events.event_type", "events.session_id", "order_lines.amount"
+if TYPE_CHECKING:
+    from features.days import Days
+
+EVENT_TYPE, SESSION, AMOUNT = "events.event_type", "events.session_id", "order_lines.amount"
 CATEGORY_VIEWS = ("events.event_type", "events.product_id", "products.category")
 PRICE_VIEWS = (*CATEGORY_VIEWS, "products.list_price", "order_lines.unit_price")
 
 
-def _total(measure: str, unit: str, description: str, phrase: str, needs: str = EVENT_TYPE) -> tuple[Feature, ...]:
-    """The sum of a column of `features.visits` over each window."""
-    column = {"visits": "visit", "dwell": "dwell_seconds"}.get(measure, measure)
+def _total(
+    measure: str, column: str, unit: Unit, description: str, phrase: str, needs: str = EVENT_TYPE
+) -> tuple[Feature, ...]:
+    """Sum of a column of `features.visits` over each window."""
     return tuple(
         Feature(
-            name=f"{measure}_{window}d",
+            measure=measure,
             unit=unit,
             description=f"{description} in the last {window} days.",
             phrase=f"{phrase} in the last {window} days",
@@ -25,33 +29,40 @@ def _total(measure: str, unit: str, description: str, phrase: str, needs: str = 
             table="user_visit",
             expression=lambda day: getattr(day, column).sum(),
         )
-        for window in WINDOWS_DAYS
+        for window in VISIT_WINDOWS_DAYS
     )
 
 
 TOTALS = (
-    *_total("visits", "days with a visit", "Days with an event", "visited on {value:,.0f} days"),
-    *_total("views", "events", "Products viewed, each time counted", "looked at products {value:,.0f} times"),
-    *_total("clicks", "events", "Clicks", "clicked {value:,.0f} times"),
-    *_total("searches", "events", "Searches", "searched {value:,.0f} times"),
-    *_total("carts", "events", "Times something was put into the cart", "put {value:,.0f} things into the cart"),
-    *_total("favourites", "events", "Times something was marked as a favourite", "marked {value:,.0f} favourites"),
-    *_total("dwell", "seconds", "Seconds spent", "spent {value:,.0f} seconds in the shop", "events.dwell_seconds"),
-    *_total("sessions", "sessions", "Sessions", "came {value:,.0f} times", SESSION),
+    *_total("visit_days", "visit", Unit.VISIT_DAYS, "Days with an event", "visited on {value:,.0f} days"),
+    *_total("views", "views", Unit.EVENTS, "Product views", "viewed products {value:,.0f} times"),
+    *_total("clicks", "clicks", Unit.EVENTS, "Clicks", "clicked {value:,.0f} times"),
+    *_total("searches", "searches", Unit.EVENTS, "Searches", "searched {value:,.0f} times"),
+    *_total("carts", "carts", Unit.EVENTS, "Items put into the cart", "put {value:,.0f} items into the cart"),
+    *_total("favourites", "favourites", Unit.EVENTS, "Favourites marked", "marked {value:,.0f} favourites"),
+    *_total(
+        "dwell",
+        "dwell_seconds",
+        Unit.SECONDS,
+        "Seconds spent in the shop",
+        "spent {value:,.0f} seconds in the shop",
+        "events.dwell_seconds",
+    ),
+    *_total("sessions", "sessions", Unit.SESSIONS, "Sessions", "had {value:,.0f} sessions", SESSION),
 )
 
 
 def _quotient(
     measure: str,
-    unit: str,
+    unit: Unit,
     description: str,
     phrase: str,
     needs: tuple[str, ...],
-    expression: Callable[[Days], object],
+    expression: "Callable[[Days], object]",
 ) -> tuple[Feature, ...]:
     return tuple(
         Feature(
-            name=f"{measure}_{window}d",
+            measure=measure,
             unit=unit,
             description=f"{description} (last {window} days).",
             phrase=f"{phrase} (last {window} days)",
@@ -60,57 +71,57 @@ def _quotient(
             table="user_visit",
             expression=expression,
         )
-        for window in LONG_WINDOWS_DAYS
+        for window in VISIT_RATE_WINDOWS_DAYS
     )
 
 
 QUOTIENTS = (
     *_quotient(
         "orders_per_session",
-        "orders per session",
-        "Orders per session; above 1 for who also orders elsewhere, 0 without a session",
-        "orders {value:.2f} times per visit",
-        (EVENT_TYPE, SESSION, ORDERS),
+        Unit.ORDERS_PER_SESSION,
+        "Orders per session; above 1 if the user also orders elsewhere, 0 without a session",
+        "orders {value:.2f} times per session",
+        (EVENT_TYPE, SESSION, AMOUNT),
         lambda day: ratio(day.orders.sum(), day.sessions.sum()),
     ),
     *_quotient(
         "orders_per_cart",
-        "orders per cart",
-        "Orders per time that something was put into the cart; 0 without",
-        "orders {value:.2f} times per thing put into the cart",
-        (EVENT_TYPE, ORDERS),
+        Unit.ORDERS_PER_CART_EVENT,
+        "Orders per item put into the cart; 0 without such an item",
+        "orders {value:.2f} times per item put into the cart",
+        (EVENT_TYPE, AMOUNT),
         lambda day: ratio(day.orders.sum(), day.carts.sum()),
     ),
     *_quotient(
         "carts_per_view",
-        "events per view",
-        "Times that something was put into the cart per product viewed",
-        "puts {value:.2f} things into the cart per product looked at",
+        Unit.EVENTS_PER_VIEW,
+        "Items put into the cart per product view",
+        "puts {value:.2f} items into the cart per product view",
         (EVENT_TYPE,),
         lambda day: ratio(day.carts.sum(), day.views.sum()),
     ),
     *_quotient(
-        "searches_per_visit",
-        "events per visit",
+        "searches_per_visit_day",
+        Unit.EVENTS_PER_VISIT_DAY,
         "Searches per day with a visit",
-        "searches {value:.1f} times per day of visit",
+        "searches {value:.1f} times on a day with a visit",
         (EVENT_TYPE,),
         lambda day: ratio(day.searches.sum(), day.visit.sum()),
     ),
     *_quotient(
         "viewed_price_level",
-        "standard deviations",
-        "Mean position of the list prices of the products viewed among the prices paid in their category "
-        "(z-score against the purchases of the 28 days before each view)",
-        "looks at items {value:+.1f} standard deviations from what is paid in their category",
+        Unit.STANDARD_DEVIATIONS,
+        "Mean price level of the products viewed: z-score of the log list price among the prices paid in its category "
+        "in the 28 days before the view",
+        "looks at items of price level {value:+.1f}, where 0 is usual for the category",
         PRICE_VIEWS,
         lambda day: ratio(day.view_level.sum(), day.view_level_views.sum()),
     ),
     *_quotient(
         "viewed_price_gap",
-        "standard deviations",
-        "Price level of what was viewed less that of what was bought; 0 without views or purchases to compare",
-        "looks at items {value:+.1f} standard deviations dearer than those bought",
+        Unit.STANDARD_DEVIATIONS,
+        "Price level of the products viewed less that of the items bought; 0 without views or purchases to compare",
+        "looks at items {value:+.1f} price levels above those bought",
         PRICE_VIEWS,
         lambda day: (
             ratio(day.view_level.sum(), day.view_level_views.sum())
@@ -121,8 +132,8 @@ QUOTIENTS = (
 
 RECENCY = (
     Feature(
-        name="days_since_last_visit",
-        unit="days",
+        measure="days_since_last_visit",
+        unit=Unit.DAYS,
         description="Days between the last visit and the snapshot; unknown without a visit in the last 364 days.",
         phrase="last visited {value:,.0f} days ago",
         default=None,
@@ -131,26 +142,27 @@ RECENCY = (
         expression=lambda day: (day.age_days * day.visit).min(),
     ),
     Feature(
-        name="views_since_last_order",
-        unit="events",
-        description="Products viewed on the days after the last purchase, of the last 364 days.",
-        phrase="looked at products {value:,.0f} times since the last purchase",
-        needs=(EVENT_TYPE, ORDERS),
+        measure="views_since_last_order",
+        unit=Unit.EVENTS,
+        description="Product views on the days after the last purchase (last 364 days).",
+        phrase="viewed products {value:,.0f} times since the last purchase",
+        needs=(EVENT_TYPE, AMOUNT),
         table="user_visit",
         expression=lambda day: day.views_since_order.sum(),
     ),
     Feature(
-        name="carts_since_last_order",
-        unit="events",
-        description="Times that something was put into the cart on the days after the last purchase (last 364 days).",
-        phrase="put {value:,.0f} things into the cart since the last purchase",
-        needs=(EVENT_TYPE, ORDERS),
+        measure="carts_since_last_order",
+        unit=Unit.EVENTS,
+        description="Items put into the cart on the days after the last purchase (last 364 days).",
+        phrase="put {value:,.0f} items into the cart since the last purchase",
+        needs=(EVENT_TYPE, AMOUNT),
         table="user_visit",
         expression=lambda day: day.carts_since_order.sum(),
     ),
     Feature(
-        name="views_trend_28d",
-        unit="share of views",
+        measure="views_trend",
+        window_days=28,
+        unit=Unit.SHARE_OF_VIEWS,
         description="Share of the last 56 days' product views that fell in the last 28.",
         phrase="made {value:.0%} of the last 56 days' product views in the last 28",
         default=None,
@@ -164,8 +176,9 @@ RECENCY = (
 def _interest(window: int) -> tuple[Feature, ...]:
     return (
         Feature(
-            name=f"viewed_categories_{window}d",
-            unit="categories",
+            measure="viewed_categories",
+            window_days=window,
+            unit=Unit.CATEGORIES,
             description=f"Categories of the products viewed in the last {window} days.",
             phrase=f"looked at {{value:,.0f}} categories in the last {window} days",
             needs=CATEGORY_VIEWS,
@@ -173,10 +186,11 @@ def _interest(window: int) -> tuple[Feature, ...]:
             expression=lambda category: (category[f"views_{window}d"] > 0).sum(),
         ),
         Feature(
-            name=f"top_viewed_category_share_{window}d",
-            unit="share of views",
-            description=f"Share of the last {window} days' product views in the category that the user views most.",
-            phrase=f"looks at one category {{value:.0%}} of the time (last {window} days)",
+            measure="top_viewed_category_share",
+            window_days=window,
+            unit=Unit.SHARE_OF_VIEWS,
+            description=f"Share of product views in the user's most viewed category in the last {window} days.",
+            phrase=f"makes {{value:.0%}} of product views in one category (last {window} days)",
             needs=CATEGORY_VIEWS,
             table="user_viewed_category",
             expression=lambda category: ratio(category[f"views_{window}d"].max(), category[f"views_{window}d"].sum()),
@@ -184,4 +198,4 @@ def _interest(window: int) -> tuple[Feature, ...]:
     )
 
 
-BEHAVIOUR = (*TOTALS, *QUOTIENTS, *RECENCY, *(f for window in LONG_WINDOWS_DAYS for f in _interest(window)))
+BEHAVIOUR = (*TOTALS, *QUOTIENTS, *RECENCY, *(f for window in CATEGORY_WINDOWS_DAYS for f in _interest(window)))

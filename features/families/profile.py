@@ -1,14 +1,14 @@
-"""Who a user is, as known before the snapshot; what is unknown is the category "missing"."""
+"""Features of the user's profile as known before the snapshot; an unknown attribute is the category `MISSING`."""
 
 from features.feature import Feature
-
-MISSING = "missing"
+from features.schema import MISSING
+from features.units import Unit
 
 
 def _attribute(name: str, words: str) -> Feature:
     return Feature(
-        name=name,
-        unit="category",
+        measure=name,
+        unit=Unit.CATEGORY,
         description=f"The user's {words}.",
         phrase=f"{words}: {{value}}",
         kind="category",
@@ -25,8 +25,8 @@ PROFILE = (
     _attribute("occupation", "occupation"),
     _attribute("region", "area"),
     Feature(
-        name="tenure",
-        unit="days",
+        measure="tenure",
+        unit=Unit.DAYS,
         description="Days since the user registered; unknown without a date.",
         phrase="registered {value:,.0f} days ago",
         default=None,

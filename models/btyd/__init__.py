@@ -1,1 +1,1 @@
-"""Buy-till-you-die models: BG/NBD, Pareto/NBD and Gamma-Gamma."""
+"""Buy-till-you-die (BTYD) models: BG/NBD, Pareto/NBD and Gamma-Gamma."""

@@ -1,7 +1,8 @@
-"""BG/NBD: customers buy at their own rate and may leave for good after any purchase.
+"""BG/NBD: customers buy at individual rates and may leave for good after any repeat purchase.
 
-Fader, Hardie & Lee (2005), "Counting your customers" the easy way, Marketing Science 24 (2). Purchases come at a rate λ
-of the distribution Gamma(r, alpha); after each repeat purchase the customer leaves with a probability p of Beta(a, b).
+Fader, Hardie & Lee (2005), "Counting your customers" the easy way, Marketing Science 24 (2). The purchase rate λ is
+Gamma(r, alpha) distributed over customers. After each repeat purchase a customer leaves with probability p, which is
+Beta(a, b) distributed.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from models.btyd.maximum_likelihood import Parameters, Process
 from models.btyd.purchase_history import Floats, PurchaseHistory, by_distinct
 
 NODES = 128
+"""Quadrature nodes of the integral over p."""
 TAIL = 40.0
-"""The integral over p is cut where its integrand is e^-TAIL of what it is elsewhere."""
+"""The integral over p is truncated where its integrand falls below e^-TAIL of its scale."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,15 @@ class BgNbd:
 
     Attributes:
         r, alpha: shape and rate (days) of the purchase rate's gamma distribution.
-        a, b: of the beta distribution of the probability to leave.
-            alpha, a and b may be arrays with a value for each customer.
+        a, b: parameters of the beta distribution of the probability to leave. alpha, a and b may be arrays with one
+            value per customer.
+
+    >>> history = PurchaseHistory(np.array([5.0, 5.0]), np.array([20.0, 39.0]), np.array([40.0, 40.0]))
+    >>> model = BgNbd(r=0.24, alpha=4.41, a=0.79, b=2.43)
+    >>> model.alive(history).round(2).tolist()
+    [0.26, 0.88]
+    >>> model.expected_purchases(history, days=28).round(2).tolist()
+    [0.74, 2.47]
     """
 
     r: float
@@ -34,22 +43,22 @@ class BgNbd:
     b: float | Floats
 
     def alive(self, history: PurchaseHistory) -> Floats:
-        """Probability that the customer has not left; 1 without a repeat purchase, as nobody leaves before one."""
+        """Probability that each customer has not left; 1 without a repeat purchase, as nobody leaves before one."""
         x, recency, tenure = history
         odds = _log_alive(self, x, tenure) - _log_gone(self, x, recency)
         return np.where(x > 0, expit(odds), 1.0)
 
     def any_purchase(self, history: PurchaseHistory, days: float) -> Floats:
-        """Probability of at least one purchase in the coming `days`."""
+        """Probability of at least one purchase in the next `days`; shape (customers,)."""
         none = -(self.r + history.frequency) * np.log1p(days / (self.alpha + history.T))
         return self.alive(history) * -np.expm1(none)
 
     def expected_purchases(self, history: PurchaseHistory, days: float) -> Floats:
-        """Expected number of purchases in the coming `days`.
+        """Expected number of purchases in the next `days`; shape (customers,).
 
-        A customer with λ and p makes (1 - e^(-λ p days)) / p. The mean over λ is taken in closed form and that over p
-        by quadrature, at nodes that crowd at both ends: the closed form, a 2F1, overflows for very frequent buyers.
-        What a customer who is there will buy depends on x and T alone, so few integrals are taken.
+        Given λ and p, a customer makes (1 - e^(-λ p days)) / p purchases. The mean over λ is taken in closed form and
+        the mean over p by quadrature, with nodes dense at both ends: the closed form, a 2F1, overflows for very
+        frequent buyers. Conditional on being alive, the result depends on x and T alone, so few integrals are needed.
         """
         still_there = by_distinct(
             partial(_purchases_if_alive, days), self.r, self.alpha, self.a, self.b, history.frequency, history.T
@@ -72,7 +81,13 @@ def _purchases_if_alive(
 
 
 def log_likelihood(parameters: Parameters, history: PurchaseHistory) -> tuple[Floats, Floats]:
-    """Log-likelihood of each history, and its gradient by r, alpha, a and b."""
+    """Log-likelihood of each history and its gradient by r, alpha, a and b; shapes (customers,) and (4, customers).
+
+    >>> history = PurchaseHistory(np.array([2.0]), np.array([30.0]), np.array([38.0]))
+    >>> likelihood, gradient = log_likelihood((0.24, 4.41, 0.79, 2.43), history)
+    >>> likelihood.round(2).tolist(), gradient.shape
+    ([-9.43], (4, 1))
+    """
     model = BgNbd(*parameters)
     r, alpha, a, b = parameters
     x, recency, tenure = history
@@ -112,10 +127,10 @@ PROCESS = Process(
 
 
 def _log_alive(model: BgNbd, x: Floats, tenure: Floats) -> Floats:
-    """Log weight of the histories in which the customer is still there, up to a common factor."""
+    """Log weight of the histories in which the customer is alive, up to a common factor."""
     return -(model.r + x) * np.log(model.alpha + tenure)
 
 
 def _log_gone(model: BgNbd, x: Floats, recency: Floats) -> Floats:
-    """Log weight of the histories in which the customer left after the last purchase; of repeat buyers only."""
+    """Log weight of the histories in which the customer left after the last purchase; valid for repeat buyers."""
     return np.log(model.a) - np.log(model.b + np.maximum(x, 1) - 1) - (model.r + x) * np.log(model.alpha + recency)

@@ -1,9 +1,9 @@
-"""What is known of customers beside when they bought, in the models of when they buy.
+"""Time-invariant covariates of customers in BG/NBD and Pareto/NBD.
 
 Fader & Hardie (2007), Incorporating time-invariant covariates into the Pareto/NBD and BG/NBD models. Covariates z scale
 the parameters of each customer: alpha = alpha0 e^(-g1·z) and beta = beta0 e^(-g2·z) in Pareto/NBD, so that positive
-coefficients mean to buy more often and to leave sooner; alpha = alpha0 e^(-g1·z), a = a0 e^(g2·z) and b = b0 e^(g3·z)
-in BG/NBD. The shapes r and s are those of all.
+coefficients mean buying more often and leaving sooner; alpha = alpha0 e^(-g1·z), a = a0 e^(g2·z) and b = b0 e^(g3·z) in
+BG/NBD. The shapes r and s are common to all customers.
 """
 
 from dataclasses import astuple, dataclass, fields, replace
@@ -18,27 +18,27 @@ from models.btyd.purchase_history import Floats, PurchaseHistory
 from models.encoding import DenseEncoder
 
 COVARIATES = ("age_band", "gender", "occupation", "region")
-"""What a user is, so far as the features have it; it hardly ever changes, as the models want it.
+"""Profile columns used as covariates where present; they hardly ever change, as the models require.
 
-The size of the first order was tried too, and makes the order of users by spend worse: see benchmarks/btyd.md.
+The size of the first order was tried too and ranks users by spend worse: see benchmarks/btyd.md.
 """
 
 LIMIT = 2.0
-"""Of a coefficient's size: being of a category changes a parameter by e² at most."""
+"""Largest absolute coefficient: membership in a category changes a parameter by a factor of e² at most."""
 
 TOLERANCE = 1e-7
-"""Of the loss; a descent that ends later ends with the same predictions."""
+"""Relative tolerance of the loss; a tighter one gives the same predictions."""
 
 
 @dataclass(frozen=True)
 class Effects:
-    """A model of when customers buy, and how covariates change it.
+    """A purchase process, and the effects of covariates on its parameters.
 
     Attributes:
-        model: of a customer whose encoded covariates are all 0.
-        coefficients: g of each parameter that has one, with the paper's signs; shape (encoded covariates,).
-        signs: of what g·z adds to the logarithm of a parameter.
-        encoder: of the covariates.
+        model: process of a customer whose encoded covariates are all 0.
+        coefficients: g of each affected parameter, with the paper's signs; shape (encoded covariates,).
+        signs: sign with which g·z is added to the logarithm of each parameter.
+        encoder: encoder of the covariates.
     """
 
     model: Any
@@ -47,7 +47,7 @@ class Effects:
     encoder: DenseEncoder
 
     def of(self, features: pd.DataFrame) -> Any:  # noqa: ANN401 - the process's model
-        """The model with the parameters of each of these customers."""
+        """Build the process with individual parameters for each of these customers."""
         z = self.encoder.transform(covariates(features))
         scaled = {
             name: getattr(self.model, name) * np.exp(self.signs[name] * (z @ gamma))
@@ -57,13 +57,17 @@ class Effects:
 
 
 def covariates(features: pd.DataFrame) -> pd.DataFrame:
-    """Those that the features have."""
+    """Select the columns of `COVARIATES` that are present.
+
+    >>> covariates(pd.DataFrame({"region": ["north"], "T": [30.0]})).columns.tolist()
+    ['region']
+    """
     return features[[name for name in COVARIATES if name in features]]
 
 
 def fit_effects(
     process: Process,
-    alike: Any,  # noqa: ANN401 - the process's model
+    common: Any,  # noqa: ANN401 - the process's model
     features: pd.DataFrame,
     history: PurchaseHistory,
     came_back: NDArray[np.bool_],
@@ -71,29 +75,29 @@ def fit_effects(
     penalty: float,
     shrinkage: float,
 ) -> Effects:
-    """Fit parameters and coefficients together by maximum likelihood.
+    """Fit parameters and coefficients jointly by maximum likelihood.
 
     Args:
-        process: the model of when customers buy.
-        alike: the same fitted without covariates; the fit starts there.
-        features: those of which `covariates` takes its own; at least one.
-        history: in days.
-        came_back: whether the customer bought in the `label_days` after the history.
-        label_days: 0 if there are no labels.
-        penalty: of the squares of the parameters' logarithms.
-        shrinkage: of the squares of the coefficients, which pulls categories together.
+        process: the purchase process.
+        common: the process fitted without covariates; the fit starts there.
+        features: features with at least one of `COVARIATES`.
+        history: purchase histories, in days.
+        came_back: True for customers who bought in the `label_days` after the history.
+        label_days: length of the labels; 0 if there are none.
+        penalty: weight of the squared logarithms of the parameters.
+        shrinkage: weight of the squared coefficients, which pulls categories together.
     """
     encoder = DenseEncoder().fit(covariates(features))
     z = encoder.transform(covariates(features))
     observed = observe(history, came_back, label_days, z)
     units = np.where(process.is_time, observed.unit, 1.0)
-    fitted, gamma = descend_with_effects(process, np.array(astuple(alike)) / units, observed, penalty, shrinkage)
-    names = [parameter.name for parameter in fields(alike)]
-    acted_on = [at for at, sign in enumerate(process.effects) if sign]
+    fitted, gamma = descend_with_effects(process, np.array(astuple(common)) / units, observed, penalty, shrinkage)
+    names = [parameter.name for parameter in fields(common)]
+    affected = [at for at, sign in enumerate(process.effects) if sign]
     return Effects(
         process.model(*(fitted * units).tolist()),
-        {names[at]: row for at, row in zip(acted_on, gamma, strict=True)},
-        {names[at]: process.effects[at] for at in acted_on},
+        {names[at]: row for at, row in zip(affected, gamma, strict=True)},
+        {names[at]: process.effects[at] for at in affected},
         encoder,
     )
 
@@ -101,14 +105,14 @@ def fit_effects(
 def descend_with_effects(
     process: Process, start: Floats, observed: Observed, penalty: float, shrinkage: float
 ) -> tuple[Floats, Floats]:
-    """The parameters and the coefficients, shape (parameters with an effect, covariates), of the least loss.
+    """Minimise the loss; return parameters, and coefficients of shape (affected parameters, covariates).
 
-    The descent takes covariates from their means: the parameters it starts from are those of the average customer.
+    The descent centres covariates, so its starting parameters are those of the average customer.
 
     Args:
-        process: the model.
-        start: parameters, with times in `observed.unit`.
-        observed: with covariates.
+        process: the purchase process.
+        start: parameters, with times in units of `observed.unit`.
+        observed: observations with covariates.
         penalty: see `fit_effects`.
         shrinkage: see `fit_effects`.
     """
@@ -128,7 +132,7 @@ def descend_with_effects(
 
 
 def loss_with_effects(process: Process, point: Floats, observed: Observed) -> tuple[float, Floats]:
-    """Mean negative log-likelihood and its gradient, by the logarithms of the parameters and then the coefficients."""
+    """Mean negative log-likelihood and its gradient by the logarithms of the parameters, then by the coefficients."""
     signs = np.array(process.effects)
     logs, gamma = point[: len(signs)], point[len(signs) :].reshape(np.count_nonzero(signs), -1)
     shifts = iter(signs[signs != 0, None] * (gamma @ observed.covariates.T))

@@ -1,4 +1,4 @@
-"""What a buy-till-you-die model expects of users, as features for the learners of other families."""
+"""Predictions of a buy-till-you-die model as features for learners of other families."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,28 +15,34 @@ COLUMNS = {
     "spend": ("btyd_spend",),
     "all": ("btyd_spend", "btyd_purchases", "btyd_spend_per_purchase", "btyd_probability", "btyd_alive"),
 }
-"""What learners may be shown: expected spend in the label window; and beside it expected purchase days, expected spend
-on one, P(any) and P(alive).
+"""Sets of BTYD columns that learners may see: expected spend in the label window, and beside it expected purchase days,
+expected spend per purchase day, P(any purchase) and P(alive).
 
-The parts move as the history grows, each in its way; only their product stays what learners have come to know."""
+Each of the parts shifts in its own way while the history grows; only their product stays comparable.
+"""
 
 
 @dataclass
 class WithBtydFeatures(SpendModel):
     """A learner that sees some of `COLUMNS` beside the features.
 
-    They come from a model of `process` fitted to the training set alone, which ships with the learner. It has seen the
-    labels of the rows that it describes there, but a few parameters of a population remember nobody's.
+    The columns come from a `process` fitted to the training set alone, which ships with the learner. It is fitted to
+    the same labels as the learner, but its few population parameters memorise no user's label.
 
     Attributes:
-        learner: of any family that reads the columns it is given.
+        learner: model of any family that reads the columns it is given.
         horizon_days: length of the labels.
         btyd_features: a name in `COLUMNS`.
-        process: of `models.btyd.PROCESSES`.
-        btyd: learned.
+        process: a name in `models.btyd.model.PROCESSES`.
+        btyd: fitted BTYD model; learned.
 
     Raises:
         ValueError: `btyd_features` is unknown.
+
+    >>> from models.families.baselines import Mean
+    >>> WithBtydFeatures(Mean(), horizon_days=28, btyd_features="some")
+    Traceback (most recent call last):
+    ValueError: Expected btyd_features to be one of none, spend, all; found 'some'.
     """
 
     learner: SpendModel
@@ -47,12 +53,14 @@ class WithBtydFeatures(SpendModel):
 
     def __post_init__(self) -> None:
         if self.btyd_features not in COLUMNS:
-            raise ValueError(f"Expected btyd_features none, {', '.join(COLUMNS)}; found '{self.btyd_features}'.")
+            raise ValueError(
+                f"Expected btyd_features to be one of none, {', '.join(COLUMNS)}; found '{self.btyd_features}'."
+            )
 
     @override
     def fit(self, training: LabelledUsers, validation: LabelledUsers | None = None) -> Self:
         self.btyd = BuyTillYouDie(self.process, self.horizon_days).fit(training)
-        self.learner.fit(self._described(training), None if validation is None else self._described(validation))
+        self.learner.fit(self._with_btyd(training), None if validation is None else self._with_btyd(validation))
         return self
 
     @override
@@ -60,12 +68,12 @@ class WithBtydFeatures(SpendModel):
         return self.learner.predict(self._with_columns(features))
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of any hyperparameter
-        """The learner's hyperparameters are this model's."""
-        if "learner" not in vars(self):  # while it is unpickled
+        """Delegate hyperparameters to the learner."""
+        if "learner" not in vars(self):  # during unpickling
             raise AttributeError(name)
         return getattr(self.learner, name)
 
-    def _described(self, users: LabelledUsers) -> LabelledUsers:
+    def _with_btyd(self, users: LabelledUsers) -> LabelledUsers:
         return replace(users, features=self._with_columns(users.features))
 
     def _with_columns(self, features: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
-"""Gamma-Gamma: what a customer spends on a purchase day.
+"""Gamma-Gamma: spend of a customer per purchase day.
 
 Fader & Hardie (2013), The Gamma-Gamma model of monetary value. A customer's spend per purchase day is Gamma(p, rate),
-the rate differs between customers as Gamma(q, gamma), and neither depends on how often the customer buys.
+the rate is Gamma(q, gamma) distributed over customers, and both are independent of how often the customer buys.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from models.btyd.maximum_likelihood import every_nth, minimise
 from models.btyd.purchase_history import Floats
 
 STARTS = ((1.0, 1.0, 1.0), (3.0, 3.0, 0.5))
+"""Starting parameters (p, q - 1, gamma), with money in units of the mean."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,12 @@ class GammaGamma:
     """A fitted Gamma-Gamma model.
 
     Attributes:
-        p: shape of the spend of one customer's purchase days.
-        q, gamma: shape and rate (money) over customers; q is above 1, so that the mean exists.
+        p: shape of one customer's spend per purchase day.
+        q, gamma: shape and rate (money) over customers; q exceeds 1, so that the mean exists.
+
+    >>> model = GammaGamma(p=6.25, q=3.74, gamma=15.44)
+    >>> model.expected_spend(np.array([0.0, 1.0, 10.0]), np.array([0.0, 60.0, 60.0])).round(1).tolist()
+    [35.2, 52.4, 59.0]
     """
 
     p: float
@@ -29,11 +34,11 @@ class GammaGamma:
     gamma: float
 
     def expected_spend(self, orders: Floats, mean_spend: Floats) -> Floats:
-        """Expected money per purchase day: between the customer's own mean and that of all, the nearer the more orders.
+        """Expected money per purchase day: a mean of the customer's own spend and the population's, weighted by orders.
 
         Args:
-            orders: purchase days that the mean is of; 0 gives the mean of all.
-            mean_spend: money per purchase day; below 0 counts as 0.
+            orders: purchase days behind the customer's mean; 0 gives the population mean. Shape (customers,).
+            mean_spend: money per purchase day; negative values count as 0. Shape (customers,).
         """
         spent = orders * np.maximum(mean_spend, 0)
         return np.asarray(self.p * (self.gamma + spent) / (self.p * orders + self.q - 1))
@@ -42,7 +47,10 @@ class GammaGamma:
 def fit(orders: Floats, mean_spend: Floats, penalty: float) -> GammaGamma:
     """Fit by maximum likelihood to the customers who spent anything; `penalty` as in `minimise`.
 
-    If nobody did, everyone is expected to spend nothing.
+    Without such customers, expected spend is 0 for everyone.
+
+    >>> fit(np.array([1.0, 2.0]), np.zeros(2), penalty=1e-4).expected_spend(np.array([1.0]), np.array([0.0])).tolist()
+    [0.0]
     """
     spent = (orders > 0) & (mean_spend > 0)
     if not spent.any():
@@ -57,7 +65,12 @@ def fit(orders: Floats, mean_spend: Floats, penalty: float) -> GammaGamma:
 
 
 def loss(parameters: Floats, orders: Floats, mean_spend: Floats) -> tuple[float, Floats]:
-    """Mean negative log-likelihood and its gradient by p, q - 1 and gamma."""
+    """Mean negative log-likelihood and its gradient by p, q - 1 and gamma.
+
+    >>> value, gradient = loss(np.array([6.25, 2.74, 15.44]), np.array([1.0, 3.0]), np.array([30.0, 60.0]))
+    >>> gradient.shape
+    (3,)
+    """
     p, above_one, gamma = parameters
     q, shape = above_one + 1, p * orders
     log_total = np.log(gamma + orders * mean_spend)

@@ -1,4 +1,4 @@
-"""From label windows to a longer horizon, where the history is too short for labels of the whole horizon."""
+"""Convert predictions for a label window to a longer horizon, where the history is too short for labels of it."""
 
 import numpy as np
 import pandas as pd
@@ -10,18 +10,22 @@ from models.protocol import LabelledUsers
 
 
 def windows_in_horizon(training: LabelledUsers, users: pd.DataFrame, label_days: int, horizon_days: int) -> float:
-    """How many label windows the horizon counts for when it is about who buys.
+    """Equivalent number of label windows in the horizon, for the probability of a purchase.
 
-    A user who buys in a label window with p buys in the horizon with 1 - (1 - p) ** windows. They are fewer than
-    horizon_days / label_days, as customers leave. How many is the mean of what BG/NBD, in which they leave late, and
-    Pareto/NBD, in which they leave early, expect. It is one number for all users: a number of each user's own moved
-    no total and made the order of probabilities worse.
+    A user who buys in a label window with probability p buys in the horizon with 1 - (1 - p) ** windows. The number is
+    below horizon_days / label_days, because customers leave. It is the mean of the values implied by BG/NBD, in which
+    customers leave late, and Pareto/NBD, in which they leave early. One number serves all users: individual numbers did
+    not improve totals and ranked probabilities worse.
 
     Args:
-        training: what the processes are fitted to; its labels are of `label_days`.
-        users: features of those to predict, at their snapshot.
+        training: training set of the processes, with labels of `label_days`.
+        users: features of the users to predict, at their snapshot.
         label_days: length of the labels.
         horizon_days: length of the horizon, at least `label_days`.
+
+    >>> nobody = LabelledUsers(pd.DataFrame(), pd.Series(dtype=float), pd.Series(dtype=bool))
+    >>> windows_in_horizon(nobody, nobody.features, label_days=28, horizon_days=28)
+    1.0
     """
     if horizon_days <= label_days:
         return 1.0
@@ -34,7 +38,7 @@ def windows_in_horizon(training: LabelledUsers, users: pd.DataFrame, label_days:
 
 
 def _windows(probability: Floats, mean: float, most: float) -> float:
-    """In how many windows (1 to `most`) users who buy in one with `probability` buy with this mean probability."""
+    """Solve for the number of windows (1 to `most`) that turns `probability` into this mean probability."""
 
     def surplus(windows: float) -> float:
         return float(np.mean(1 - (1 - probability) ** windows)) - mean

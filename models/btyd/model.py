@@ -1,4 +1,4 @@
-"""Buy-till-you-die families: how often a customer buys, BG/NBD or Pareto/NBD, times what a purchase day is worth."""
+"""Buy-till-you-die families: purchases by BG/NBD or Pareto/NBD, times spend per purchase day by Gamma-Gamma."""
 
 from dataclasses import dataclass, field
 from typing import Protocol, Self
@@ -21,37 +21,46 @@ class PurchaseProcess(Protocol):
     """A fitted model of when customers buy."""
 
     def alive(self, history: PurchaseHistory) -> Floats:
-        """Probability that the customer has not left for good."""
+        """Probability that each customer has not left for good; shape (customers,)."""
         ...
 
     def expected_purchases(self, history: PurchaseHistory, days: float) -> Floats:
-        """Expected number of purchases in the coming `days`."""
+        """Expected number of purchases in the next `days`; shape (customers,)."""
         ...
 
     def any_purchase(self, history: PurchaseHistory, days: float) -> Floats:
-        """Probability of at least one purchase in the coming `days`."""
+        """Probability of at least one purchase in the next `days`; shape (customers,)."""
         ...
 
 
 PROCESSES: dict[str, Process] = {"bg_nbd": bg_nbd.PROCESS, "pareto_nbd": pareto_nbd.PROCESS}
+"""Purchase processes by name."""
 
 
 @dataclass
 class BuyTillYouDie(SpendModel):
-    """Expected purchase days times expected spend on one.
+    """Expected purchase days times expected spend per purchase day.
 
-    Both are learned from the histories; of the labels, only whether a purchase followed. All snapshots of a user are
-    used: each is a likelihood of its own of the same parameters, so that their sum finds them too (a composite
-    likelihood), and nothing has to be known about which row is whose.
+    Both are learned from the histories; of the labels, only whether a purchase followed is used. All snapshots of a
+    user are used: each contributes a likelihood of the same parameters, and their sum (a composite likelihood)
+    identifies them too, without knowing which rows share a user.
 
     Attributes:
         process: a name in `PROCESSES`.
-        horizon_days: length of the labels and of what is predicted.
-        penalty: of the parameters, see `minimise`.
-        covariates: whether what users are says when they buy; makes no difference where nothing is known of them.
-        shrinkage: of the effects of covariates, see `fit_effects`.
+        horizon_days: length of the labels and of the predictions.
+        penalty: penalty of the parameters, see `minimise`.
+        covariates: use profile covariates where present.
+        shrinkage: penalty of the covariates' coefficients, see `fit_effects`.
         purchases, spend: learned.
-        effects: learned; None without covariates.
+        effects: effects of covariates; learned, None without covariates.
+
+    >>> features = pd.DataFrame({"frequency": [0.0, 3.0], "recency": [0.0, 30.0], "T": 40.0})
+    >>> features["spend_total"] = [10.0, 80.0]
+    >>> spend = pd.Series([0.0, 20.0])
+    >>> model = BuyTillYouDie("pareto_nbd", horizon_days=28).fit(LabelledUsers(features, spend, spend > 0))
+    >>> seldom, often = model.expected_spend(features, days=91)
+    >>> bool(often > seldom)
+    True
     """
 
     process: str
@@ -80,23 +89,23 @@ class BuyTillYouDie(SpendModel):
         return as_predictions(features, spend, self.purchase_probability(features, self.horizon_days))
 
     def expected_purchases(self, features: pd.DataFrame, days: float) -> Floats:
-        """Expected purchase days in the coming `days`, one per user; any number of days, whatever the labels were."""
+        """Expected purchase days in the next `days`, which may differ from the labels' length; shape (users,)."""
         return self._process(features).expected_purchases(purchase_history(features), days)
 
     def purchase_probability(self, features: pd.DataFrame, days: float) -> Floats:
-        """Probability of a purchase in the coming `days`, one per user."""
+        """Probability of a purchase in the next `days`; shape (users,)."""
         return self._process(features).any_purchase(purchase_history(features), days)
 
     def alive(self, features: pd.DataFrame) -> Floats:
-        """Probability of not having left for good, one per user."""
+        """Probability of not having left for good; shape (users,)."""
         return self._process(features).alive(purchase_history(features))
 
     def spend_per_purchase(self, features: pd.DataFrame) -> Floats:
-        """Expected money on a purchase day, one per user."""
+        """Expected money per purchase day; shape (users,)."""
         return self.spend.expected_spend(*_order_days(features))
 
     def expected_spend(self, features: pd.DataFrame, days: float) -> Floats:
-        """Expected money in the coming `days`, one per user."""
+        """Expected money in the next `days`; shape (users,)."""
         return self.expected_purchases(features, days) * self.spend_per_purchase(features)
 
     def _process(self, features: pd.DataFrame) -> PurchaseProcess:
@@ -105,10 +114,10 @@ class BuyTillYouDie(SpendModel):
 
 
 def _order_days(features: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Purchase days and the mean spend on them, the first one included: most customers have no other.
+    """Purchase days and the mean spend on them, the first included: most customers have no other.
 
-    Gamma-Gamma is often fitted to repeat purchases alone, because the first may be unlike them; without it, though,
-    whoever bought once is worth the same as everyone else who did, and the order of users suffers much more.
+    Gamma-Gamma is often fitted to repeat purchases alone, because first purchases may differ. Without the first,
+    though, all customers with one purchase get the same value, which costs far more ranking accuracy.
     """
     frequency, spend = np.nan_to_num(select(features, ["frequency", "spend_total"]).to_numpy(dtype=np.float64).T)
     orders = np.clip(frequency, 0, 1e9) + 1

@@ -1,9 +1,9 @@
-"""Pareto/NBD: customers buy at their own rate and leave for good after a time of their own.
+"""Pareto/NBD: customers buy at individual rates and leave for good after individual lifetimes.
 
-Schmittlein, Morrison & Colombo (1987), Counting your customers, Management Science 33 (1). Purchases come at a rate λ
-of the distribution Gamma(r, alpha), the lifetime is exponential with a rate μ of Gamma(s, beta). The likelihood is
-usually written with two 2F1, which overflow for very frequent buyers; here the integral over the day of leaving that
-they stand for is taken by quadrature.
+Schmittlein, Morrison & Colombo (1987), Counting your customers, Management Science 33 (1). The purchase rate λ is
+Gamma(r, alpha) distributed over customers; lifetimes are exponential with a rate μ that is Gamma(s, beta) distributed.
+The likelihood is usually written with two 2F1, which overflow for very frequent buyers; here the underlying integral
+over the day of leaving is computed by quadrature.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,10 @@ from models.btyd.maximum_likelihood import Parameters, Process
 from models.btyd.purchase_history import Floats, PurchaseHistory, by_distinct
 
 TAIL = 30.0
-"""The integral over the day of leaving is cut where its integrand is e^-TAIL of what it was at the last purchase."""
+"""The integral over the day of leaving is truncated where its integrand falls below e^-TAIL of its start."""
 
 POSITIONS, WEIGHTS = np.polynomial.legendre.leggauss(24)
+"""Gauss-Legendre nodes on [-1, 1] and their weights."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,15 @@ class ParetoNbd:
 
     Attributes:
         r, alpha: shape and rate (days) of the purchase rate's gamma distribution.
-        s, beta: shape and rate (days) of the leaving rate's gamma distribution.
-            alpha and beta may be arrays with a value for each customer.
+        s, beta: shape and rate (days) of the leaving rate's gamma distribution. alpha and beta may be arrays with one
+            value per customer.
+
+    >>> history = PurchaseHistory(np.array([5.0, 5.0]), np.array([20.0, 39.0]), np.array([40.0, 40.0]))
+    >>> model = ParetoNbd(r=0.55, alpha=10.6, s=0.61, beta=11.7)
+    >>> model.alive(history).round(2).tolist()
+    [0.33, 0.99]
+    >>> model.expected_purchases(history, days=28).round(2).tolist()
+    [0.89, 2.64]
     """
 
     r: float
@@ -38,14 +46,14 @@ class ParetoNbd:
     beta: float | Floats
 
     def alive(self, history: PurchaseHistory) -> Floats:
-        """Probability that the customer has not left."""
+        """Probability that each customer has not left; shape (customers,)."""
         return by_distinct(_alive, self.r, self.alpha, self.s, self.beta, *history)
 
     def any_purchase(self, history: PurchaseHistory, days: float) -> Floats:
-        """Probability of at least one purchase in the coming `days`.
+        """Probability of at least one purchase in the next `days`; shape (customers,).
 
-        Of customers who are alive, λ is Gamma(r + x, alpha + T) and μ is Gamma(s, beta + T); from there, having bought
-        nothing by the end is one more likelihood of the same form.
+        For customers who are alive, λ is Gamma(r + x, alpha + T) and μ is Gamma(s, beta + T); the probability of no
+        purchase by the end is another likelihood of the same form.
         """
         comes_back = by_distinct(
             partial(_comes_back, days), self.r, self.alpha, self.s, self.beta, history.frequency, history.T
@@ -53,7 +61,7 @@ class ParetoNbd:
         return self.alive(history) * comes_back
 
     def expected_purchases(self, history: PurchaseHistory, days: float) -> Floats:
-        """Expected number of purchases in the coming `days`."""
+        """Expected number of purchases in the next `days`; shape (customers,)."""
         x, _, tenure = history
         growth = np.log1p(days / (self.beta + tenure))
         power = self.s - 1
@@ -79,7 +87,13 @@ def _comes_back(
 
 
 def log_likelihood(parameters: Parameters, history: PurchaseHistory) -> tuple[Floats, Floats]:
-    """Log-likelihood of each history, and its gradient by r, alpha, s and beta."""
+    """Log-likelihood of each history and its gradient by r, alpha, s and beta; shapes (customers,) and (4, customers).
+
+    >>> history = PurchaseHistory(np.array([2.0]), np.array([30.0]), np.array([38.0]))
+    >>> likelihood, gradient = log_likelihood((0.55, 10.6, 0.61, 11.7), history)
+    >>> likelihood.round(2).tolist(), gradient.shape
+    ([-9.51], (4, 1))
+    """
     r, alpha, s, beta = parameters
     x, recency, tenure = history
     rate = Rates(r + x, alpha, s, beta)
@@ -115,7 +129,7 @@ PROCESS = Process(
 
 
 class Rates(NamedTuple):
-    """λ is Gamma(shape, alpha) and μ is Gamma(s, beta) for each customer, or for all."""
+    """Parameters of the distributions: λ is Gamma(shape, alpha), μ is Gamma(s, beta); per customer or common."""
 
     shape: Floats
     alpha: Floats | float
@@ -124,11 +138,11 @@ class Rates(NamedTuple):
 
 
 class WhenLeft(NamedTuple):
-    """When customers left, if they did.
+    """Distribution of the day on which customers left, if they did.
 
     Attributes:
-        log_weight: log likelihood of having left, on the scale of `_log_stayed`; shape (customers,).
-        day: nodes, and `probability` their weights; shape (customers, nodes).
+        log_weight: log-likelihood of having left, on the scale of `_log_stayed`; shape (customers,).
+        day, probability: quadrature nodes and their weights; shape (customers, nodes).
     """
 
     log_weight: Floats
@@ -136,21 +150,21 @@ class WhenLeft(NamedTuple):
     probability: Floats
 
     def mean(self, values: Floats) -> Floats:
-        """Expectation of a function of the day, one per customer."""
+        """Expectation of a function of the day; shape (customers,)."""
         return np.asarray((self.probability * values).sum(axis=1))
 
 
 def _log_stayed(rate: Rates, end: Floats) -> Floats:
-    """Log of E[λ^x e^-(λ + μ) end] up to a factor that depends on x."""
+    """Log of E[λ^x e^-(λ + μ) end], up to a factor that depends on x."""
     return np.asarray(-rate.shape * np.log(rate.alpha + end) - rate.s * np.log(rate.beta + end))
 
 
 def _when_left(rate: Rates, start: Floats, end: Floats) -> WhenLeft:
-    """What `_log_stayed` is for staying, for leaving between `start` and `end`, with λ and μ integrated out.
+    """Counterpart of `_log_stayed` for leaving between `start` and `end`, with λ and μ integrated out.
 
-    That is s ∫ (alpha + t)^-shape (beta + t)^-(s + 1) dt. In v = log((c + t) / (c + start)), c the smaller of alpha and
-    beta, the log of the integrand is concave, so that its slope at the start bounds how long the integral matters; on
-    what is left Gauss-Legendre converges at once, whatever the shape.
+    It is s ∫ (alpha + t)^-shape (beta + t)^-(s + 1) dt. In v = log((c + t) / (c + start)), c being the smaller of alpha
+    and beta, the log of the integrand is concave, so its slope at the start bounds the range that matters; on that
+    range Gauss-Legendre converges fast for any shape.
     """
     shape, alpha, s, beta = (np.broadcast_to(part, start.shape)[:, None] for part in rate)
     start, end = start[:, None], end[:, None]

@@ -1,1 +1,1 @@
-"""Families of spend models, a file each."""
+"""Families of spend models, one per file."""

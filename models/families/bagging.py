@@ -1,4 +1,4 @@
-"""Bagged trees (Breiman 1996): purchase and amount, each the average of trees grown on resampled users."""
+"""Bagged regression trees (Breiman 1996) for purchase and amount."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -17,11 +17,11 @@ from models.targets import as_predictions, winsorised_spend
 
 @dataclass
 class Bagging(SpendModel):
-    """Probability times amount of buyers; unlike in a random forest, every split may use every column.
+    """Purchase probability times buyers' amount, each the mean of trees grown on bootstrap samples of users.
 
-    Regression trees of 0 and 1 split as classification trees do and average to a probability, and need no second
-    class. The amount is `winsorised_spend` of buyers. Each tree sees at most `rows` drawn ones, so that the time does
-    not grow with the data.
+    Unlike in a random forest, every split may use every column. Regression trees on 0 and 1 split as classification
+    trees do, average to a probability and accept a single class. The amount is `winsorised_spend` of buyers. Each tree
+    sees at most `rows` users, which bounds the time of a fit.
     """
 
     seed: int

@@ -1,4 +1,4 @@
-"""What a model must beat: the mean, the last window, and the rate so far. They learn next to nothing."""
+"""Baselines that every model must beat: the mean, the previous window, and the rate of the history."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -7,14 +7,22 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from models.encoding import WINDOWS, select
+from features.feature import WINDOWS_DAYS
+from models.encoding import select
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, require_users
 
 
 @dataclass
 class Mean(SpendModel):
-    """Everyone is the average user of the training set."""
+    """Predict the training mean for every user.
+
+    >>> spend = pd.Series([0.0, 30.0])
+    >>> training = LabelledUsers(pd.DataFrame({"T": [9.0, 9.0]}), spend, spend > 0)
+    >>> Mean().fit(training).predict(pd.DataFrame({"T": [1.0]}))
+       expected_spend  purchase_probability
+    0            15.0                   0.5
+    """
 
     spend: float = 0.0
     probability: float = 0.0
@@ -34,7 +42,13 @@ class Mean(SpendModel):
 
 @dataclass
 class PreviousWindow(SpendModel):
-    """The next horizon is like the longest window that isn't longer than it, scaled to its length."""
+    """Predict that the next horizon repeats the longest window that is no longer than it, scaled to its length.
+
+    >>> features = pd.DataFrame({"spend_28d": [60.0], "purchase_days_28d": [2.0]})
+    >>> PreviousWindow(horizon_days=42).predict(features).round(2)
+       expected_spend  purchase_probability
+    0            90.0                  0.95
+    """
 
     horizon_days: int
 
@@ -44,18 +58,23 @@ class PreviousWindow(SpendModel):
 
     @override
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        window = max((days for days in WINDOWS if days <= self.horizon_days), default=WINDOWS[0])
-        spend, orders = f"spend_{window}d", f"orders_{window}d"
-        recent = select(features, [spend, orders]).fillna(0) * self.horizon_days / window
-        return as_predictions(features, recent[spend], _any_order(recent[orders]))
+        window = max((days for days in WINDOWS_DAYS if days <= self.horizon_days), default=WINDOWS_DAYS[0])
+        spend, days = f"spend_{window}d", f"purchase_days_{window}d"
+        recent = select(features, [spend, days]).fillna(0) * self.horizon_days / window
+        return as_predictions(features, recent[spend], _any_purchase(recent[days]))
 
 
 @dataclass
 class HistoryRate(SpendModel):
-    """A user goes on spending at the average rate of the recorded history.
+    """Predict that a user goes on spending at the average rate of the recorded history.
 
-    The history is as long as the longest tenure in the training set, or the user's own if that is longer: a rate
-    over each user's own tenure would put those who came yesterday on top.
+    The history is as long as the longest tenure in the training set, or the user's own tenure if that is longer.
+    Dividing by each user's own tenure would rank users who came yesterday first.
+
+    >>> features = pd.DataFrame({"spend_total": [60.0], "purchase_days_total": [2.0], "T": [10.0]})
+    >>> HistoryRate(horizon_days=28, history_days=56.0).predict(features).round(2)
+       expected_spend  purchase_probability
+    0            30.0                  0.63
     """
 
     horizon_days: int
@@ -69,12 +88,12 @@ class HistoryRate(SpendModel):
 
     @override
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        history = select(features, ["spend_total", "order_days_total", "T"]).fillna(0)
+        history = select(features, ["spend_total", "purchase_days_total", "T"]).fillna(0)
         horizons = self.horizon_days / history["T"].clip(lower=self.history_days)
-        orders = history["order_days_total"] * horizons
-        return as_predictions(features, history["spend_total"] * horizons, _any_order(orders))
+        days = history["purchase_days_total"] * horizons
+        return as_predictions(features, history["spend_total"] * horizons, _any_purchase(days))
 
 
-def _any_order(expected_orders: pd.Series) -> pd.Series:
-    """Probability of at least one order if orders come at random (Poisson)."""
-    return -np.expm1(-expected_orders.clip(lower=0))
+def _any_purchase(expected_days: pd.Series) -> pd.Series:
+    """Probability of at least one purchase day if purchase days arrive at random (Poisson)."""
+    return -np.expm1(-expected_days.clip(lower=0))

@@ -1,4 +1,4 @@
-"""A random forest that grows spend and purchase in the same trees."""
+"""A random forest that predicts spend and purchase with the same trees."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -15,9 +15,10 @@ from models.targets import as_predictions, winsorised_spend
 
 @dataclass
 class Forest(SpendModel):
-    """Two outputs per leaf, spend in units of its standard deviation and purchase, so both shape every split.
+    """Random forest with two outputs per leaf, so that both shape every split: scaled spend and purchase.
 
-    The target is `winsorised_spend`. Each tree sees `sample` of the rows: more would not help and takes longer.
+    Spend is `winsorised_spend` in units of its standard deviation. Each tree sees a share `sample` of the rows: more
+    rows did not help and take longer.
     """
 
     seed: int

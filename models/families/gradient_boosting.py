@@ -1,4 +1,4 @@
-"""Scikit-learn's histogram gradient boosting: purchase times amount of buyers."""
+"""Scikit-learn's histogram gradient boosting: purchase probability times buyers' amount."""
 
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -16,19 +16,19 @@ from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, winsorised_spend
 
 BINS = 63
-"""Of each column. A category with more values goes in as its sorted codes: scikit-learn refuses more than this."""
+"""Bins per column. A category with more values than this is used as ordered codes, because scikit-learn refuses it."""
 
 
 @dataclass
 class GradientBoosting(SpendModel):
-    """A classifier and a regression with a logarithmic link, so that amounts are means and never below 0.
+    """A classifier of purchase and a regression of the amount with a log link, so that amounts are means above 0.
 
     The amount is `winsorised_spend` of buyers in units of its mean. Categories are split as categories.
 
     Attributes:
-        loss: deviance of the amount: "gamma" (errors grow with the amount) or "poisson" (with its root).
+        loss: deviance of the amount: "gamma" (errors grow with the amount) or "poisson" (errors grow with its root).
         shrinkage: L2 penalty of a leaf.
-        unknown: columns that no buyer in training has a value of; scikit-learn can't bin them, so they count as 0.
+        unknown: columns without a value for any buyer in training; scikit-learn cannot bin them, so they count as 0.
     """
 
     seed: int

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees: a Tweedie regression of spend, and a hurdle of purchase times amount."""
+"""LightGBM trees: a Tweedie regression of spend, and a hurdle model of purchase times amount."""
 
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
@@ -15,20 +15,22 @@ from models.repeatable import repeatable
 from models.targets import as_predictions, winsorised_spend
 
 Trees: TypeAlias = "lightgbm.Booster | float"
-"""Boosted trees, or the constant that the target was: LightGBM refuses some of those."""
+"""Boosted trees, or a float where the target is constant: LightGBM refuses some constant targets."""
 
 
 @dataclass
 class BoostedSpend(SpendModel):
-    """Spend as `hurdle` (probability of a purchase times the amount of buyers, a gamma regression) or in one step.
+    """Expected spend by a hurdle model or a Tweedie regression, and the purchase probability by a classifier.
 
-    One step is a Tweedie regression: a compound Poisson-gamma variable is exactly 0 for those who don't come.
-    The probability is a classifier's in both. The target is `winsorised_spend`, divided by its mean, so that
-    the regularisation means the same in every currency. The same seed and data give the same trees.
+    The hurdle model multiplies the purchase probability with a gamma regression of the buyers' amount. The Tweedie
+    regression takes one step: a compound Poisson-gamma variable is exactly 0 for users who do not buy. The target is
+    `winsorised_spend` divided by its mean, so that regularisation means the same in every currency. The same seed and
+    data give the same trees.
 
     Attributes:
+        hurdle: hurdle model if True, Tweedie regression if False.
         shrinkage: L2 penalty of a leaf.
-        variance_power: of Tweedie, between 1 (Poisson) and 2 (gamma).
+        variance_power: Tweedie's variance power, between 1 (Poisson) and 2 (gamma).
     """
 
     hurdle: bool
@@ -55,7 +57,7 @@ class BoostedSpend(SpendModel):
         if not self.hurdle:
             self.spend = self._boost("tweedie", inputs, spend / self.scale)
         elif bought.any():
-            # gamma knows no 0: a buyer who sends everything back counts as a thousandth of the average user
+            # a gamma variable is above 0: a buyer who returned everything counts as a thousandth of the mean
             amount = np.maximum(spend[bought] / self.scale, 1e-3)
             self.spend = self._boost("gamma", inputs[bought], amount)
         return self

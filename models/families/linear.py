@@ -1,4 +1,4 @@
-"""Linear models on recency, frequency and monetary value."""
+"""Linear models of recency, frequency and monetary value (RFM)."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -9,20 +9,22 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from typing_extensions import override
 
+from features.feature import WINDOWS_DAYS
 from models.btyd.features import COLUMNS as BTYD_COLUMNS
-from models.encoding import WINDOWS, DenseEncoder
+from models.encoding import DenseEncoder
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, winsorised_spend
 
-RFM = ("days_since_last_order", "order_days_total", "spend_total")
-"""The classic three, as a baseline is understood: they may grow with the history."""
+RFM = ("days_since_last_order", "purchase_days_total", "spend_total")
+"""The three classic RFM features. They may grow with the history, as in the usual baseline."""
 
 WINDOWED_RFM = (
     "days_since_last_order",
     "monetary_value",
-    *(f"{measure}_{days}d" for measure in ("orders", "spend") for days in WINDOWS),
+    *(f"{measure}_{days}d" for measure in ("purchase_days", "spend") for days in WINDOWS_DAYS),
     *BTYD_COLUMNS["all"],
 )
+"""RFM features that stay comparable while the history grows, and the BTYD features where present."""
 
 
 @dataclass
@@ -30,11 +32,11 @@ class LinearSpend(SpendModel):
     """A linear regression of spend and a logistic regression of purchase on the same inputs.
 
     Attributes:
-        columns: the features to use, those that are there.
+        columns: features to use; absent ones are left out.
         alpha: L2 penalty of the regression of spend; 0 for least squares.
-        log_scale: of the inputs, see `DenseEncoder`.
-        winsorise: whether the target is `winsorised_spend` or the spend as it is.
-        purchase: a constant where all or none bought.
+        log_scale: log-scale the inputs, see `DenseEncoder`.
+        winsorise: fit to `winsorised_spend` instead of the raw spend.
+        purchase: fitted classifier, or a constant where all or none of the users bought.
     """
 
     columns: tuple[str, ...]
@@ -70,10 +72,18 @@ class LinearSpend(SpendModel):
 
 
 def linear_rfm() -> LinearSpend:
-    """Least squares on the classic three and on spend as it is: the baseline that papers call linear regression."""
+    """Build least squares on `RFM` and the raw spend, the baseline that papers call linear regression.
+
+    >>> linear_rfm().columns
+    ('days_since_last_order', 'purchase_days_total', 'spend_total')
+    """
     return LinearSpend(RFM, alpha=0.0, log_scale=False, winsorise=False)
 
 
 def ridge_rfm(alpha: float = 1_000.0, log_scale: bool = True) -> LinearSpend:
-    """Ridge regression on the windows of orders and spend, whose neighbours say nearly the same."""
+    """Build ridge regression on `WINDOWED_RFM`; the penalty handles windows that are nearly collinear.
+
+    >>> ridge_rfm(alpha=10.0).winsorise
+    True
+    """
     return LinearSpend(WINDOWED_RFM, alpha, log_scale, winsorise=True)

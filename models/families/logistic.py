@@ -16,13 +16,13 @@ from models.targets import as_predictions, winsorised_spend
 
 @dataclass
 class Logistic(SpendModel):
-    """Both parts are linear in `WINDOWED_RFM` on a log scale, the amount in its logarithm.
+    """Purchase and log amount, both linear in log-scaled `WINDOWED_RFM`.
 
-    A line through every feature would be worse: on a history that still grows, those that move between training and
-    scoring carry it away. The amount is `winsorised_spend` of buyers; see `LogAmount` for the way back to money.
+    Using every feature was worse: while the history grows, features that shift between training and scoring shift the
+    predictions. The amount is `winsorised_spend` of buyers; `LogAmount` converts it back to money.
 
     Attributes:
-        inverse_penalty: of the logistic regression, scikit-learn's C.
+        inverse_penalty: scikit-learn's C of the logistic regression.
         alpha: L2 penalty of the regression of log spend.
     """
 

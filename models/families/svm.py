@@ -1,4 +1,4 @@
-"""Support vector machines for purchase and amount, with an approximated RBF kernel so that they fit in seconds."""
+"""Support vector machines for purchase and amount, on an approximated RBF kernel so that they fit in seconds."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -18,7 +18,7 @@ from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, winsorised_spend
 
 CALIBRATION_SHARE = 0.25
-"""Share of the sampled rows that turns the margin into a probability and is not shown to the classifier."""
+"""Share of the sampled rows held out from the classifier to calibrate its margin into a probability."""
 
 CHUNK = 65_536
 """Users predicted at a time."""
@@ -26,15 +26,14 @@ CHUNK = 65_536
 
 @dataclass
 class SupportVectors(SpendModel):
-    """A linear support vector classifier and regressor on the Nyström features of an RBF kernel.
+    """A linear support vector classifier and regressor on Nyström features of an RBF kernel.
 
-    An exact kernel machine takes time with the square of the rows. This one learns from at most `rows` of them, drawn
-    at random, and makes as many kernel features as there are `landmarks`, users drawn from those (Williams & Seeger,
-    2001). The margin becomes a probability by Platt's sigmoid, learned on rows that the classifier has not seen. The
-    amount is log `winsorised_spend` of buyers, see `LogAmount`.
+    The time of an exact kernel machine grows with the square of the rows. This one learns from at most `rows` random
+    rows and approximates the kernel by `landmarks` of them (Williams & Seeger 2001). Platt's sigmoid, fitted on
+    held-out rows, turns the margin into a probability. The amount is log `winsorised_spend` of buyers, see `LogAmount`.
 
     Attributes:
-        inverse_penalty: C of both machines, per 1,000 rows, so that it means the same for every sample.
+        inverse_penalty: C of both machines per 1,000 rows, so that it does not depend on the sample size.
         width: gamma of the kernel times the number of inputs.
     """
 
@@ -78,7 +77,7 @@ class SupportVectors(SpendModel):
         return purchase_probability(self.purchase, inputs), self.amount.predict(inputs)
 
     def _classifier(self, inputs: Floats, bought: NDArray[np.bool_]) -> Purchase:
-        """A calibrated classifier, or the share of buyers where either part of the rows has one kind of user only."""
+        """Fit a calibrated classifier; return the share of buyers where either part of the rows has one class only."""
         aside = round(CALIBRATION_SHARE * len(bought))
         machine = LinearSVC(C=self._inverse_penalty(len(bought) - aside), dual=False, random_state=self.seed)
         machine = fit_purchase(machine, inputs[aside:], bought[aside:])

@@ -1,4 +1,4 @@
-"""What users who were known at a snapshot spent on each day after it: the past that the level is forecast from."""
+"""Daily spend after each past snapshot of the users known at it: the history that the level is forecast from."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,27 +14,33 @@ from models.measures.gini import Floats
 from models.measures.metrics import TAIL
 
 MEMORY_DAYS = 1_092
-"""Days of history that are looked at, three years of weeks; users from before them are known from the start."""
+"""Maximum days of history, three years of weeks; users from before it count as known from its start."""
 
 AGEING_WEEKS = 8
-"""Weeks from which it is learned how cohorts age."""
+"""Weeks that the ageing of cohorts is learned from."""
 
 SHARE_DAYS = 182
-"""Past days from which the share of known users in a day's spend is learned."""
+"""Past days that the known users' share of spend is learned from."""
 
 SHARE_HALF_LIFE_DAYS = 28
-"""Of those, one so long ago counts half."""
+"""Age at which the weight of one of those days is halved."""
 
 
 @dataclass(frozen=True)
 class CohortSpend:
-    """Daily net spend by cohort, of the days `[first_day, first_day + days)`.
+    """Daily net spend by cohort, for the days `[first_day, first_day + days)`.
 
     Attributes:
-        first_day: of the first column.
-        known: shape (days + 1, days): spend on each day (column) of the users whose first purchase was before the day
-            of the row. The last row is everyone's, so that a row is a past snapshot and what came of its users.
-        recorded_days: days of history before the first column, where it was cut to `MEMORY_DAYS`.
+        first_day: date of the first column.
+        known: spend on each day (column) of users whose first purchase precedes the day of the row; shape (days + 1,
+            days). The last row covers all users, so each row is a past snapshot with the later spend of its users.
+        recorded_days: days of history before the first column, if it was cut to `MEMORY_DAYS`.
+
+    >>> day = date(2024, 1, 1)
+    >>> daily = pd.DataFrame({"first_day": [day], "day": [day], "spend": [30.0]})
+    >>> spend = CohortSpend.of(daily, day, day + timedelta(days=2))
+    >>> spend.total.tolist(), spend.known.shape
+    ([30.0, 0.0], (3, 2))
     """
 
     first_day: date
@@ -43,12 +49,12 @@ class CohortSpend:
 
     @classmethod
     def of(cls, daily: pd.DataFrame, first_day: date, end: date) -> Self:
-        """Arrange the days from `first_day` up to, and without, `end`.
+        """Arrange the days from `first_day` up to, and excluding, `end`.
 
         Args:
-            daily: one row per `first_day` (a user's first purchase day) and `day`, with the net `spend` on it of all
-                users who came that first day; rows from `end` on are not looked at.
-            first_day: the first day of the data.
+            daily: one row per `first_day` (a user's first purchase day) and `day`, with the net `spend` on that day of
+                all users with that first day; rows from `end` on are ignored.
+            first_day: first day of the data.
             end: exclusive.
 
         Raises:
@@ -68,24 +74,24 @@ class CohortSpend:
 
     @property
     def days(self) -> int:
-        """Days of history."""
+        """Number of days of history."""
         return self.known.shape[1]
 
     @property
     def total(self) -> Floats:
-        """Everyone's spend of each day."""
+        """Spend of all users; shape (days,)."""
         return np.asarray(self.known[-1])
 
     def before(self, day: int) -> "CohortSpend":
-        """What was to be seen at the start of a day, counted from 0."""
+        """History as known at the start of a day, counted from 0."""
         return CohortSpend(self.first_day, self.known[: day + 1, :day], self.recorded_days)
 
     def known_share(self, horizon_days: int) -> float:
-        """Expected share of users known now in the spend of the coming horizon; the others will be new.
+        """Expected share of the users known now in the spend of the coming horizon; new users have the rest.
 
-        On each recent day after each of some 50 past snapshots, the share of those who were new since was seen. It
+        After each of about 50 past snapshots, the share of users new since then is observed on each recent day. It
         grows with the days since the snapshot and falls as the recorded history grows: a logistic regression on the
-        logarithms of both. Special days move all users alike and cancel out.
+        logarithms of both. Special days affect all users equally and cancel out.
         """
         origins = np.arange(self.days - 7, 0, -7 * (1 + self.days // 364))
         observed = np.arange(max(self.days - SHARE_DAYS, 0), self.days)
@@ -105,12 +111,12 @@ class CohortSpend:
         return float(1 - model.predict_proba(np.log(ahead))[:, 1].mean())
 
     def ageing(self, horizon_days: int) -> float | None:
-        """Spend of the known users in the coming horizon if cohorts go on ageing as they did in the last weeks.
+        """Forecast the known users' spend in the coming horizon by cohort ageing; None if the history is too short.
 
-        Per money of its first day, a cohort of age a days spends level · a^slope a day: purchase rates that differ
-        between customers, as in BTYD models, fade as a power, because the most faithful stay. The slope is the Poisson
-        regression's on the last `AGEING_WEEKS` weeks, the level the robust mean of those weeks. This is the one method
-        that needs no forecast of who is new, right at once where a shop stops growing. None in a shorter history.
+        Per money of its first day, a cohort of age a days spends level · a^slope per day: purchase rates that differ
+        between customers, as in BTYD models, decay as a power, because the most loyal stay. The slope comes from a
+        Poisson regression on the last `AGEING_WEEKS` weeks, the level from the robust mean of those weeks. It is the
+        only method that needs no forecast of new users, and it adapts at once when a shop stops growing.
         """
         recent = AGEING_WEEKS * 7
         if self.days <= recent:
@@ -125,19 +131,19 @@ class CohortSpend:
 
 
 def _expected(start: Floats, days: NDArray[np.intp], slope: float) -> Floats:
-    """Expected spend of all cohorts on each day, up to the level."""
+    """Expected spend of all cohorts on each day, up to the level; shape (days,)."""
     cohorts = np.arange(len(start))
     return np.array([start[cohorts < day] @ (day - cohorts[cohorts < day]).astype(np.float64) ** slope for day in days])
 
 
 def _ageing_slope(cells: Floats, start: Floats, days: NDArray[np.intp]) -> float:
-    """The exponent of age of the highest Poisson likelihood, between -1.5 and 0.
+    """Exponent of age with the highest Poisson likelihood, between -1.5 and 0.
 
     Args:
-        cells: shape (cohorts, days): spend of each cohort on each day. One that is out of all proportion to the
-            cohort's first day is one enormous order, and is cut at the `TAIL` quantile of the proportions.
+        cells: spend of each cohort on each day; shape (cohorts, days). A cell out of proportion to the cohort's first
+            day is a single enormous order and is clipped at the `TAIL` quantile of the proportions.
         start: spend of each cohort on its first day.
-        days: number of each column's day; cohorts are numbered by their first day.
+        days: day number of each column; cohorts are numbered by their first day.
     """
     age = days - np.arange(len(start))[:, None]
     seen = (age > 0) & (start > 0)[:, None]

@@ -1,8 +1,8 @@
-"""Simple forecasts of a shop's total spend: each sees the past days only and says the sum of the coming ones.
+"""Simple forecasts of a shop's total spend: each maps past daily spend to the sum over the coming days.
 
-All work on whole weeks, counted back from the last day, so that the day of the week cancels out. A level is a
-Hodges-Lehmann estimate, the median of all pairwise means: an empty week before New Year, or one order of 444,000, moves
-it little. A method that the history is too short for says None.
+All work on whole weeks, counted back from the last day, so that weekdays cancel out. A level is a Hodges-Lehmann
+estimate, the median of all pairwise means: an empty week before New Year, or one order of 444,000, changes it little. A
+method returns None if the history is too short for it.
 """
 
 from collections.abc import Callable
@@ -14,34 +14,46 @@ from models.measures.gini import Floats
 
 WEEK = 7
 LEVEL_WEEKS = 8
-"""Weeks that are averaged to the present level."""
+"""Weeks averaged to the current level."""
 
 TREND_WEEKS = 26
-"""Weeks that a trend is fitted to, at most."""
+"""Maximum weeks that a trend is fitted to."""
 
 DAMPING = 0.9
-"""Of the trend, a week: forecasting competitions found that undamped trends overshoot (Gardner & McKenzie 1985)."""
+"""Weekly damping of the trend: in forecasting competitions undamped trends overshoot (Gardner & McKenzie 1985)."""
 
 
 def previous_window(daily: Floats, horizon_days: int) -> float | None:
-    """As much as in the last horizon, or at the average rate where the history is shorter."""
+    """Repeat the last horizon, or the average rate if the history is shorter.
+
+    >>> previous_window(np.array([1.0, 2.0, 3.0]), horizon_days=2)
+    5.0
+    """
     window = daily[-horizon_days:]
     return float(window.mean() * horizon_days)
 
 
 def recent_level(daily: Floats, horizon_days: int) -> float | None:
-    """The level of the last `LEVEL_WEEKS` weeks."""
+    """Continue the level of the last `LEVEL_WEEKS` weeks.
+
+    >>> recent_level(np.full(28, 2.0), horizon_days=14)
+    28.0
+    """
     weeks = weekly(daily)[-LEVEL_WEEKS:]
     return robust_mean(weeks) * horizon_days / WEEK if len(weeks) else None
 
 
 def damped_trend(daily: Floats, horizon_days: int) -> float | None:
-    """The recent level, going on with the median weekly growth of the last `TREND_WEEKS` weeks, which fades out."""
+    """Continue the recent level with the median weekly growth of the last `TREND_WEEKS` weeks, damped.
+
+    >>> round(damped_trend(np.full(70, 2.0), horizon_days=14), 6)
+    28.0
+    """
     logs = _log_weeks(daily)[-TREND_WEEKS:]
     if len(logs) < LEVEL_WEEKS:
         return None
     growth = _median_slope(np.arange(len(logs), dtype=np.float64), logs)
-    recent = logs[-LEVEL_WEEKS:] + growth * np.arange(LEVEL_WEEKS - 1, -1, -1)  # each as of the last week
+    recent = logs[-LEVEL_WEEKS:] + growth * np.arange(LEVEL_WEEKS - 1, -1, -1)  # extrapolated to the last week
     ahead = growth * np.cumsum(DAMPING ** np.arange(1, _weeks_ahead(horizon_days) + 1))
     return _summed(np.log(robust_mean(np.exp(recent))) + ahead, horizon_days)
 
@@ -51,20 +63,23 @@ METHODS: dict[str, Callable[[Floats, int], float | None]] = {
     "recent_level": recent_level,
     "damped_trend": damped_trend,
 }
+"""Forecast methods by name."""
 
 
 def season(daily: Floats, horizon_days: int, days_back: int = YEAR_DAYS) -> float:
-    """Factor by which the coming horizon will stand out from the weeks before it, as the same weeks of last year did.
+    """Factor by which the coming horizon will differ from the weeks before it, as the same weeks of last year did.
 
-    Growth is taken out first, as a line and a logarithm of time: a young shop grows fast, and an older one no more so.
-    A departure counts in full where it is large against the median one of the year, and hardly where it is smaller:
-    Christmas counts, the noise of an ordinary month does not. 1 without the same weeks of last year and a level before
-    them.
+    Growth is removed first, as a line and a logarithm of time: young shops grow fast, older ones slower. A deviation
+    counts fully if it is large against the year's median deviation, and hardly if it is smaller: Christmas counts,
+    ordinary noise does not. The factor is 1 without last year's weeks and a level before them.
 
     Args:
         daily: spend of each past day.
         horizon_days: length of the coming horizon.
-        days_back: to the window of last year like it, in whole weeks; see `models.year_ago`.
+        days_back: days to last year's matching window, in whole weeks; see `models.level.year_ago`.
+
+    >>> season(np.full(100, 2.0), horizon_days=28)
+    1.0
     """
     start = len(daily) - days_back
     if horizon_days > days_back or start < LEVEL_WEEKS * WEEK:
@@ -81,19 +96,27 @@ def season(daily: Floats, horizon_days: int, days_back: int = YEAR_DAYS) -> floa
 
 
 def weekly(daily: Floats) -> Floats:
-    """Sums of whole weeks, counted back from the last day, oldest first."""
+    """Sum whole weeks, counted back from the last day, oldest first.
+
+    >>> weekly(np.arange(15.0)).tolist()
+    [28.0, 77.0]
+    """
     whole = len(daily) // WEEK * WEEK
     return np.asarray(daily[len(daily) - whole :].reshape(-1, WEEK).sum(axis=1))
 
 
 def robust_mean(values: Floats) -> float:
-    """The Hodges-Lehmann estimate: the median of the means of all pairs, each value paired with itself too."""
+    """Hodges-Lehmann estimate: the median of the means of all pairs, including each value with itself.
+
+    >>> robust_mean(np.array([1.0, 2.0, 3.0, 1_000.0]))
+    2.75
+    """
     left, right = np.triu_indices(len(values))
     return float(np.median((values[left] + values[right]) / 2))
 
 
 def _growth(daily: Floats) -> Floats:
-    """Smooth level of each day: least squares of the logarithm of weekly sums on time and its logarithm."""
+    """Smooth level of each day: least squares of log weekly sums on time and its logarithm."""
     logs = _log_weeks(daily)
     middle = len(daily) - WEEK * np.arange(len(logs), 0, -1) + WEEK / 2
     bends = [np.column_stack([np.ones_like(t), t, np.log(t)]) for t in (middle, np.arange(len(daily)) + 0.5)]
@@ -101,14 +124,14 @@ def _growth(daily: Floats) -> Floats:
 
 
 def _log_weeks(daily: Floats) -> Floats:
-    """Logarithms of the weekly sums; one of (nearly) nothing counts as a hundredth of the typical."""
+    """Logarithms of the weekly sums, floored at a hundredth of the median."""
     weeks = weekly(daily)
     floor = np.median(np.abs(weeks)) / 100 if len(weeks) else 0.0
     return np.log(np.maximum(weeks, max(floor, 1e-9)))
 
 
 def _median_slope(x: Floats, y: Floats) -> float:
-    """Theil and Sen's: the median of the slopes between all pairs of points."""
+    """Theil-Sen estimate: the median of the slopes between all pairs of points."""
     left, right = np.triu_indices(len(x), 1)
     return float(np.median((y[right] - y[left]) / (x[right] - x[left])))
 
@@ -118,7 +141,7 @@ def _weeks_ahead(horizon_days: int) -> int:
 
 
 def _summed(log_weeks: Floats, horizon_days: int) -> float:
-    """The sum over the horizon; its last week counts with the days that are in it."""
+    """Sum over the horizon; the last week counts only its days inside it."""
     days = np.full(len(log_weeks), float(WEEK))
     days[-1] = horizon_days - WEEK * (len(days) - 1)
     return float(np.exp(log_weeks) @ days / WEEK)

@@ -1,1 +1,1 @@
-"""Measures of predictions, and comparisons of models."""
+"""Measures of predictions and of data."""

@@ -1,4 +1,4 @@
-"""Several models on the same users: the measures of each and the first one's lead, with standard errors."""
+"""Compare models on the same users: each one's measures and the first one's lead, with standard errors."""
 
 from collections.abc import Mapping
 
@@ -10,32 +10,41 @@ from models.measures.metrics import area_under_roc
 from models.protocol import LabelledUsers
 
 MEASURES = ("ngini", "auc", "mae")
+"""Measures in the comparison."""
 
 
-def compare(users: LabelledUsers, said: Mapping[str, pd.DataFrame], samples: int = 200, seed: int = 0) -> pd.DataFrame:
-    """Measure nGini, AUC and mean absolute error.
+def compare(
+    users: LabelledUsers, predictions: Mapping[str, pd.DataFrame], samples: int = 200, seed: int = 0
+) -> pd.DataFrame:
+    """Compare nGini, AUC and mean absolute error of several models.
 
-    Standard errors are from a bootstrap over users, the same ones for all models, so that what moves all alike cancels
-    out of a difference.
+    Standard errors come from a bootstrap over users with the same samples for all models, so that common effects cancel
+    out of differences.
 
     Args:
-        users: whom the models speak of, one row per user.
-        said: by model, expected_spend (in the money of `future_spend`) and purchase_probability, row for row.
-        samples: of the bootstrap, at least 2.
-        seed: of it.
+        users: users with labels, one row per user.
+        predictions: by model, expected_spend (in the money of `future_spend`) and purchase_probability, row for row.
+        samples: bootstrap samples, at least 2.
+        seed: seed of the bootstrap.
 
     Returns:
-        One row per model: ngini, auc, mae; `lead_<measure>`, the first model's less this one's; and of each the
-        standard error as `<column>_se`.
+        One row per model: ngini, auc, mae; `lead_<measure>`, the first model's value minus this model's; and the
+            standard error of each as `<column>_se`.
 
     Raises:
         ValueError: no users.
+
+    >>> features, spend = pd.DataFrame(index=range(4)), pd.Series([0.0, 0.0, 5.0, 9.0])
+    >>> said = {"good": pd.DataFrame({"expected_spend": spend, "purchase_probability": spend / 10})}
+    >>> compare(LabelledUsers(features, spend, spend > 0), said, samples=5)[["ngini", "auc", "mae"]]
+          ngini  auc  mae
+    good    1.0  1.0  0.0
     """
     if not len(users):
         raise ValueError("Expected at least one user to measure, found none: choose a snapshot that has users.")
     random, everyone = np.random.default_rng(seed), np.arange(len(users))
     true, bought = floats(users.future_spend), np.asarray(users.purchased, dtype=bool)
-    columns = [(floats(one["expected_spend"]), floats(one["purchase_probability"])) for one in said.values()]
+    columns = [(floats(part["expected_spend"]), floats(part["purchase_probability"])) for part in predictions.values()]
 
     def measured(rows: "np.ndarray[tuple[int], np.dtype[np.intp]]") -> Floats:
         values = [
@@ -50,6 +59,6 @@ def compare(users: LabelledUsers, said: Mapping[str, pd.DataFrame], samples: int
 
     names = [*MEASURES, *(f"lead_{name}" for name in MEASURES)]
     drawn = np.array([measured(random.integers(len(users), size=len(users))) for _ in range(samples)])
-    values = pd.DataFrame(measured(everyone), list(said), names)
-    errors = pd.DataFrame(drawn.std(axis=0, ddof=1), list(said), [f"{name}_se" for name in names])
+    values = pd.DataFrame(measured(everyone), list(predictions), names)
+    errors = pd.DataFrame(drawn.std(axis=0, ddof=1), list(predictions), [f"{name}_se" for name in names])
     return pd.concat([values, errors], axis=1)

@@ -1,10 +1,11 @@
-"""Whether the model serves groups of users equally well: each group against everyone else, with standard errors.
+"""Compare groups of users: measures of each group against all other users, with standard errors.
 
-What a group spends is a fact about it; a difference in bias, order or recall (`JUDGED`) is the model's.
+What a group spends is a fact about it; a difference in bias, order or recall (`TESTED`) is the model's.
 
-Every measure is a smooth function of means over users, so its error is, to first order, the mean of one influence value
+Every measure is a smooth function of means over users. Its error is, to first order, the mean of one influence value
 per user, and its variance the sum of their squares over n² (the infinitesimal jackknife; Efron 1982, chapter 6). For
-the AUC that is DeLong, DeLong & Clarke-Pearson (1988). A group and the rest are different users: their variances add.
+the AUC this is the method of DeLong, DeLong & Clarke-Pearson (1988). A group and the rest are different users, so their
+variances add.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,13 +18,14 @@ from scipy.stats import false_discovery_control, norm, rankdata
 
 from models.measures.gini import Floats, floats, groups
 from models.measures.metrics import true_tiers
-from models.measures.names import JUDGED
+from models.measures.names import TESTED
+from models.predictions import HIGH, LOW, MID
 
 Estimate: TypeAlias = tuple[float, Floats]
-"""A measure and the influence of each user on it; NaN where the users don't define it."""
+"""A measure and each user's influence on it; NaN where the users do not define it."""
 
 FALSE_DISCOVERIES = 0.05
-"""Share of the flagged differences that may be chance (Benjamini & Hochberg 1995), over all groups and measures."""
+"""Accepted share of false flags (Benjamini & Hochberg 1995), over all groups and measures."""
 
 
 def compare(
@@ -39,17 +41,23 @@ def compare(
 
     Args:
         future_spend: net spend of each user in the horizon, in money.
-        purchased: whether they bought at all.
+        purchased: True for users who bought.
         predictions: expected_spend, purchase_probability and tier of the same users.
-        members: of each group, which users are in it.
-        tier_shares: see `models.metrics.true_tiers`.
-        min_users: groups with fewer, or that leave fewer, are left out.
+        members: by group, a mask of its users.
+        tier_shares: see `models.measures.metrics.true_tiers`.
+        min_users: minimum size of a group and of the rest; smaller groups are left out.
 
     Returns:
-        One row per group and measure: group, users, measure, value, rest (the same of everyone else), difference,
-        standard_error, p_value (two-sided, normal) and flagged. Measures: mean_spend and mean_expected (money), bias,
-        ngini, auc, high_share, mid_share, low_share (of the users), and high_recall: of those who turned out to be in
-        the highest tier, the share that was said to be. NaN where undefined; only `JUDGED` ones have a p_value.
+        One row per group and measure: group, users, measure, value, rest (value of all other users), difference,
+            standard_error, p_value (two-sided, normal) and flagged. Measures: mean_spend and mean_expected (money),
+            bias, ngini, auc, high_share, mid_share, low_share (of the users), and high_recall (share of the truly high
+            users predicted as high). NaN where undefined; only `TESTED` measures have a p_value.
+
+    >>> spend, north = np.array([0.0, 10.0, 0.0, 10.0]), np.array([True, True, False, False])
+    >>> predictions = pd.DataFrame({"expected_spend": [0, 20, 0, 10], "purchase_probability": 0.5, "tier": "low"})
+    >>> table = compare(spend, spend > 0, predictions, {"north": north})
+    >>> table.loc[table["measure"] == "bias", ["value", "rest"]].to_numpy().tolist()
+    [[1.0, 0.0]]
     """
     users = pd.DataFrame(
         {
@@ -66,17 +74,17 @@ def compare(
         if min(inside.sum(), (~inside).sum()) < max(min_users, 1):
             continue
         for measure, estimate in MEASURES.items():
-            (ours, influence), (rest, rest_influence) = estimate(users[inside]), estimate(users[~inside])
+            (value, influence), (rest, rest_influence) = estimate(users[inside]), estimate(users[~inside])
             error = float(np.hypot(_standard_error(influence), _standard_error(rest_influence)))
-            row = {"group": group, "users": int(inside.sum()), "measure": measure, "value": ours, "rest": rest}
-            rows.append({**row, "difference": ours - rest, "standard_error": error})
+            row = {"group": group, "users": int(inside.sum()), "measure": measure, "value": value, "rest": rest}
+            rows.append({**row, "difference": value - rest, "standard_error": error})
     columns = ["group", "users", "measure", "value", "rest", "difference", "standard_error"]
-    return _judged(pd.DataFrame(rows, columns=columns))
+    return _tested(pd.DataFrame(rows, columns=columns))
 
 
-def _judged(table: pd.DataFrame) -> pd.DataFrame:
-    """With p-values, and a flag on those that are too small for chance among so many."""
-    testable = table["measure"].isin(JUDGED) & (table["standard_error"] > 0)
+def _tested(table: pd.DataFrame) -> pd.DataFrame:
+    """Add p-values, and flag differences that survive the false discovery control."""
+    testable = table["measure"].isin(TESTED) & (table["standard_error"] > 0)
     ratio = table["difference"].abs() / table["standard_error"].where(testable)
     table["p_value"] = 2 * norm.sf(ratio.astype(float))
     tested = table["p_value"].notna()
@@ -91,7 +99,7 @@ def _standard_error(influence: Floats) -> float:
 
 
 def _ratio(top: pd.Series, bottom: pd.Series | float = 1.0) -> Estimate:
-    """Of two means."""
+    """Ratio of two means."""
     above, below = floats(top), np.broadcast_to(floats(bottom), len(top))
     if below.mean() <= 0:
         return _undefined(len(above))
@@ -105,18 +113,19 @@ def _bias(users: pd.DataFrame) -> Estimate:
 
 
 def _ngini(users: pd.DataFrame) -> Estimate:
-    """`models.gini.normalized_gini`: the ratio of two concentration indices of the same users."""
+    """Normalized Gini (`models.measures.gini`) as the ratio of two concentration indices of the same users."""
     spend = np.maximum(floats(users["spend"]), 0)
     if np.ptp(spend) == 0:
         return _undefined(len(spend))
-    (ours, by_ours), (best, by_best) = _concentration(spend, floats(users["expected"])), _concentration(spend, spend)
-    return ours / best, (by_ours - ours / best * by_best) / best
+    (value, by_value), (best, by_best) = _concentration(spend, floats(users["expected"])), _concentration(spend, spend)
+    return value / best, (by_value - value / best * by_best) / best
 
 
 def _concentration(spend: Floats, prediction: Floats) -> Estimate:
-    """2 θ / μ - 1; θ is the mean over pairs of users of the spend of the one with the higher prediction, ties half.
+    """Concentration index 2 θ / μ - 1.
 
-    θ is a U-statistic: a user's influence is what they add as the higher and as the lower one of a pair.
+    θ averages, over pairs of users, the spend of the one predicted higher; ties count half. It is a U-statistic: a
+    user's influence is their contribution as the higher and as the lower member of pairs.
     """
     group, mean, size = groups(prediction), spend.mean(), len(spend)
     users, money = np.bincount(group), np.bincount(group, spend)
@@ -132,7 +141,7 @@ def _auc(users: pd.DataFrame) -> Estimate:
     buyers, others = int(bought.sum()), int((~bought).sum())
     if not buyers or not others:
         return _undefined(len(bought))
-    # of each user, the share of the other kind that is ordered rightly
+    # share of the other class that each user is ranked correctly against
     right = rankdata(probability)
     right[bought] = (right[bought] - rankdata(probability[bought])) / others
     right[~bought] = 1 - (right[~bought] - rankdata(probability[~bought])) / buyers
@@ -141,8 +150,8 @@ def _auc(users: pd.DataFrame) -> Estimate:
 
 
 def _high_recall(users: pd.DataFrame) -> Estimate:
-    high = users["true_tier"] == "high"
-    return _ratio(high & (users["tier"] == "high"), high)
+    high = users["true_tier"] == HIGH
+    return _ratio(high & (users["tier"] == HIGH), high)
 
 
 def _undefined(size: int) -> Estimate:
@@ -155,8 +164,9 @@ MEASURES: Mapping[str, Callable[[pd.DataFrame], Estimate]] = {
     "bias": _bias,
     "ngini": _ngini,
     "auc": _auc,
-    "high_share": lambda users: _ratio(users["tier"] == "high"),
-    "mid_share": lambda users: _ratio(users["tier"] == "mid"),
-    "low_share": lambda users: _ratio(users["tier"] == "low"),
+    "high_share": lambda users: _ratio(users["tier"] == HIGH),
+    "mid_share": lambda users: _ratio(users["tier"] == MID),
+    "low_share": lambda users: _ratio(users["tier"] == LOW),
     "high_recall": _high_recall,
 }
+"""Measures by name."""

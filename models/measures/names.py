@@ -1,4 +1,4 @@
-"""By which measures slices of users are judged; here, not in `models.fairness`, for pages to read without SciPy."""
+"""Names of the fairness measures that are tested, without importing SciPy, for pages."""
 
-JUDGED = ("bias", "ngini", "auc", "high_recall")
-"""Measures whose differences are tested."""
+TESTED = ("bias", "ngini", "auc", "high_recall")
+"""Fairness measures whose differences between groups are tested."""

@@ -1,4 +1,4 @@
-"""How much of the order of users hangs on each measure, asked of the model itself and of no imitation of it."""
+"""Permutation importance: the part of the ranking that depends on each measure, from the model itself."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -6,17 +6,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from models.encoding import SEQUENCE, measure_of
+from features.feature import SEQUENCE
+from models.encoding import measure_of
 from models.measures.gini import floats, normalized_gini
 
 
 def columns_by_measure(features: pd.DataFrame) -> dict[str, list[str]]:
-    """The windows of each measure, which stand in for one another; all sequences are one, of the same actions."""
-    found: dict[str, list[str]] = {}
+    """Group columns by measure, because its windows replace one another; all sequences form one group.
+
+    >>> columns_by_measure(pd.DataFrame(columns=["spend_28d", "spend_91d", "T"]))
+    {'spend': ['spend_28d', 'spend_91d'], 'T': ['T']}
+    """
+    columns: dict[str, list[str]] = {}
     for name in features.columns:
         measure = "sequence of purchases" if name.startswith(SEQUENCE) else measure_of(name)
-        found.setdefault(measure, []).append(name)
-    return found
+        columns.setdefault(measure, []).append(name)
+    return columns
 
 
 def permutation_importance(
@@ -29,19 +34,26 @@ def permutation_importance(
     repeats: int = 3,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Say how much nGini is lost when the columns of a measure are shuffled among users, together (Breiman 2001).
+    """Measure the nGini lost when a measure's columns are shuffled together among users (Breiman 2001).
 
     Args:
-        predict: expected spend of users.
-        features: of the users.
-        future_spend: what they spent.
-        columns: of each measure.
-        users: size of the random sample that it is measured on.
-        repeats: shuffles of each measure.
-        seed: of sample and shuffles.
+        predict: maps features to expected spend; shape (users,).
+        features: features of the users.
+        future_spend: true spend of the users.
+        columns: columns of each measure.
+        users: size of the random sample.
+        repeats: shuffles per measure.
+        seed: seed of sample and shuffles.
 
     Returns:
         measure, lost_ngini (mean over the shuffles) and spread (their standard deviation); largest loss first.
+
+    >>> features = pd.DataFrame({"spend_28d": np.arange(50.0), "T": 1.0})
+    >>> table = permutation_importance(
+    ...     lambda users: users["spend_28d"].to_numpy(), features, features["spend_28d"], columns_by_measure(features)
+    ... )
+    >>> table["measure"].tolist(), table["lost_ngini"].iloc[1].item()
+    (['spend', 'T'], 0.0)
     """
     random = np.random.default_rng(seed)
     rows = np.sort(random.permutation(len(features))[:users])

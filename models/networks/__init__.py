@@ -1,1 +1,1 @@
-"""Neural networks in Keras 3, written with `keras.ops` so that the same code trains on TensorFlow and on JAX."""
+"""Neural networks that predict spend, written with `keras.ops` for TensorFlow and JAX."""

@@ -1,4 +1,4 @@
-"""The networks: a reader of sequences (none, convolution, recurrence or both), then dense layers over everything."""
+"""Network architectures: a sequence reader (none, convolution, recurrence or both), then dense layers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,20 +8,24 @@ if TYPE_CHECKING:
     import keras
 
 WIDEST_EMBEDDING = 8
+"""Maximum width of a category's embedding."""
 
 
 @dataclass(kw_only=True)
 class Design:
-    """What a network looks like.
+    """Hyperparameters of a network's architecture.
 
     Attributes:
-        reader: how it reads sequences.
-        units: of each dense layer.
-        layers: dense layers.
-        dropout: share of a dense layer's outputs that is dropped in training.
-        filters, kernel: of each convolution; the kernel is in actions.
+        reader: architecture that reads sequences.
+        units: units of each dense layer.
+        layers: number of dense layers.
+        dropout: dropout rate after each dense layer.
+        filters, kernel: filters and kernel size (in actions) of each convolution.
         memory: units of the recurrent layer.
-        cell: kind of the recurrent layer.
+        cell: type of the recurrent layer.
+
+    >>> Design(reader="rnn", cell="lstm").memory
+    32
     """
 
     reader: Literal["none", "cnn", "rnn", "cnn_lstm"] = "none"
@@ -43,15 +47,15 @@ def build(
     *,
     unroll: bool = False,
 ) -> "keras.Model":
-    """A network without training.
+    """Build an untrained network.
 
     Args:
-        design: its layers.
-        shapes: of one user's inputs, by name, see `NetworkEncoder`.
+        design: its architecture.
+        shapes: shape of one user's inputs, by name, see `NetworkEncoder`.
         categories: number of known values of each category.
-        outputs: numbers per user, always float32.
+        outputs: outputs per user, always float32.
         precision: Keras dtype policy of the layers, such as "mixed_bfloat16".
-        unroll: write recurrence out step by step: faster on a GPU, slower to compile.
+        unroll: unroll recurrence: faster on a GPU, slower to compile.
     """
     import keras
     from keras import layers
@@ -79,14 +83,14 @@ def _cnn(
     precision: str,
     unroll: bool,  # noqa: ARG001 - nothing recurs
 ) -> "keras.KerasTensor":
-    """Two convolutions, then the largest and the mean answer over the user's actions."""
+    """Two convolutions, then maximum and mean over the user's actions."""
     present = _present(steps)
     hidden = _convolution(design, _convolution(design, steps, present, precision), present, precision)
     return _over_all_actions(hidden, present)
 
 
 def _rnn(design: Design, steps: "keras.KerasTensor", precision: str, unroll: bool) -> "keras.KerasTensor":
-    """One recurrent layer that skips what is no action."""
+    """One recurrent layer that masks padding."""
     from keras import layers
 
     mask = _present(steps)[..., 0] > 0
@@ -96,43 +100,43 @@ def _rnn(design: Design, steps: "keras.KerasTensor", precision: str, unroll: boo
 
 
 def _cnn_lstm(design: Design, steps: "keras.KerasTensor", precision: str, unroll: bool) -> "keras.KerasTensor":
-    """A convolution; the largest of each two answers and an LSTM over them; beside its last state, the whole at once.
+    """A convolution, max pooling by two and an LSTM; its last state beside pooling over all actions.
 
-    The last state remembers the newest actions best. The convolution's largest and mean answers over all actions (as in
-    LSTM-FCN, Karim et al. 2018) say how the user is at all, so that the memory is left for what hangs on the order.
-    cuDNN's LSTM is left aside: it refuses 16-bit floats and is slower than the plain one at large batches.
+    The last state represents the newest actions best. Global pooling of the convolution's outputs (as in LSTM-FCN,
+    Karim et al. 2018) describes the user as a whole, so that the LSTM can specialise in what depends on order. cuDNN's
+    LSTM is not used: it refuses 16-bit floats and is slower than the plain one at large batches.
     """
     from keras import layers, ops
 
     present = _present(steps)
-    answers = _convolution(design, steps, present, precision)
-    hidden = layers.MaxPooling1D(padding="same", dtype=precision)(answers)
+    outputs = _convolution(design, steps, present, precision)
+    hidden = layers.MaxPooling1D(padding="same", dtype=precision)(outputs)
     mask = layers.MaxPooling1D(padding="same", dtype="float32")(present)[..., 0] > 0
     last = layers.LSTM(design.memory, use_cudnn=False, unroll=unroll, dtype=precision)(hidden, mask=mask)
-    return ops.concatenate([last, _over_all_actions(answers, present)], axis=1)
+    return ops.concatenate([last, _over_all_actions(outputs, present)], axis=1)
 
 
 _READERS = {"cnn": _cnn, "rnn": _rnn, "cnn_lstm": _cnn_lstm}
 
 
 def _present(steps: "keras.KerasTensor") -> "keras.KerasTensor":
-    """The last channel: 1 where there is an action; shape (users, length, 1)."""
+    """Select the last channel: 1 where there is an action; shape (users, length, 1)."""
     return steps[..., -1:]
 
 
-def _over_all_actions(answers: "keras.KerasTensor", present: "keras.KerasTensor") -> "keras.KerasTensor":
-    """The largest and the mean answer of each filter; answers are 0 where there is no action, and never below."""
+def _over_all_actions(outputs: "keras.KerasTensor", present: "keras.KerasTensor") -> "keras.KerasTensor":
+    """Maximum and mean of each filter over the actions; filter outputs are non-negative, and 0 at padding."""
     from keras import ops
 
     count = ops.maximum(ops.sum(present, axis=1), 1.0)
-    mean = ops.sum(answers, axis=1) / ops.cast(count, answers.dtype)
-    return ops.concatenate([ops.max(answers, axis=1), mean], axis=1)
+    mean = ops.sum(outputs, axis=1) / ops.cast(count, outputs.dtype)
+    return ops.concatenate([ops.max(outputs, axis=1), mean], axis=1)
 
 
 def _convolution(
     design: Design, steps: "keras.KerasTensor", present: "keras.KerasTensor", precision: str
 ) -> "keras.KerasTensor":
-    """An action sees itself and those before it; what is no action stays 0."""
+    """Causal convolution; padding stays 0."""
     from keras import layers, ops
 
     convolution = layers.Conv1D(design.filters, design.kernel, padding="causal", activation="relu", dtype=precision)

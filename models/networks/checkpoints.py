@@ -1,4 +1,4 @@
-"""Checkpoints that a killed training resumes from: everything that the next epoch depends on, in one file."""
+"""Checkpoints to resume a killed training: everything that the next epoch depends on, in one file."""
 
 import hashlib
 import json
@@ -19,18 +19,18 @@ Weights = list[NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The checkpoint of one training.
+    """Checkpoint of one training.
 
     Attributes:
-        folder: where it is; None: nothing is written or resumed.
-        identity: of what it belongs to, see `fingerprint`; what another training left in the folder is not used.
+        folder: folder of the file; None: write and resume nothing.
+        identity: `fingerprint` of the training; a checkpoint of another training is ignored.
     """
 
     folder: Path | None
     identity: str
 
     def save(self, network: "keras.Model", history: list[dict[str, float]], best: Weights) -> None:
-        """Write it so that a kill leaves the one before it or this one, and nothing between."""
+        """Write the checkpoint atomically: a kill leaves the previous one or this one."""
         from keras import ops
 
         if self.folder is None:
@@ -46,7 +46,7 @@ class Checkpoint:
         partial.replace(self.folder / "epoch.npz")
 
     def resume(self, network: "keras.Model") -> tuple[list[dict[str, float]], Weights]:
-        """Put the network into the state that was saved, if there is one; history and best weights so far."""
+        """Restore the network's stored state, if any; return history and best weights so far."""
         fresh: tuple[list[dict[str, float]], Weights] = ([], network.get_weights())
         if self.folder is None or not (self.folder / "epoch.npz").is_file():
             return fresh
@@ -60,9 +60,10 @@ class Checkpoint:
 
 
 def fingerprint(network: "keras.Model", settings: object, arrays: Iterable[NDArray[Any]]) -> str:
-    """A hash of the layers, of what `repr` says of the settings, and of the data.
+    """Hash the layers, the `repr` of the settings, and the data.
 
-    Layers count without their names: Keras numbers them through the process, and a resumed one has built others before.
+    Layer names are excluded: Keras numbers layers through the process, and a resumed process may have built others
+    before.
     """
     layers = [(type(layer).__name__, {**layer.get_config(), "name": None}) for layer in network.layers]
     digest = hashlib.sha256(repr((layers, settings)).encode())
@@ -72,5 +73,5 @@ def fingerprint(network: "keras.Model", settings: object, arrays: Iterable[NDArr
 
 
 def _state(network: "keras.Model") -> list[Any]:
-    """All that changes in training: weights, states of random generators, moments of the optimizer."""
+    """All variables that training changes: weights, random generators and optimizer moments."""
     return [*network.variables, *network.optimizer.variables]

@@ -1,7 +1,7 @@
-"""The weights of a fitted network in less memory: in 8 bits, or only the largest of them.
+"""Store a fitted network's weights in less memory: in 8 bits, or pruned to the largest.
 
-It is the stored network that shrinks, and the arithmetic stays in 32 bits: on a CPU these networks are too small for
-8-bit arithmetic to be faster, and Keras's own `quantize("int8")` leaves out convolutions and recurrence, half of them.
+Only storage shrinks; arithmetic stays in 32 bits. On a CPU these networks are too small for 8-bit arithmetic to be
+faster, and Keras's own `quantize("int8")` skips convolutions and recurrence, half of them.
 """
 
 from typing import Literal, NamedTuple
@@ -18,8 +18,11 @@ class Int8(NamedTuple):
     """A weight in 8 bits: symmetric, with one scale per output channel (the last axis).
 
     Attributes:
-        values: int8 from -127 to 127, of the weight's shape.
-        scales: the values of a channel are multiplied by it; of as many dimensions.
+        values: int8 from -127 to 127; the weight's shape.
+        scales: factor of each channel, with as many dimensions.
+
+    >>> restored(Int8(np.array([[127], [-64]], np.int8), np.array([[0.5]], np.float32))).tolist()
+    [[63.5], [-32.0]]
     """
 
     values: NDArray[np.int8]
@@ -27,16 +30,19 @@ class Int8(NamedTuple):
 
 
 class Sparse(NamedTuple):
-    """A weight of which most values are 0 and take one bit each.
+    """A weight with most values 0, which take one bit each.
 
     Attributes:
-        shape: of the weight.
-        kept: whether each value is there, as packed bits; above a density of 1/32 shorter than their positions.
-        values: those that are there, in order.
+        shape: the weight's shape.
+        stored: packed bit mask of the stored values; above a density of 1/32 shorter than positions.
+        values: stored values, in order.
+
+    >>> restored(Sparse((2, 2), np.packbits([True, False, False, True]), np.array([3.0, 4.0], np.float32))).tolist()
+    [[3.0, 0.0], [0.0, 4.0]]
     """
 
     shape: tuple[int, ...]
-    kept: NDArray[np.uint8]
+    stored: NDArray[np.uint8]
     values: Floats
 
 
@@ -44,12 +50,16 @@ Weight = Floats | Int8 | Sparse
 
 
 def compressed(weight: Floats, variant: Variant, sparsity: float) -> Weight:
-    """A weight as the variant stores it; biases stay as they are, for they are few.
+    """Compress a weight; biases are few and stay unchanged.
 
     Args:
         weight: output channels last.
         variant: "int8" or "pruned"; "float32" changes nothing.
-        sparsity: share (0 to 1) of the values that a pruned weight loses, the smallest by magnitude.
+        sparsity: share (0 to 1) of the smallest values by magnitude that pruning removes.
+
+    >>> weight = np.array([[1.0, -0.1], [-2.0, 0.04], [0.5, 0.0]], np.float32)
+    >>> restored(compressed(weight, "pruned", sparsity=0.5)).tolist()
+    [[1.0, 0.0], [-2.0, 0.0], [0.5, 0.0]]
     """
     if variant == "float32" or weight.size <= 2 * weight.shape[-1]:  # a GRU has two biases in one weight
         return weight
@@ -57,13 +67,17 @@ def compressed(weight: Floats, variant: Variant, sparsity: float) -> Weight:
 
 
 def restored(weight: Weight) -> Floats:
-    """The weight as the network computes with it."""
+    """Expand a stored weight to float32.
+
+    >>> restored(np.ones(2, np.float32)).tolist()
+    [1.0, 1.0]
+    """
     if isinstance(weight, Int8):
         return weight.values * weight.scales
     if isinstance(weight, Sparse):
         size = int(np.prod(weight.shape))
         values = np.zeros(size, np.float32)
-        values[np.unpackbits(weight.kept, count=size).astype(bool)] = weight.values
+        values[np.unpackbits(weight.stored, count=size).astype(bool)] = weight.values
         return values.reshape(weight.shape)
     return weight
 
@@ -78,6 +92,6 @@ def _quantised(weight: Floats) -> Int8:
 
 
 def _pruned(weight: Floats, sparsity: float) -> Sparse:
-    kept = np.ones(weight.size, dtype=bool)
-    kept[np.argsort(np.abs(weight), axis=None, kind="stable")[: round(sparsity * weight.size)]] = False
-    return Sparse(weight.shape, np.packbits(kept), weight.ravel()[kept])
+    stored = np.ones(weight.size, dtype=bool)
+    stored[np.argsort(np.abs(weight), axis=None, kind="stable")[: round(sparsity * weight.size)]] = False
+    return Sparse(weight.shape, np.packbits(stored), weight.ravel()[stored])

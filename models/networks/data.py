@@ -1,4 +1,4 @@
-"""What the training loops of both backends share: arrays of users, and the types of an epoch and of a loop."""
+"""Types that the training loops of both backends share."""
 
 from typing import Literal
 
@@ -8,15 +8,17 @@ from numpy.typing import NDArray
 from models.networks.encoding import Arrays
 
 Epoch = dict[str, float]
-"""`loss` (mean over the epoch, dropout on), `validation_loss` and `validation_ngini` (at its end, dropout off, on the
-held-out users; the normalized Gini of expected spend, which compares between heads) and `seconds` (of training,
-without the validation)."""
+"""Measures of an epoch: `loss` (mean over the epoch, with dropout), `validation_loss` and `validation_ngini` (at its
+end, without dropout, on held-out users; the nGini of expected spend is comparable between heads), and `seconds` of
+training without validation.
+"""
 
 
 Data = tuple[Arrays, NDArray[np.float32]]
-"""Inputs and targets, users first."""
+"""Inputs and targets, users on the first axis."""
 
 
 Loop = Literal["auto", "fit", "device"]
-"""How an epoch runs: "fit" is Keras's loop, "device" keeps the data on the device and runs an epoch as one program
-(JAX), "auto" is "device" on a GPU with JAX."""
+"""Training loop of an epoch: "fit" is Keras's, "device" keeps the data on the device and runs an epoch as one program
+(JAX), "auto" is "device" on a GPU with JAX and "fit" elsewhere.
+"""

@@ -1,4 +1,4 @@
-"""From the feature table to the arrays that a network reads; what is learned here ships inside the model."""
+"""Encoders from the feature table to a network's input arrays. Their parameters ship inside the model."""
 
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -9,31 +9,36 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.encoding import SEQUENCE, DenseEncoder, TreeEncoder, known_categories, select
+from features.feature import SEQUENCE
+from models.encoding import DenseEncoder, TreeEncoder, known_categories, select
 
 Floats = NDArray[np.float32]
 
 Arrays = dict[str, NDArray[Any]]
-"""Inputs of a network by name, each with the users first: `numbers`, and `categories` and `steps` where there are."""
+"""Inputs of a network by name, users on the first axis: `numbers`, and `categories` and `steps` where present."""
 
 
 SEEN = (0.01, 0.99)
-"""Quantiles of the training values within which inputs are held. Between the snapshots of training and of scoring a
-history grows and seasons change; networks answer wildly where they saw nothing, and such users head the ranking."""
+"""Quantiles of the training values to which inputs are clipped. Between training and scoring the history grows and
+seasons change; networks extrapolate wildly, and users with extreme predictions would top the ranking.
+"""
 
 
 @dataclass
 class SequenceEncoder:
-    """The newest `length` actions of each user as one array, older actions first, zeros before the first.
+    """Encode each user's newest `length` actions as one array, oldest first, zero-padded at the front.
 
-    Values become sign(x) · log(1 + |x|), held within the quantiles `SEEN`, centred and scaled; the logarithm makes of
-    days, gaps and money what a network can read. The last channel says where there is an action (1) and where there is
-    none (0).
+    Values are transformed by sign(x) · log(1 + |x|), which suits days, gaps and money, clipped to the quantiles `SEEN`,
+    and standardised. The last channel is 1 at actions and 0 at padding.
 
     Attributes:
-        length: actions read per user.
-        channels: the columns that are read; learned.
-        bounds, means, scales: of the channels, over all actions; learned. The bounds have shape (2, channels).
+        length: actions per user.
+        channels: sequence columns; learned.
+        bounds, means, scales: per channel, over all actions; learned. The bounds have shape (2, channels).
+
+    >>> features = pd.DataFrame({"sequence_spend": [[5.0], [1.0, 9.0, 2.0]]})
+    >>> SequenceEncoder(length=2).fit(features).transform(features)[:, :, -1].tolist()
+    [[0.0, 1.0], [1.0, 1.0]]
     """
 
     length: int
@@ -46,13 +51,13 @@ class SequenceEncoder:
         """Learn the channels and their scales.
 
         Raises:
-            ValueError: the frame has no sequences.
+            ValueError: no sequence columns.
         """
         self.channels = [name for name in features.columns if name.startswith(SEQUENCE)]
         if not self.channels:
             raise ValueError(
-                f"Expected sequences (columns '{SEQUENCE}...'), found {len(features.columns)} features without one. "
-                "Add those of features.sequences to the feature table, or choose a family that reads none."
+                f"Expected sequences (columns '{SEQUENCE}...'), found {len(features.columns)} features without any. "
+                "Add the columns of features.sequences to the feature table, or choose a family that reads none."
             )
         values, present = self._values(features)
         seen = values[present] if present.any() else np.zeros((1, len(self.channels)), np.float32)
@@ -73,23 +78,27 @@ class SequenceEncoder:
 
 
 def padded(lists: pd.DataFrame, length: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """The newest `length` values of each list, right-aligned; no list and NaN are nothing and 0.
+    """Right-align the newest `length` values of each list; absent lists are empty, NaN becomes 0.
 
     Args:
-        lists: one row per user and one column per channel; the lists of a user are equally long.
-        length: of the arrays.
+        lists: one row per user and one column per channel; a user's lists have equal lengths.
+        length: length of the arrays.
 
     Returns:
-        the values, shape (users, length, channels), 0 where there is none; and where there is one, (users, length).
+        The values, shape (users, length, channels), 0 at padding; and a mask of actions, shape (users, length).
+
+    >>> values, present = padded(pd.DataFrame({"sequence_spend": [[1.0, 2.0, 3.0], None]}), length=2)
+    >>> values[..., 0].tolist(), present.tolist()
+    ([[2.0, 3.0], [0.0, 0.0]], [[True, True], [False, False]])
     """
     channels = [_as_arrow(lists[name]) for name in lists]
     counts = pc.fill_null(pc.list_value_length(channels[0]), 0).to_numpy(zero_copy_only=False)
     places = np.arange(length) - length
     present = places >= -counts[:, None]
-    kept = (np.cumsum(counts)[:, None] + places)[present] if counts.max(initial=0) > length else slice(None)
-    values = np.zeros((len(channels), *present.shape), np.float32)  # filled channel by channel, without strides
+    newest = (np.cumsum(counts)[:, None] + places)[present] if counts.max(initial=0) > length else slice(None)
+    values = np.zeros((len(channels), *present.shape), np.float32)  # contiguous per channel
     for number, channel in enumerate(channels):
-        chosen = channel.flatten().to_numpy(zero_copy_only=False)[kept]
+        chosen = channel.flatten().to_numpy(zero_copy_only=False)[newest]
         values[number][present] = np.where(np.isnan(chosen), np.float32(0), chosen)
     return np.moveaxis(values, 0, 2), present
 
@@ -101,13 +110,18 @@ def _as_arrow(lists: pd.Series) -> pa.ListArray:
 
 @dataclass
 class NetworkEncoder:
-    """All inputs of a network: scaled numbers, codes of categories for embeddings, and padded sequences.
+    """Encode all inputs of a network: standardised numbers, category codes for embeddings, padded sequences.
 
     Attributes:
-        sequences: how actions are read; None for a network that reads none.
-        numbers: columns and scales of the numbers; learned.
-        categories: known values of each category; code 0 is a value that was not seen in `fit`.
-        bounds: the quantiles `SEEN` of the scaled numbers, shape (2, numbers); learned.
+        sequences: sequence encoder; None for a network that reads none.
+        numbers: encoder of the numbers; learned.
+        categories: known values of each category; code 0 is a value unseen in `fit`.
+        bounds: quantiles `SEEN` of the standardised numbers, shape (2, numbers); learned.
+
+    >>> features = pd.DataFrame({"spend_28d": [1.0, 2.0], "region": ["south", "north"]})
+    >>> encoder = NetworkEncoder().fit(features)
+    >>> encoder.transform(features.assign(region="mars"))["categories"].tolist()
+    [[0], [0]]
     """
 
     sequences: SequenceEncoder | None = None
@@ -126,7 +140,7 @@ class NetworkEncoder:
         return self
 
     def transform(self, features: pd.DataFrame) -> Arrays:
-        """Encode; `numbers` (users, numbers), `categories` (users, categories), `steps` (users, length, channels)."""
+        """Encode `numbers` (users, numbers), `categories` (users, categories) and `steps` (users, length, channels)."""
         numbers = np.clip(self.numbers.transform(features), *self.bounds)
         arrays: Arrays = {"numbers": numbers.astype(np.float32)}
         if self.categories:

@@ -1,4 +1,4 @@
-"""What a network's outputs mean: how they are scored in training and turned into money in prediction."""
+"""Output heads: loss in training, and conversion of outputs to money in prediction."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 Loss = Callable[["keras.KerasTensor", "keras.KerasTensor"], "keras.KerasTensor"]
-"""Of targets and outputs, one value per user."""
+"""Maps targets and outputs to one value per user."""
 
 LARGEST_EXPONENT = 20.0
-"""Logarithms of amounts are held within it: amounts are in units of the training mean, and e²⁰ of it is nobody's."""
+"""Bound of the logarithm of amounts, which are in units of the training mean; nobody spends e²⁰ times the mean."""
 
 SIGMA = (0.01, 3.0)
-"""The spread of the logarithm of a buyer's amount is held within these; the mean grows with exp(sigma² / 2)."""
+"""Bounds of the standard deviation of a buyer's log amount; the mean grows with exp(sigma² / 2)."""
 
 
 class Head(NamedTuple):
-    """The last layer.
+    """An output head.
 
     Attributes:
-        outputs: how many numbers it has per user; the first is the logit of buying.
-        loss: of targets (users, 2), bought and amount, and outputs; one value per user.
-        amount: mean amount of a buyer from the outputs; shape (users,).
+        outputs: outputs per user; the first is the logit of buying.
+        loss: maps targets (users, 2), bought and amount, and outputs to one value per user.
+        amount: maps outputs to a buyer's mean amount; shape (users,).
     """
 
     outputs: int
@@ -36,11 +36,11 @@ class Head(NamedTuple):
 
 
 def two_part_loss(targets: "keras.KerasTensor", outputs: "keras.KerasTensor") -> "keras.KerasTensor":
-    """Cross-entropy of the purchase plus the gamma deviance of the amount, up to a constant, where there is one.
+    """Cross-entropy of the purchase plus, for buyers, the gamma deviance of the amount up to a constant.
 
     Args:
-        targets: shape (users, 2): bought (0 or 1), amount.
-        outputs: shape (users, 2): logit of buying, logarithm of a buyer's mean amount.
+        targets: bought (0 or 1) and amount; shape (users, 2).
+        outputs: logit of buying and logarithm of a buyer's mean amount; shape (users, 2).
     """
     from keras import ops
 
@@ -52,11 +52,11 @@ def two_part_loss(targets: "keras.KerasTensor", outputs: "keras.KerasTensor") ->
 def ziln_loss(targets: "keras.KerasTensor", outputs: "keras.KerasTensor") -> "keras.KerasTensor":
     """Negative log-likelihood of a zero-inflated lognormal amount (Wang, Liu & Miao 2019, equation 5).
 
-    Who bought without spending, having returned as much, counts as a buyer and says nothing about the amount.
+    Users who bought without spending, because they returned as much, count as buyers without a known amount.
 
     Args:
-        targets: shape (users, 2): bought (0 or 1), amount.
-        outputs: shape (users, 3): logit of buying, mean and (before softplus) spread of the amount's logarithm.
+        targets: bought (0 or 1) and amount; shape (users, 2).
+        outputs: logit of buying, and mean and standard deviation (before softplus) of the log amount; shape (users, 3).
     """
     from keras import ops
 
@@ -69,10 +69,14 @@ def ziln_loss(targets: "keras.KerasTensor", outputs: "keras.KerasTensor") -> "ke
     return ops.softplus(logit) - bought * logit - bought * spent * log_density
 
 
-def answers(head: Head, outputs: Floats, largest: float) -> tuple[Floats, Floats]:
-    """Probability of buying and mean amount of a buyer, at most `largest`; each of shape (users,).
+def predictions(head: Head, outputs: Floats, largest: float) -> tuple[Floats, Floats]:
+    """Probability of buying and a buyer's mean amount, clipped at `largest`; shape (users,) each.
 
-    Nobody is expected to spend more than anyone in training did.
+    Clipping keeps predictions within the largest amount in training.
+
+    >>> probability, amount = predictions(HEADS["two_part"], np.array([[0.0, 3.0]]), largest=10.0)
+    >>> probability.tolist(), amount.tolist()
+    ([0.5], [10.0])
     """
     buys = 1 / (1 + np.exp(-np.clip(outputs[:, 0], -50, 50)))
     return buys, np.minimum(head.amount(outputs), largest)
@@ -88,3 +92,4 @@ def _ziln_amount(outputs: Floats) -> Floats:
 
 
 HEADS = {"two_part": Head(2, two_part_loss, _two_part_amount), "ziln": Head(3, ziln_loss, _ziln_amount)}
+"""Heads by name."""

@@ -1,7 +1,7 @@
-"""An epoch as one program on the device (JAX): the data stays there, and the host waits for nothing but its end.
+"""Run an epoch as one program on the device (JAX): data stays there, and the host waits only for the end.
 
-Keras's `fit` hands every batch from the host to the device and waits; for small networks a GPU then mostly idles. This
-is the one place that names a backend: gradients and the loop over batches are not among `keras.ops`.
+Keras's `fit` transfers every batch from the host and waits; with small networks a GPU then mostly idles. Only this
+module names a backend: `keras.ops` has no gradients and no loop over batches.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from models.networks.heads import Loss
 
 State = tuple[list[Any], list[Any], list[Any]]
-"""Values of the trainable, the other, and the optimizer's variables."""
+"""Values of the trainable, the non-trainable and the optimizer's variables."""
 
 
 def epoch_runner(
@@ -27,13 +27,13 @@ def epoch_runner(
     """Move the data to the device and compile an epoch over it.
 
     Args:
-        network: compiled, its optimizer built.
-        loss: of targets and outputs, one value per user.
+        network: compiled network with a built optimizer.
+        loss: maps targets and outputs to one value per user.
         training: inputs and targets; they must fit on the device.
         batch: users per step.
 
     Returns:
-        What takes an order of users, a whole number of batches, trains in this order and gives the mean loss.
+        A function that trains on users in a given order, a whole number of batches, and returns the mean loss.
 
     Raises:
         ValueError: Keras runs on another backend.
@@ -48,11 +48,11 @@ def epoch_runner(
     import jax
 
     data = jax.tree.map(jax.numpy.asarray, training)
-    epoch = jax.jit(partial(_epoch, network, loss), donate_argnums=1)  # data that it closed over would be compiled in
+    epoch = jax.jit(partial(_epoch, network, loss), donate_argnums=1)  # data in its closure would be compiled in
     variables = (network.trainable_variables, network.non_trainable_variables, network.optimizer.variables)
 
     def run(order: NDArray[np.intp]) -> float:
-        # copies, because the compiled epoch reuses the memory of what it is given
+        # copies, because the compiled epoch reuses the memory of its arguments
         state = tuple([jax.numpy.copy(variable.value) for variable in kind] for kind in variables)
         state, losses = epoch(data, state, order.reshape(-1, batch))
         for kind, values in zip(variables, state, strict=True):
@@ -70,7 +70,7 @@ def _epoch(
     state: State,
     order: Any,  # noqa: ANN401
 ) -> tuple[State, Any]:
-    """One step for each row of `order`; the state after the last and the loss of each."""
+    """Take one step per row of `order`; return the final state and the loss of each step."""
     import jax
 
     inputs, targets = data

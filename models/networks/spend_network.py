@@ -1,4 +1,4 @@
-"""The network families: numbers, embedded categories and, where they read them, sequences; one of two heads."""
+"""Network families: numbers, embedded categories and, optionally, sequences, with one of two heads."""
 
 from collections.abc import Callable
 from copy import copy
@@ -16,7 +16,7 @@ from models.networks.architectures import Design, build
 from models.networks.compression import Variant, Weight, compressed, restored
 from models.networks.data import Data, Epoch
 from models.networks.encoding import Arrays, NetworkEncoder, SequenceEncoder
-from models.networks.heads import HEADS, Floats, Head, answers
+from models.networks.heads import HEADS, Floats, Head, predictions
 from models.networks.training import Schedule, on_gpu, train
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, require_users, winsorised_spend
@@ -25,35 +25,34 @@ if TYPE_CHECKING:
     import keras
 
 HELD_OUT = 0.1
-"""Share of the training users that decides when to stop if there is no validation set."""
+"""Share of the training users held out for early stopping if there is no validation set."""
 
 CHUNK = 16_384
 """Users predicted at a time."""
 
 EpochWatcher = Callable[[int, int, Epoch], None]
-"""Told the member, the epoch (both from 0) and its losses after each epoch; what it raises ends the fit."""
+"""Called after each epoch with the member, the epoch (both from 0) and its measures; an exception ends the fit."""
 
 
 @dataclass(kw_only=True)
 class SpendNetwork(Design, SpendModel):
     """A `Design` that learns to predict spend and purchase.
 
-    Targets are whether the user bought and `winsorised_spend` in units of its mean. It trains in 16-bit floats on a GPU
-    and predicts in 32 bits everywhere. A network pickles as its weights, compressed or not; those learned on one
+    Targets are whether the user bought, and `winsorised_spend` in units of its mean. Training uses 16-bit floats on a
+    GPU, prediction 32 bits everywhere. A network pickles as its weights, compressed or not; weights learned on one
     backend or device predict on any other.
 
     Attributes:
-        seed: of everything random.
-        head: "two_part" (purchase times mean amount) or "ziln" (purchase and a lognormal amount).
-        length: actions read of each user's sequence.
+        seed: seed of everything random.
+        head: "two_part" (purchase times mean amount) or "ziln" (purchase and lognormal amount).
+        length: actions read per user.
         batch, epochs, patience, learning_rate, weight_decay: see `Schedule`.
-        members: networks that differ in their random start and answer together, by their mean: one alone ranks the few
-            users who matter most by chance.
-        max_rows: of a larger training set each member learns from so many rows, drawn without replacement; this, and
-            not the size of the data, bounds the time of a fit.
-        checkpoints: folder for checkpoints, one subfolder per member, see `train`; None for none. Not pickled.
-        watch: see `EpochWatcher`; epochs that a resumed fit finds done are told too. Not pickled.
-        history: losses by member and epoch; learned.
+        members: number of networks with different random starts whose predictions are averaged: a single one ranks the
+            few users who matter most by chance.
+        max_rows: maximum rows per member, drawn without replacement; bounds the time of a fit.
+        checkpoints: folder of the checkpoints, one subfolder per member, see `train`; None for none. Not pickled.
+        watch: see `EpochWatcher`; also called for epochs restored by a resumed fit. Not pickled.
+        history: measures by member and epoch; learned.
     """
 
     seed: int
@@ -94,13 +93,13 @@ class SpendNetwork(Design, SpendModel):
         inputs = self.encoder.transform(features)
         probability, spend = np.zeros(len(features)), np.zeros(len(features))
         for network in self._networks(inputs):
-            buys, amount = answers(self._head, _outputs(network, inputs), self.largest / self.scale)
+            buys, amount = predictions(self._head, _outputs(network, inputs), self.largest / self.scale)
             probability += buys / self.members
             spend += buys * amount * self.scale / self.members
         return as_predictions(features, spend, probability)
 
     def compressed(self, variant: Variant, sparsity: float) -> Self:
-        """A fitted copy that pickles smaller and predicts with what is left of its weights, see `compression`."""
+        """Copy a fitted network with compressed weights, which pickles smaller; see `models.networks.compression`."""
         smaller = copy(self)
         smaller._built = None
         smaller.weights = [
@@ -116,7 +115,7 @@ class SpendNetwork(Design, SpendModel):
         return HEADS[self.head]
 
     def _networks(self, inputs: Arrays) -> "list[keras.Model]":
-        """The members, built once in a process: for one user, building takes longer than answering."""
+        """Member networks, built once per process: for one user, building takes longer than predicting."""
         if self._built is None:
             networks = [self._network(inputs) for _ in self.weights]
             for network, weights in zip(networks, self.weights, strict=True):
@@ -137,20 +136,20 @@ class SpendNetwork(Design, SpendModel):
         self.weights.append(network.get_weights())
 
     def _parts(self, users: LabelledUsers, rows: NDArray[np.intp], check: Data | None, seed: int) -> tuple[Data, Data]:
-        """Data to learn from and to check on; without one for checking, that of users who are held out of `rows`."""
+        """Training and validation data; without a validation set, hold out users of `rows`."""
         if check is not None:
             return self._data(users, rows), check
         aside = held_out(users, rows, seed)
         return self._data(users, rows if aside.all() else rows[~aside]), self._data(users, rows[aside])
 
     def _data(self, users: LabelledUsers, rows: NDArray[np.intp] | None = None) -> Data:
-        """Inputs and targets of the users, or of those in `rows` (positions)."""
+        """Inputs and targets of all users, or of `rows` (positions)."""
         chosen = slice(None) if rows is None else rows
         inputs = self.encoder.transform(users.features.iloc[chosen])
         return inputs, self._targets(users)[chosen]
 
     def _targets(self, users: LabelledUsers) -> NDArray[np.float32]:
-        """Shape (users, 2): bought, and the amount in units of the training mean."""
+        """Bought, and amount in units of the training mean; shape (users, 2)."""
         spend = users.future_spend.to_numpy(dtype=np.float64).clip(0, self.largest)
         return np.column_stack([users.purchased, spend / self.scale]).astype(np.float32)
 
@@ -161,18 +160,23 @@ class SpendNetwork(Design, SpendModel):
 
 
 def held_out(users: LabelledUsers, rows: NDArray[np.intp], seed: int) -> NDArray[np.bool_]:
-    """Which of the rows decide when to stop: those of `HELD_OUT` of the users, drawn at random.
+    """Mask of rows held out for early stopping: every row of a random `HELD_OUT` share of users.
 
-    All rows of a user go to one side. The labels of neighbouring snapshots overlap, so a network that has seen one row
-    of a user knows much of the next one's label: on rows drawn at random the loss falls for as long as it trains.
+    Labels of neighbouring snapshots overlap, so a network that has seen one row of a user knows much of the next row's
+    label: on rows held out at random the loss would fall for as long as it trains.
 
     Args:
-        users: where `user_id` is not known, each row counts as a user.
-        rows: positions in them.
-        seed: of the draw.
+        users: labelled users; without `user_id`, each row counts as a user.
+        rows: positions of the rows to split.
+        seed: seed of the draw.
 
     Returns:
-        True where a row decides; at least one user does, and a single one is all there is.
+        Mask over `rows`; True for at least one user, and for the only one.
+
+    >>> spend = pd.Series([1.0] * 20)
+    >>> users = LabelledUsers(pd.DataFrame(index=spend.index), spend, spend > 0, user_id=pd.Series([0, 1] * 10))
+    >>> int(held_out(users, np.arange(20), seed=0).sum())
+    10
     """
     number, known = pd.factorize(rows if users.user_id is None else users.user_id.iloc[rows])
     chance = np.random.default_rng(seed).random(len(known))
@@ -180,7 +184,7 @@ def held_out(users: LabelledUsers, rows: NDArray[np.intp], seed: int) -> NDArray
 
 
 def _outputs(network: "keras.Model", inputs: Arrays) -> Floats:
-    """Compiled at the network's first call: without it, recurrence takes a fifth of a second for a single user."""
+    """Network outputs, compiled on the first call: eager recurrence takes a fifth of a second for a single user."""
     users = len(inputs["numbers"])
     chunks = [
         {name: values[start : start + CHUNK] for name, values in inputs.items()}

@@ -1,4 +1,4 @@
-"""The training loop that the networks share: epochs, early stopping, checkpoints, and someone who watches."""
+"""Training loop of the networks: epochs, early stopping, checkpoints and a callback."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,20 +12,25 @@ from numpy.typing import NDArray
 from models.measures.gini import normalized_gini
 from models.networks.checkpoints import Checkpoint, fingerprint
 from models.networks.data import Data, Epoch, Loop
-from models.networks.heads import Head, Loss, answers
+from models.networks.heads import Head, Loss, predictions
 
 if TYPE_CHECKING:
     import keras
 
 
 EVALUATION_BATCH = 8_192
+"""Users per batch in validation."""
 LARGEST_GRADIENT = 1.0
-"""Norm at which a gradient is cut: one strange batch must not throw a recurrent network off."""
+"""Global norm at which gradients are clipped, so that an unusual batch cannot derail a recurrent network."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train: stops when the validation loss was not improved for `patience` epochs."""
+    """Length and rate of a training; it stops after `patience` epochs without a lower validation loss.
+
+    >>> Schedule(batch=1_024, epochs=16, patience=2, learning_rate=2e-3, weight_decay=1e-2, seed=0).patience
+    2
+    """
 
     batch: int
     epochs: int
@@ -46,25 +51,24 @@ def train(
     watch: Callable[[int, Epoch], None] | None = None,
     loop: Loop = "auto",
 ) -> list[Epoch]:
-    """Train the network and leave it with the weights of its best epoch.
+    """Train the network; it ends with the weights of its best epoch.
 
-    Every epoch goes once through the training data in an order drawn from (seed, epoch), in whole batches: the users
-    beyond the last whole batch wait for another epoch's order. After each epoch everything that the next one depends
-    on is written to `checkpoints`; a run on the same data that finds it there goes on where the other one ended, to
-    the same weights.
+    Every epoch visits the training data once, in an order drawn from (seed, epoch), in whole batches; users beyond the
+    last whole batch are skipped in that epoch. After each epoch everything that the next one depends on is written to
+    `checkpoints`; a rerun on the same data resumes from there, to the same weights.
 
     Args:
-        network: freshly built; `keras.utils.set_random_seed` before building it makes the run repeatable.
-        head: what its outputs mean.
+        network: freshly built; call `keras.utils.set_random_seed` before building for a repeatable run.
+        head: its output head.
         training: inputs and targets.
-        held_out: inputs and targets that decide when to stop.
-        schedule: how long and how fast.
+        held_out: inputs and targets for early stopping.
+        schedule: length and rate of the training.
         checkpoints: folder to write to and resume from; None: no checkpoints.
-        watch: is told each epoch (from 0) and its losses, those of a resumed run included.
+        watch: called with each epoch (from 0) and its measures, including restored epochs.
         loop: see `Loop`.
 
     Returns:
-        The losses of each epoch, those of a resumed run included.
+        Measures of each epoch, including restored epochs.
     """
     compile_for(network, head.loss, schedule)
     run_epoch = _epoch_runner(network, head.loss, training, min(schedule.batch, len(training[1])), loop)
@@ -86,19 +90,19 @@ def train(
 
 
 def compile_for(network: "keras.Model", loss: Loss, schedule: Schedule) -> None:
-    """Give the network its optimizer and loss."""
+    """Compile the network with its optimizer and loss."""
     import keras
 
     optimizer = keras.optimizers.AdamW(
         schedule.learning_rate, weight_decay=schedule.weight_decay, global_clipnorm=LARGEST_GRADIENT
     )
     optimizer.build(network.trainable_variables)
-    # on a CPU, TensorFlow takes longer to compile ahead than compiling saves; JAX without it is no more than NumPy
+    # on a CPU, compiling ahead costs TensorFlow more than it saves; without compilation JAX is as slow as NumPy
     network.compile(optimizer, loss, jit_compile=on_gpu() or keras.backend.backend() == "jax")
 
 
 def on_gpu() -> bool:
-    """Whether Keras computes on a GPU here, where 16-bit floats and compiling ahead pay."""
+    """Say whether Keras computes on a GPU, where 16-bit floats and ahead-of-time compilation pay."""
     import keras
 
     return any(device.startswith("gpu") for device in keras.distribution.list_devices())
@@ -107,7 +111,7 @@ def on_gpu() -> bool:
 def _epoch_runner(
     network: "keras.Model", loss: Loss, training: Data, batch: int, loop: Loop
 ) -> Callable[[NDArray[np.intp]], Epoch]:
-    """What trains one epoch in a given order of users, and says its loss and seconds."""
+    """Make a function that trains one epoch in a given order and returns its loss and seconds."""
     import keras
 
     if loop == "device" or (loop == "auto" and on_gpu() and keras.backend.backend() == "jax"):
@@ -137,13 +141,13 @@ def _fit_runner(network: "keras.Model", training: Data, batch: int) -> Callable[
 
 
 def _check(network: "keras.Model", head: Head, held_out: Data, largest: float) -> Epoch:
-    """How the network does on the held-out users now; `largest` is the largest amount in training."""
+    """Measure the network on held-out users; `largest` is the largest amount in training."""
     from keras import ops
 
     inputs, targets = held_out
     outputs = network.predict(inputs, batch_size=EVALUATION_BATCH, verbose=0)
     loss = ops.mean(head.loss(ops.convert_to_tensor(targets), ops.convert_to_tensor(outputs)))
-    buys, amount = answers(head, outputs.astype(np.float64), largest)
+    buys, amount = predictions(head, outputs.astype(np.float64), largest)
     return {"validation_loss": float(loss), "validation_ngini": normalized_gini(targets[:, 1], buys * amount)}
 
 
@@ -153,6 +157,6 @@ def _epochs_since_best(history: list[Epoch]) -> int:
 
 
 def _identity(network: "keras.Model", training: Data, held_out: Data, schedule: Schedule) -> str:
-    """What a checkpoint belongs to; epochs and patience may be raised, and a run goes on."""
+    """Fingerprint of a training without epochs and patience, which a resumed run may raise."""
     arrays = [array for inputs, targets in (training, held_out) for array in (*inputs.values(), targets)]
     return fingerprint(network, replace(schedule, epochs=0, patience=0), arrays)

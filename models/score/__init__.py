@@ -1,1 +1,1 @@
-"""From a blend of predictions to spend, score, tier and reasons."""
+"""Steps from a blend of predictions to spend, score, tier and reasons."""

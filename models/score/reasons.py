@@ -1,4 +1,4 @@
-"""Why a user has the score they have, in a marketer's words, whatever the model behind it."""
+"""Reasons for a user's score in a marketer's words, independent of the model behind it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,24 +9,30 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.schema import MISSING
 from models.encoding import TreeEncoder, measure_of, select
 from models.measures.metrics import r_squared, rank_correlation
-from models.preprocessing import UNKNOWN
 from models.repeatable import repeatable
 from models.score.percentiles import quantile_grid, shares
-from models.score.wording import longest_first, say, tells_of, told_instead
+from models.score.wording import can_stand_in, longest_first, say, stand_in
 
 
 @dataclass
 class Reasons:
-    """Exact tree Shapley values (TreeSHAP) of a small LightGBM model that imitates the scores.
+    """Exact tree Shapley values (TreeSHAP) of a small LightGBM surrogate that imitates the scores.
 
     Attributes:
-        phrases: a phrase per feature with a place for the value, such as "spent {value:,.0f} in the last 28 days";
-            a feature without one is never a reason.
-        top: how many reasons a user gets at most.
-        told: of each number the feature whose phrase is told, of the users of whom it is true (see
-            `wording.tells_of`); learned. None in models of before it was learned.
+        phrases: one phrase per feature with a place for the value, such as "spent {value:,.0f} in the last 28 days"; a
+            feature without a phrase is never a reason.
+        top: maximum number of reasons per user.
+        reported: for each number, the feature whose phrase stands in for it where `can_stand_in` allows; learned. None
+            in models older than it.
+
+    >>> features = pd.DataFrame({"spend_28d": np.arange(100.0)})
+    >>> phrases = {"spend_28d": "spent {value:,.0f} in the last 28 days"}
+    >>> reasons = Reasons(phrases, top=1).fit(features, np.arange(100.0))
+    >>> reasons.explain(features.tail(1))
+    ['spent 99 in the last 28 days, more than 99 % of shoppers']
     """
 
     phrases: Mapping[str, str]
@@ -36,14 +42,14 @@ class Reasons:
     encoder: TreeEncoder = field(default_factory=TreeEncoder, init=False)
     surrogate: lightgbm.Booster | None = field(default=None, init=False)
     grids: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False)
-    told: Mapping[str, str] | None = field(default=None, init=False)
+    reported: Mapping[str, str] | None = field(default=None, init=False)
 
     def fit(self, features: pd.DataFrame, score: NDArray[np.float64]) -> Self:
-        """Imitate the `score` of the reference population; where all score alike, there is nothing to explain."""
+        """Fit the surrogate to the `score` of the reference population; without variation there is none to fit."""
         inputs = self.encoder.fit(features).transform(features)
         numbers = [name for name in self.encoder.columns if name not in self.encoder.categories]
         self.grids = {name: quantile_grid(features[name]) for name in numbers}
-        self.told = {name: told_instead(features[numbers], name, self.phrases) for name in numbers}
+        self.reported = {name: stand_in(features[numbers], name, self.phrases) for name in numbers}
         if np.ptp(score) > 0:
             parameters: dict[str, Any] = {
                 "objective": "regression",
@@ -57,10 +63,10 @@ class Reasons:
         return self
 
     def explain(self, features: pd.DataFrame) -> list[str]:
-        """The reasons of each user, strongest first, joined by "; "; empty where nothing speaks for the score.
+        """Reasons of each user, strongest first, joined by "; "; empty where no reason supports the score.
 
-        A user above the average score is told what raised it, one below what lowered it. Windows of one measure
-        count together and the strongest of them speaks for all.
+        A user with an above-average score gets what raised it, a user below the average what lowered it. Windows of one
+        measure are summed, and the strongest of them gives the phrase.
         """
         texts = np.full((len(features), self.top), "", dtype=object)
         if self.surrogate is not None and len(features):
@@ -72,12 +78,12 @@ class Reasons:
         return ["; ".join(filter(None, row)) for row in texts]
 
     def importances(self, features: pd.DataFrame) -> pd.DataFrame:
-        """How much each feature moves the score of these users, largest first.
+        """Effect of each feature on the score of these users, largest first.
 
         Returns:
             feature, effect (mean absolute Shapley value, in points of the score) and direction (Spearman's correlation
-            of value and effect: 1 where more means a higher score; NaN for categories and constants). No rows where
-            all score alike.
+            of value and effect: 1 where more means a higher score; NaN for categories and constants). No rows without a
+            surrogate.
         """
         rows = []
         if self.surrogate is not None and len(features):
@@ -92,19 +98,20 @@ class Reasons:
         return table.sort_values("effect", ascending=False, kind="stable", ignore_index=True)
 
     def fidelity(self, features: pd.DataFrame, score: NDArray[np.float64]) -> tuple[float, float]:
-        """R² and Spearman's correlation of the trees that explain with the score that they imitate.
+        """R² and Spearman's correlation of the surrogate with the score that it imitates; 1 and 1 for a constant score.
 
-        Measured on every other user by trees that learned from the rest: how well they follow users they never saw.
-        1 and 1 where all score alike.
+        Measured on every other user, with a surrogate fitted to the rest, so on users that it has not seen.
         """
         if np.ptp(score) == 0:
             return 1.0, 1.0
-        held = np.arange(len(features)) % 2 == 1
-        other = Reasons({}, self.top, self.seed, self.threads).fit(features[~held], score[~held])
-        if other.surrogate is None or np.ptp(score[held]) == 0:
+        held_out = np.arange(len(features)) % 2 == 1
+        surrogate = Reasons({}, self.top, self.seed, self.threads).fit(features[~held_out], score[~held_out])
+        if surrogate.surrogate is None or np.ptp(score[held_out]) == 0:
             return 0.0, 0.0
-        said = np.asarray(other.surrogate.predict(other.encoder.transform(features[held]), num_threads=self.threads))
-        return r_squared(score[held], said), rank_correlation(score[held], said)
+        imitated = np.asarray(
+            surrogate.surrogate.predict(surrogate.encoder.transform(features[held_out]), num_threads=self.threads)
+        )
+        return r_squared(score[held_out], imitated), rank_correlation(score[held_out], imitated)
 
     def _effects(self, surrogate: lightgbm.Booster, features: pd.DataFrame) -> NDArray[np.float64]:
         """Points of the score that each column gives each user; shape (users, columns)."""
@@ -112,12 +119,12 @@ class Reasons:
         return np.asarray(surrogate.predict(inputs, pred_contrib=True, num_threads=self.threads))[:, :-1]
 
     def _strongest(self, surrogate: lightgbm.Booster, features: pd.DataFrame) -> NDArray[np.intp]:
-        """Positions of the columns that are the reasons; shape (users, top), -1 for none."""
+        """Positions of the reasons' columns; shape (users, top), -1 for none."""
         columns, users = self.encoder.columns, np.arange(len(features))
         effects = self._effects(surrogate, features)
         effects *= np.where(effects.sum(axis=1) >= 0, 1, -1)[:, None]
         known = select(features, columns)
-        effects[(known.isna() | (known == UNKNOWN)).to_numpy()] = 0
+        effects[(known.isna() | (known == MISSING)).to_numpy()] = 0
         self._hand_over(effects, known)
         measures: dict[str, list[int]] = {}
         for position, name in enumerate(columns):
@@ -126,21 +133,21 @@ class Reasons:
         if not measures:
             return np.full((len(features), self.top), -1)
         totals = np.column_stack([effects[:, positions].sum(axis=1) for positions in measures.values()])
-        speakers = np.column_stack([np.array(p)[effects[:, p].argmax(axis=1)] for p in measures.values()])
+        strongest = np.column_stack([np.array(p)[effects[:, p].argmax(axis=1)] for p in measures.values()])
         chosen = np.full((len(features), self.top), -1)
         for rank, group in enumerate(np.argsort(-totals, axis=1, kind="stable")[:, : self.top].T):
-            chosen[:, rank] = np.where(totals[users, group] > 0, speakers[users, group], -1)
+            chosen[:, rank] = np.where(totals[users, group] > 0, strongest[users, group], -1)
         return chosen
 
     def _hand_over(self, effects: NDArray[np.float64], features: pd.DataFrame) -> None:
-        """Move each user's effects to the columns that are told of that user; what one receives it hands on."""
+        """Move effects to the columns that stand in, longest window first, so that moved effects move on."""
         columns = self.encoder.columns
-        for name in longest_first(self.told or {}):
-            told = (self.told or {})[name]
-            if told != name:
-                handed = effects[:, columns.index(name)] * tells_of(features[told], instead_of=features[name])
-                effects[:, columns.index(told)] += handed
-                effects[:, columns.index(name)] -= handed
+        for name in longest_first(self.reported or {}):
+            column = (self.reported or {})[name]
+            if column != name:
+                moved = effects[:, columns.index(name)] * can_stand_in(features[column], instead_of=features[name])
+                effects[:, columns.index(column)] += moved
+                effects[:, columns.index(name)] -= moved
 
     def _texts(self, name: str, values: pd.Series) -> list[str]:
         phrase, measure = self.phrases[name], measure_of(name)

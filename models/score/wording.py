@@ -1,4 +1,4 @@
-"""How a reason is worded, so that a marketer can check it and doesn't stumble over it."""
+"""Wording of reasons, so that a marketer can check them and read them without stumbling."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,71 +7,85 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.definitions import BY_NAME
 from models.encoding import measure_of
 
-_DECAYED = re.compile(r"_decayed_\d+d$")
-_DAYS = re.compile(r"_(\d+)d$")
-_ONE = re.compile(r"(?<![\d.,])1 (day|item|categor)(ies|s)\b")
+_ONE = re.compile(r"(?<![\d.,])1 (day|favourite|item|second|session|time|categor)(ies|s)\b")
 
 MOST = 0.55
-"""Share of shoppers from which a comparison with them is worth telling."""
+"""Share of shoppers from which a comparison with them is reported."""
 
 SAME = 0.95
-"""Share of users of whom two windows have to hold the same for one to be told in place of the other."""
+"""Share of users for whom two windows must be equal before the shorter one may stand in for the longer one."""
 
 NEAR = 0.05
-"""Share of the longer window's value by which a user's shorter one may differ from it to be told instead."""
+"""Relative difference up to which a user's shorter window may stand in for the longer one."""
 
 WORDS: Mapping[str, tuple[str, str] | None] = {
     "days_since_last_order": ("longer ago", "more recently"),
     "gap_mean": None,
 }
-"""How more and less are said of a measure; None: only users who came back have it, which is the reason in itself."""
+"""Words for more and less of a measure; None: only returning users have it, so the value itself is the reason."""
 
 NEVER = {"monetary_value": "has bought on one day only"}
-"""What is said of a 0 that stands for something that never happened."""
+"""Phrases for a 0 that means something never happened."""
 
 
-def told_instead(numbers: pd.DataFrame, name: str, phrases: Mapping[str, str]) -> str:
-    """The column that a marketer is told of in place of this one; as a rule it is this one.
+def stand_in(numbers: pd.DataFrame, name: str, phrases: Mapping[str, str]) -> str:
+    """Column whose phrase is reported for this one; usually the column itself.
 
-    Nobody can check a decayed sum: the window that orders users most like it is told. Where the history is short, long
-    windows hold the same: the shortest of them is told, of the users whom `tells_of` says. Only windows with a phrase
-    can be told.
+    A marketer cannot check a decayed sum, so the window that ranks users most like it is reported. With a short
+    history, long windows equal shorter ones: the shortest equal window is reported, for users selected by
+    `can_stand_in`. Only windows with a phrase can stand in.
+
+    >>> numbers = pd.DataFrame({"spend_28d": [1.0, 5.0, 9.0], "spend_decayed_28d": [0.5, 2.0, 7.0]})
+    >>> stand_in(numbers, "spend_decayed_28d", {"spend_28d": "spent {value:,.0f} in 28 days"})
+    'spend_28d'
     """
     windows = [str(other) for other in numbers if measure_of(str(other)) == measure_of(name) and _days(str(other))]
     windows = [other for other in windows if phrases.get(other)]
-    if _DECAYED.search(name) and windows:
+    if _is_decayed(name) and windows:
         return str(numbers[windows].corrwith(numbers[name], method="spearman").fillna(0).idxmax())
     shorter = [other for other in windows if _days(other) < _days(name)]
-    same = [other for other in shorter if (numbers[other] == numbers[name]).mean() >= SAME]
-    return min(same, key=_days, default=name)
+    equal = [other for other in shorter if (numbers[other] == numbers[name]).mean() >= SAME]
+    return min(equal, key=_days, default=name)
 
 
-def tells_of(told: pd.Series, instead_of: pd.Series) -> NDArray[np.bool_]:
-    """Of which users one column may be told in place of the other: of a window's, those of whom both hold the same.
+def can_stand_in(column: pd.Series, instead_of: pd.Series) -> NDArray[np.bool_]:
+    """Mask of users for whom one column may be reported in place of the other; shape (users,).
 
-    All others would hear of another value than the one that made their score. Of a decayed sum: all.
+    For a decayed sum: every user with a known value. For a window: users for whom both are nearly equal; the others
+    would read another value than the one behind their score.
+
+    >>> can_stand_in(pd.Series([5.0, 5.0], name="spend_28d"), pd.Series([5.1, 9.0], name="spend_91d")).tolist()
+    [True, False]
     """
-    if _DECAYED.search(str(instead_of.name)):
-        return told.notna().to_numpy()
-    return np.isclose(told.to_numpy(np.float64), instead_of.to_numpy(np.float64), rtol=NEAR, atol=0)
+    if _is_decayed(str(instead_of.name)):
+        return column.notna().to_numpy()
+    return np.isclose(column.to_numpy(np.float64), instead_of.to_numpy(np.float64), rtol=NEAR, atol=0)
 
 
 def longest_first(names: Iterable[str]) -> list[str]:
-    """Decayed sums, then windows from long to short: each comes before those that can be told in its place."""
+    """Sort decayed sums first, then windows from long to short, so that each precedes its possible stand-ins.
+
+    >>> longest_first(["spend_28d", "spend_91d", "spend_decayed_28d"])
+    ['spend_decayed_28d', 'spend_91d', 'spend_28d']
+    """
     return sorted(names, key=lambda name: _days(name) or np.inf, reverse=True)
 
 
 def say(phrase: str, measure: str, value: float, below: float, above: float) -> str:
-    """The reason in words.
+    """Word a reason.
 
     Args:
-        phrase: with a place for the value.
+        phrase: phrase with a place for the value.
         measure: see `measure_of`.
-        value: the user's.
-        below: share (0 to 1) of shoppers who have less.
-        above: share of those who have more.
+        value: the user's value.
+        below: share (0 to 1) of shoppers with less.
+        above: share (0 to 1) of shoppers with more.
+
+    >>> say("spent {value:,.0f} in the last 28 days", "spend", 120.0, below=0.9, above=0.1)
+    'spent 120 in the last 28 days, more than 90 % of shoppers'
     """
     if value == 0 and measure in NEVER:
         return NEVER[measure]
@@ -80,7 +94,11 @@ def say(phrase: str, measure: str, value: float, below: float, above: float) -> 
 
 
 def standing(below: float, above: float, words: tuple[str, str] = ("more", "less")) -> str:
-    """How a value compares, from the shares of shoppers below and above it."""
+    """Comparison of a value with other shoppers, from the shares of shoppers below and above it.
+
+    >>> standing(0.5, 0.5)
+    ', like the typical shopper'
+    """
     word, share = (words[0], below) if below >= above else (words[1], above)
     if share < MOST:
         return ", like the typical shopper"
@@ -88,11 +106,18 @@ def standing(below: float, above: float, words: tuple[str, str] = ("more", "less
 
 
 def singular(text: str) -> str:
-    """The text with "1 days" as "1 day"."""
-    return _ONE.sub(lambda found: f"1 {found[1]}{'y' if found[1] == 'categor' else ''}", text)
+    """Replace "1 days" by "1 day", and likewise items and categories.
+
+    >>> singular("bought on 1 days, 21 days ago")
+    'bought on 1 day, 21 days ago'
+    """
+    return _ONE.sub(lambda match: f"1 {match[1]}{'y' if match[1] == 'categor' else ''}", text)
 
 
 def _days(name: str) -> int:
-    """The length of a feature's window; 0 if it is no plain window."""
-    found = _DAYS.search(name)
-    return int(found[1]) if found and not _DECAYED.search(name) else 0
+    """Length of a feature's window in days; 0 if it is not a plain window."""
+    return BY_NAME[name].window_days or 0 if name in BY_NAME else 0
+
+
+def _is_decayed(name: str) -> bool:
+    return name in BY_NAME and BY_NAME[name].half_life_days is not None

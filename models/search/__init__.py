@@ -1,1 +1,1 @@
-"""Hyperparameter spaces and how trials are drawn from them."""
+"""Hyperparameter spaces, and how trials are drawn from them."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from ibis.backends.duckdb import Backend
 
-from features import daily
+from features import daily, schema
 from features.daily import events as event_day
 from features.daily import orders as user_day
 from features.daily.tables import DAILY, Daily
@@ -121,5 +121,5 @@ def _portions(raw: Raw, table: Daily, days: list[date]) -> list[list[date]]:
 
 
 def _code() -> str:
-    """A fingerprint of the code that the rows come from: with other code, all days are computed again."""
-    return code_fingerprint(Path(daily.__file__).parent)
+    """Fingerprint of the code that computes the rows: with other code, all days are computed again."""
+    return code_fingerprint(Path(daily.__file__).parent, Path(schema.__file__))

@@ -25,6 +25,7 @@ from pipelines.compute import backend
 from pipelines.files import code_fingerprint
 from pipelines.lake import commit_log, tables
 from pipelines.lake.checks import check
+from pipelines.lake.names import FEATURE_TABLE
 from pipelines.results.data import Built
 from pipelines.retraining.snapshots import plan_snapshots
 from pipelines.settings import Settings
@@ -72,7 +73,11 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     daily = {name: tables.read_opened(connection, log) for name, log in logs.items()}
     contents = {name: _users(daily[name]) if name == "users" else _files(log) for name, log in logs.items()}
     inputs, report = _inputs(contents, names, snapshots), None
-    built = commit_log.snapshots(tables.open_table(settings, "features")) if tables.exists(settings, "features") else {}
+    built = (
+        commit_log.snapshots(tables.open_table(settings, FEATURE_TABLE))
+        if tables.exists(settings, FEATURE_TABLE)
+        else {}
+    )
     stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
     parts = _parts(logs) if connection.name == "duckdb" else 1  # Spark parts them itself
     if len(snapshots) > 1:  # hundreds of files are opened once and not for each snapshot
@@ -86,9 +91,9 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
             report = check(settings, numbers, "features", snapshot)
         built[snapshot.isoformat()] = inputs[snapshot]
         kept, opened = {"snapshots": json.dumps(built)}, partial(tables.stream, connection, rows)
-        tables.replace(settings, "features", opened, "snapshot_date", snapshot, snapshot + timedelta(days=1), kept)
+        tables.replace(settings, FEATURE_TABLE, opened, "snapshot_date", snapshot, snapshot + timedelta(days=1), kept)
         tables.release(connection, rows)
-    counts = commit_log.row_counts(tables.open_table(settings, "features"))
+    counts = commit_log.row_counts(tables.open_table(settings, FEATURE_TABLE))
     return Built(
         snapshot_date=snapshot_date,
         snapshots=snapshots,

@@ -9,8 +9,10 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from features.build import build
+from features.daily.tables import USER_EVENT_DAY
 from features.definitions import of_attributes
 from features.feature import Feature
+from features.schema import USERS
 from pipelines.lake import commit_log, tables
 from pipelines.lake.names import WITHOUT_ORDERS
 from pipelines.settings import Settings
@@ -36,7 +38,7 @@ def write_features(
         undated: take in users of whom it isn't known since when they are there. Nothing can be learned from these:
             those who will come because they buy are among them.
     """
-    if not {"users", "user_event_day"} & set(daily):
+    if not {USERS.name, USER_EVENT_DAY.name} & set(daily):
         return 0
     there = tables.exists(settings, WITHOUT_ORDERS)
     built = commit_log.snapshots(tables.open_table(settings, WITHOUT_ORDERS)) if there else {}

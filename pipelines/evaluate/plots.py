@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from models.predictions import TIERS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -41,7 +43,7 @@ def score_distribution(expected_spend: ArrayLike, tier: ArrayLike) -> "Figure":
     expected, tiers = np.asarray(expected_spend, dtype=float), np.asarray(tier, dtype=str)
     figure, axes = _figure("Expected spend by tier", "expected spend + 1", "users")
     bins = np.geomspace(1, max(float(expected.max()) + 1, 2), 40)
-    names = [name for name in ("low", "mid", "high") if (tiers == name).any()]
+    names = [name for name in reversed(TIERS) if (tiers == name).any()]
     axes.hist([expected[tiers == name] + 1 for name in names], bins=bins.tolist(), stacked=True, label=names)
     axes.set_xscale("log")
     axes.legend()

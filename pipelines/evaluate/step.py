@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.canary import CANARY_FILE, canary_set
 from models.measures.gini import bootstrap_interval, normalized_gini, paired_bootstrap
 from models.measures.metrics import coverage, measure, relative_bias
+from models.predictions import HIGH, TIERS
 from models.promotion import Gain
 from pipelines.evaluate import plots
 from pipelines.evaluate.card.card import render
@@ -113,7 +114,7 @@ def _measured(settings: Settings, test: Test) -> Measured:
 
 
 def _measures(settings: Settings, test: Test, said: pd.DataFrame) -> dict[str, float]:
-    shares = {"high": settings.scoring.high_share, "mid": settings.scoring.mid_share}
+    shares = settings.scoring.tier_shares
     users, tier = test.users, said.get("tier")
     measures = measure(
         users.future_spend,
@@ -151,7 +152,7 @@ def _sliced(settings: Settings, test: Test) -> dict[str, Slice]:
                 bias=relative_bias(spend, expected),
                 mean_spend=float(spend.mean()),
                 mean_expected=float(expected.mean()),
-                high_share=float((said["tier"] == "high").mean()),
+                high_share=float((said["tier"] == HIGH).mean()),
                 gain=None if test.champion is None else _gain(settings, test, test.champion, rows),
             )
     return result
@@ -160,7 +161,7 @@ def _sliced(settings: Settings, test: Test) -> dict[str, Slice]:
 def _tier_shares(test: Test) -> dict[str, TierShare]:
     """Of each predicted tier: its users, and its shares of all users and of true spend (net spend below 0 is 0)."""
     spend, result = test.users.future_spend.clip(lower=0).to_numpy(), {}
-    for tier in ("high", "mid", "low"):
+    for tier in TIERS:
         rows = (test.challenger["tier"] == tier).to_numpy()
         share = float(spend[rows].sum() / spend.sum()) if spend.sum() > 0 else 0.0
         result[tier] = TierShare(users=int(rows.sum()), user_share=float(rows.mean()), spend_share=share)

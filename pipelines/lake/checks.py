@@ -7,6 +7,7 @@ import pandas as pd
 
 from expectations import features, predictions, runner
 from features.definitions import FEATURES
+from models.predictions import BASES, TIERS
 from pipelines.errors import PurseError
 from pipelines.lake.snapshot_measures import snapshot_measures
 from pipelines.settings import Settings
@@ -33,7 +34,7 @@ def check(settings: Settings, frame: pd.DataFrame, suite: str, snapshot_date: da
     """
     columns = tuple(frame.columns)
     before = snapshot_measures(settings, frame, suite, snapshot_date)
-    rules = features.suite(FEATURES, columns) if suite == "features" else predictions.suite(columns)
+    rules = features.suite(FEATURES, columns) if suite == "features" else predictions.suite(columns, TIERS, BASES)
     report = runner.validate(frame, rules, suite, snapshot_date, settings.data_docs, before)
     if broken := report.failed("critical"):
         lines = "\n  ".join(map(report.describe, broken))

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from features.build import labels
+from features.daily.tables import USER_DAY
 from models.measures.drift import MIN_ROWS
 from models.measures.gini import standard_error
 from models.measures.metrics import measure
+from models.predictions import ORDERS
 from pipelines.lake import tables
 from pipelines.retraining.matured import PROMISED, newest_matured
 from pipelines.retraining.reference.learned import rows_of
@@ -50,7 +52,7 @@ def measure_realised(settings: Settings, snapshot_date: date) -> Realised | str:
         return "No earlier scores have matured yet: nGini, bias and calibration are not measured."
     scores = rows_of(settings, "predictions", matured)
     if "basis" in scores:
-        scores = scores[scores["basis"] == "orders"]
+        scores = scores[scores["basis"] == ORDERS]
     if len(scores) < MIN_ROWS:
         return f"The scores of {matured} are of {len(scores)} users; fewer than {MIN_ROWS} are not measured."
     version, horizon_days = str(scores["model_version"].iloc[0]), int(scores["horizon_days"].iloc[0])
@@ -92,7 +94,7 @@ def _promised(settings: Settings, version: str) -> dict[str, float] | None:
 
 
 def _with_labels(settings: Settings, scores: pd.DataFrame, snapshot: date, horizon_days: int) -> pd.DataFrame:
-    days = tables.read(tables.connect(), settings, "user_day")
+    days = tables.read(tables.connect(), settings, USER_DAY.name)
     truth = labels(days, snapshot, horizon_days).to_pyarrow().to_pandas()
     users = scores.merge(truth, "left", "user_id")
     users["future_spend"] = users["future_spend"].fillna(0.0)

@@ -9,9 +9,11 @@ import pandas as pd
 import pyarrow as pa
 
 from models.measures.drift import Summary, check, persistent
+from models.predictions import ORDERS
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
 from pipelines.lake import tables
+from pipelines.lake.names import ALARM, FEATURE_TABLE, MONITORING, REALISED
 from pipelines.monitor.realised import Realised, measure_realised
 from pipelines.monitor.report import DAYS, render
 from pipelines.results.scoring import Checked, Monitored
@@ -29,10 +31,6 @@ from pipelines.tracking.runs import KIND, connect, experiment_id, run_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-TABLE = "monitoring"
-ALARM = "alarm"
-"""Name of the row that says whether a retraining was asked for; its value: on how many days the worst check failed."""
 
 SNAPSHOT = "purse.snapshot_date"
 NAMED = 3
@@ -57,7 +55,7 @@ def monitor(settings: Settings, snapshot_date: date) -> Monitored:
         PurseError: the snapshot has no features, or MLflow does not answer.
     """
     version = champion_version(settings)
-    features = rows_of(settings, "features", snapshot_date)
+    features = rows_of(settings, FEATURE_TABLE, snapshot_date)
     if features.empty:
         raise PurseError(
             f"There are no features of {snapshot_date} to compare. "
@@ -102,7 +100,7 @@ def _now(
     skipped, found = [], summarise_features(features.drop(columns="user_id"))
     scores = rows_of(settings, "predictions", snapshot_date)
     if "basis" in scores:
-        scores = scores[scores["basis"] == "orders"]
+        scores = scores[scores["basis"] == ORDERS]
     if scores.empty or str(scores["model_version"].iloc[0]) != version:
         skipped.append(f"There are no scores of {snapshot_date} by champion version {version}: run 'purse score'.")
     else:
@@ -120,7 +118,7 @@ def _checks(
     """name, kind, value, threshold, violated; those furthest beyond their threshold first."""
     rows = [(name, *finding) for name, finding in find_drift(settings, snapshot_date, reference, now)]
     if isinstance(realised, Realised):
-        rows += [("realised", *one) for one in realised.checks]
+        rows += [(REALISED, *one) for one in realised.checks]
     frame = pd.DataFrame(rows, columns=["name", "kind", "value", "threshold"]).astype(
         {"name": "object", "kind": "object", "value": float, "threshold": float}
     )
@@ -170,9 +168,9 @@ def _verdict(settings: Settings, snapshot_date: date, version: str, checks: pd.D
 def _history(settings: Settings, start: date, end: date) -> pd.DataFrame:
     """The checks of snapshots with `start <= snapshot_date < end`."""
     columns = ["snapshot_date", "name", "kind", "value", "threshold", "violated", "model_version"]
-    if not tables.exists(settings, TABLE):
+    if not tables.exists(settings, MONITORING):
         return pd.DataFrame(columns=columns).astype({"violated": bool, "name": "object", "kind": "object"})
-    table = tables.read(tables.connect(), settings, TABLE)
+    table = tables.read(tables.connect(), settings, MONITORING)
     past = table.filter(table.snapshot_date >= start, table.snapshot_date < end)
     return past.order_by("snapshot_date").to_pyarrow().to_pandas()[columns]
 
@@ -182,7 +180,7 @@ def _write(settings: Settings, snapshot_date: date, version: str, checks: pd.Dat
     rows = pd.DataFrame([*checks.to_dict("records"), alarm | {"violated": verdict.alarm}])
     rows = rows.assign(snapshot_date=snapshot_date, model_version=version)
     table = pa.Table.from_pandas(rows, preserve_index=False)
-    tables.replace(settings, TABLE, table, "snapshot_date", snapshot_date, snapshot_date + timedelta(days=1))
+    tables.replace(settings, MONITORING, table, "snapshot_date", snapshot_date, snapshot_date + timedelta(days=1))
 
 
 def _log(settings: Settings, facts: Checked, checks: pd.DataFrame, page: str) -> str:

@@ -6,6 +6,7 @@ import holidays
 import pandas as pd
 
 from features.cohorts import cohort_spend
+from features.daily.tables import USER_DAY
 from models.level.cohort_spend import CohortSpend
 from models.level.forecast import Level, backtest, forecast
 from pipelines.errors import PurseError
@@ -35,7 +36,7 @@ def backtest_level(settings: Settings, snapshot_date: date) -> pd.DataFrame:
 
 def _spend(settings: Settings, snapshot_date: date) -> CohortSpend:
     connection = tables.connect()
-    user_day = tables.read(connection, settings, "user_day")
+    user_day = tables.read(connection, settings, USER_DAY.name)
     rows = cohort_spend(user_day, snapshot_date).to_pandas()
     first_day = tables.days(settings, "raw/order_lines")[0]
     return CohortSpend.of(rows, first_day, snapshot_date)

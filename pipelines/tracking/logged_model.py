@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from models.purchasing_power import PurchasingPower
 
 NAME = "purchasing_power"
+CODE = ("features", "models")
+"""Packages of this repository that are logged with the model; they run without the query engine."""
+
 PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "lightgbm")
 NETWORK_PACKAGES = ("keras", "tensorflow", "pyarrow")
 
@@ -43,7 +46,7 @@ def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[
             name=NAME,
             python_model=str(REPOSITORY / "pipelines" / "tracking" / "served_model.py"),
             artifacts={NAME: str(path)},
-            code_paths=[str(REPOSITORY / "models")],
+            code_paths=[str(REPOSITORY / package) for package in CODE],
             pip_requirements=[f"{package}=={version(package)}" for package in packages],
             signature=mlflow.models.infer_signature(example, model.predict(example)),
             input_example=example,
@@ -55,7 +58,7 @@ def as_json_brings(example: "pd.DataFrame") -> "pd.DataFrame":
     """The example with lists of 64-bit floats: a signature of 32 bits would refuse whatever is sent as JSON."""
     import numpy as np
 
-    from models.encoding import SEQUENCE
+    from features.feature import SEQUENCE
 
     lists = [name for name in example.columns if name.startswith(SEQUENCE)]
     return example.assign(**{name: example[name].map(lambda of: np.asarray(of, np.float64)) for name in lists})

@@ -69,7 +69,7 @@ def fit(
             seed=settings.training.seed,
         ),
         phrases={feature.name: feature.phrase for feature in FEATURES},
-        tier_shares={"high": settings.scoring.high_share, "mid": settings.scoring.mid_share},
+        tier_shares=settings.scoring.tier_shares,
         top_reasons=settings.scoring.reasons,
         windows=windows,
         seed=settings.training.seed,

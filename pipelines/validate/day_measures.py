@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from expectations import by_day
 from expectations.runner import Part
 from expectations.shift import BINS, REFERENCE_DAYS, shift, shift_between, volume, volume_between
-from features.schema import Table
+from features.schema import MISSING, Table
 from pipelines.lake import commit_log, tables
 from pipelines.settings import Settings
 
@@ -100,7 +100,7 @@ def _counts(connection: Backend, rows: ir.Table, column: str, days: Sequence[dat
         key = values.cast("string")
     grouped = rows.group_by(day=rows.day, value=key).aggregate(rows=lambda group: group.count())
     frame = connection.to_pyarrow(grouped).to_pandas()
-    frame["value"] = frame["value"].fillna("missing")
+    frame["value"] = frame["value"].fillna(MISSING)
     frequent = frame.groupby("value")["rows"].sum().nlargest(VALUES).index
     frame["value"] = frame["value"].where(frame["value"].isin(frequent), "others")
     table = frame.pivot_table(index="day", columns="value", values="rows", aggfunc="sum", fill_value=0)

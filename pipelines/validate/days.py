@@ -18,6 +18,7 @@ from deltalake.exceptions import DeltaError
 from ibis.backends.duckdb import Backend
 
 import expectations
+from features import schema
 from features.schema import Table
 from pipelines.files import code_fingerprint
 from pipelines.lake import commit_log, tables
@@ -83,8 +84,8 @@ def days_to_judge(
 
 
 def code() -> str:
-    """A fingerprint of the code of all rules."""
-    return code_fingerprint(Path(str(expectations.__file__)).parent)
+    """Fingerprint of the code of all rules and of the schema that they read."""
+    return code_fingerprint(Path(str(expectations.__file__)).parent, Path(schema.__file__))
 
 
 def fingerprint(texts: Iterable[str]) -> str:

@@ -1,9 +1,11 @@
 """Responses of the API as pydantic models."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from models import predictions
 
 ANN: dict[str, Any] = {
     "user_id": "00001069",
@@ -41,13 +43,13 @@ class Score(Dated):
 
     user_id: str
     score: float = Field(description="percentile among the users with orders, 0 to 100")
-    tier: Literal["high", "mid", "low"]
+    tier: predictions.Tier
     expected_spend: float = Field(description="expected spend in the horizon, in the shop's currency")
     spend_low: float | None = Field(description="lower end of the 80 % interval of the user's spend")
     spend_high: float | None = Field(description="upper end of the interval")
     purchase_probability: float = Field(description="probability of a purchase in the horizon")
     reasons: list[str]
-    basis: Literal["orders", "attributes"] = Field(
+    basis: predictions.Basis = Field(
         description="orders: scored from the user's orders; attributes: a user without orders"
     )
     horizon_days: int
@@ -71,7 +73,7 @@ class Explanation(Score):
 class Tier(BaseModel):
     """A tier of the last batch."""
 
-    tier: Literal["high", "mid", "low"]
+    tier: predictions.Tier
     users: int
     share_of_users: float
     share_of_expected_spend: float

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-TIERS = ("high", "mid", "low")
+from models.predictions import TIERS
 
 BUCKETS = 20
 """Bars of the score's distribution, each of 5 points."""

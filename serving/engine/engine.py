@@ -116,7 +116,7 @@ class Engine:
         if evaluated is not None:
             registered = replace(self._model, **self._registered)
             predictions = pd.concat(list(self._parts(evaluated, registered.predict_spend)), ignore_index=True)
-            difference = compare(predictions, evaluated, prefix="said_")
+            difference = compare(predictions, evaluated, prefix="predicted_")
         batch = pd.read_parquet(self._folder / SCORES)
         batch = batch.iloc[:: max(len(batch) // TIMED, 1)].iloc[:TIMED].reset_index(drop=True)
         self.score({}, self.release.snapshot_date, [])  # compiles the queries of this date before the timing

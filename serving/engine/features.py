@@ -18,9 +18,9 @@ from features import sequences
 from features.build import build
 from features.daily.events import catalogued_events
 from features.daily.orders import PRICE_REFERENCE_DAYS, categorised_lines, category_prices
-from features.daily.tables import DAILY
+from features.daily.tables import DAILY, USER_EVENT_DAY
 from features.definitions import available, of_attributes
-from features.schema import TABLES
+from features.schema import TABLES, USERS
 from pipelines.lake.sql import literal
 
 TYPES = {"VARCHAR": pa.string(), "TIMESTAMP": pa.timestamp("us"), "DOUBLE": pa.float64(), "BIGINT": pa.int64()}
@@ -126,7 +126,7 @@ class LiveFeatures:
         selected = {name: ibis.table(rows.schema(), name=f"selected_{name}") for name, rows in stages.items()}
         buyers = build(selected, snapshot_date, self._features, self._channels)
         others = None
-        if {"users", "user_event_day"} & set(selected):
+        if {USERS.name, USER_EVENT_DAY.name} & set(selected):
             others = _sql(
                 build(selected, snapshot_date, self._attributes, population="without_orders").order_by("user_id")
             )

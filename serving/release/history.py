@@ -12,9 +12,9 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
-from features.build import CATEGORY_WINDOWS_DAYS
 from features.daily.orders import categorised_lines, category_prices, product_versions
-from features.daily.tables import DAILY
+from features.daily.tables import DAILY, USER_CATEGORY_DAY, USER_EVENT_CATEGORY_DAY
+from features.feature import CATEGORY_WINDOWS_DAYS
 from pipelines.lake import tables as lake
 from pipelines.lake.sql import literal
 from pipelines.settings import Settings
@@ -56,7 +56,7 @@ def _tables(settings: Settings, connection: Backend, snapshot_date: date) -> dic
         if lake.exists(settings, f"raw/{daily.log}")
     }
     start = ibis.literal(snapshot_date - timedelta(days=max(CATEGORY_WINDOWS_DAYS)))
-    for name in ("user_category_day", "user_event_category_day"):
+    for name in (USER_CATEGORY_DAY.name, USER_EVENT_CATEGORY_DAY.name):
         if name in tables:
             tables[name] = tables[name].filter(tables[name].day >= start)
     versions = None

@@ -13,6 +13,7 @@ from models.canary import CANARY_FILE
 from pipelines.errors import PurseError
 from pipelines.files import exclusive
 from pipelines.lake import tables as lake
+from pipelines.lake.names import FEATURE_TABLE
 from pipelines.lake.sql import literal
 from pipelines.settings import Settings
 from pipelines.tracking.runs import connect
@@ -140,7 +141,7 @@ def _write_model(settings: Settings, version: str, snapshot_date: date, folder: 
     from pipelines.tracking.logged_model import load_model
 
     model = load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
-    table = lake.read(lake.connect(), settings, "features")
+    table = lake.read(lake.connect(), settings, FEATURE_TABLE)
     features = table.filter(table.snapshot_date == snapshot_date).to_pyarrow().to_pandas()
     levelled = model.levelled(features, forecast_level(settings, snapshot_date).expected)
     (folder / MODEL).write_bytes(pickle.dumps(levelled))

@@ -28,7 +28,7 @@ def test_the_report_is_plain_and_in_the_order_of_the_suite():
 
 
 def test_a_missing_column_is_an_error_and_not_bad_data():
-    with pytest.raises(ValueError, match="'test' reads columns that the table lacks: y"):
+    with pytest.raises(ValueError, match="The rules of 'test' need columns that the table lacks: y"):
         validate(FRAME, (finite("y"),), "test", DAY, None)
 
 

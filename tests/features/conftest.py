@@ -1,7 +1,8 @@
-"""Order lines made by hand, and a shop at random."""
+"""Order lines and events made by hand, and a random shop; all in one database per module."""
 
 from datetime import date, datetime, timedelta
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +14,18 @@ EVENT_COLUMNS = ("user_id", "occurred_at", "event_type", "product_id", "session_
 COLUMNS = ("user_id", "ordered_at", "product_id", "quantity", "amount")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def table():
+    """Make an Ibis table of columns given as lists."""
+    connection = ibis.duckdb.connect()
+
+    def make(**columns):
+        return connection.create_table(ibis.util.gen_name("t"), ibis.memtable(pd.DataFrame(columns)), temp=True)
+
+    return make
+
+
+@pytest.fixture(scope="module")
 def order_lines(table):
     """Make order lines of (user, day, product, quantity, amount); unit prices follow."""
 
@@ -30,9 +42,9 @@ def order_lines(table):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def daily():
-    """Reduce order lines, with products and events where there are any, to the tables that the second stage reads."""
+    """Reduce order lines, and products and events if given, to the tables that the second stage reads."""
 
     def make(lines, products=None, users=None, events=None):
         versions = None if products is None else product_versions(products)
@@ -48,7 +60,7 @@ def daily():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def events(table):
     """Make events of (user, time, type, product, session, dwell)."""
 
@@ -62,18 +74,18 @@ def events(table):
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def random_products(table):
-    """The products of the shop at random: three categories, and a price rise of each in February."""
+    """Products of the random shop: three categories, and a price rise of each product in February."""
     versions = [(f"p{n}", f"2024-0{month}-01", f"c{n % 3}", (5.0 + n) * month) for n in range(15) for month in (1, 2)]
     frame = pd.DataFrame(versions, columns=["product_id", "valid_from", "category", "list_price"])
     frame["valid_from"] = pd.to_datetime(frame.valid_from)
     return table(**{name: list(frame[name]) for name in frame})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def random_events(events):
-    """What the 40 users of the shop at random, and ten more, looked at."""
+    """Events of the 40 users of the random shop and of ten more."""
     rng = np.random.default_rng(1)
     rows = []
     for n in range(3000):
@@ -86,7 +98,7 @@ def random_events(events):
     return events(*rows)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def random_lines(order_lines):
     """A shop of 40 users over 120 days from 2024-01-01, with some returns."""
     rng = np.random.default_rng(0)

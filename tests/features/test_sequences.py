@@ -45,13 +45,6 @@ def test_the_newest_actions_are_kept_and_the_first_of_them_knows_its_gap(order_l
     assert list(user.sequence_gap) == [5, 7]
 
 
-def test_nothing_on_or_after_the_snapshot_is_seen(order_lines, daily):
-    before = [("u", "2024-02-01", "a", 1, 10.0), ("v", "2024-02-20", "b", 2, 8.0)]
-    after = [("u", "2024-03-01", "a", 9, 900.0), ("u", "2024-03-02", "a", 1, 1.0), ("new", "2024-03-01", "a", 1, 3.0)]
-    alone, together = (computed(daily(order_lines(*rows))["user_day"]) for rows in (before, before + after))
-    pd.testing.assert_frame_equal(together, alone)
-
-
 def test_actions_are_forgotten_after_364_days(order_lines, daily):
     lines = order_lines(
         ("u", "2023-03-03", "a", 1, 9.0), ("u", "2023-03-04", "a", 1, 7.0), ("v", "2023-01-01", "a", 1, 1.0)

@@ -68,11 +68,16 @@ def run(step, environment):
 
 
 def kill(step, environment, seconds):
-    with subprocess.Popen([PURSE, *step, "--json"], env=environment, stdout=-3, stderr=-3) as process:
-        try:
-            process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+    """Kill a step after some time, or after less of it where it has ended by then."""
+    for attempt in range(5):
+        with subprocess.Popen([PURSE, *step, "--json"], env=environment, stdout=-3, stderr=-3) as process:
+            try:
+                process.wait(timeout=seconds / 2**attempt)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+        if process.returncode == -signal.SIGKILL:
+            return
+    pytest.fail(f"{step} ended before it was killed, {attempt + 1} times")
 
 
 def table(name, home):

@@ -1,8 +1,9 @@
-"""A shop that is simulated once for all tests that only look at it."""
+"""A shop that is simulated once for all tests that only read it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -12,14 +13,15 @@ from marketplace.plan import Plan
 from marketplace.shop import Day, Shop
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Simulated:
     plan: Plan
     shop: Shop
     days: list[Day]
 
+    @cache  # noqa: B019 - a few simulations live as long as the tests anyway
     def frame(self, table: str) -> pd.DataFrame:
-        """All days of events or order_lines with `arrived`, the number of the day."""
+        """All days of events or order_lines with `arrived`, the number of the day; not to be changed."""
         frames = [getattr(day, table).to_pandas().assign(arrived=day.number) for day in self.days]
         return pd.concat(frames, ignore_index=True)
 

@@ -7,17 +7,18 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from features.feature import WINDOWS_DAYS
 from models.protocol import LabelledUsers
-
-WINDOWS = (7, 14, 28, 56, 91, 182, 364)
 
 
 def make_users(users: int, seed: int = 0) -> LabelledUsers:
     """Users whose spend per day drives both their windows and their future."""
     random = np.random.default_rng(seed)
     rate = random.gamma(1.0, 10.0, users)
-    features = {f"orders_{days}d": random.poisson(np.minimum(rate, 30) * days / 300) * 1.0 for days in WINDOWS}
-    features |= {f"spend_{days}d": rate * days * random.uniform(0.5, 1.5, users) for days in WINDOWS}
+    features = {
+        f"purchase_days_{days}d": random.poisson(np.minimum(rate, 30) * days / 300) * 1.0 for days in WINDOWS_DAYS
+    }
+    features |= {f"spend_{days}d": rate * days * random.uniform(0.5, 1.5, users) for days in WINDOWS_DAYS}
     tenure = random.integers(1, 90, users).astype(float)
     repeats = np.random.default_rng(seed + 1_000).poisson(rate * tenure / 300) * 1.0
     features |= {
@@ -26,7 +27,7 @@ def make_users(users: int, seed: int = 0) -> LabelledUsers:
         "frequency": repeats,
         "monetary_value": rate * 10,
         "days_since_last_order": tenure / 2,
-        "order_days_total": 1 + repeats,
+        "purchase_days_total": 1 + repeats,
         "spend_total": rate * tenure,
     }
     purchased = random.random(users) < np.minimum(rate / 20, 0.9)

@@ -10,9 +10,18 @@ FRAME = pd.DataFrame(
 
 
 def test_what_grows_with_the_history_is_left_out() -> None:
-    names = ["T", "recency", "frequency", "spend_total", "order_days_total", "spend_28d", "total_share", "orders_7d"]
+    names = [
+        "T",
+        "recency",
+        "frequency",
+        "spend_total",
+        "purchase_days_total",
+        "spend_28d",
+        "total_share",
+        "purchase_days_7d",
+    ]
     encoder = TreeEncoder().fit(pd.DataFrame({name: [1.0] for name in names}))
-    assert encoder.columns == ["spend_28d", "total_share", "orders_7d"]
+    assert encoder.columns == ["spend_28d", "total_share", "purchase_days_7d"]
 
 
 def test_trees_see_codes_and_unseen_categories_as_unknown() -> None:

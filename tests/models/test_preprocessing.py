@@ -14,7 +14,7 @@ KNOWN = VALUES[~np.isnan(VALUES)]
 
 def features(values=VALUES):
     known = [None if np.isnan(value) else "north" for value in values]
-    return pd.DataFrame({"spend_28d": values, "orders_28d": np.arange(len(values)) + 0.0, "region": known})
+    return pd.DataFrame({"spend_28d": values, "purchase_days_28d": np.arange(len(values)) + 0.0, "region": known})
 
 
 def transformed(training=None, later=None, **policies):
@@ -29,7 +29,7 @@ def test_by_default_the_features_stay_as_they_are():
 
 @pytest.mark.parametrize(("policy", "by_hand"), [("median", np.median), ("mean", np.mean)])
 def test_gaps_are_filled_with_what_the_training_window_says(policy, by_hand):
-    later = pd.DataFrame({"spend_28d": [np.nan, 7.0], "orders_28d": 0.0, "region": ["south", None]})
+    later = pd.DataFrame({"spend_28d": [np.nan, 7.0], "purchase_days_28d": 0.0, "region": ["south", None]})
     said = transformed(later=later, missing={"spend_28d": policy})
     assert said["spend_28d"].tolist() == [by_hand(KNOWN), 7.0]
     assert said["region"].isna().tolist() == [False, True]  # nothing is declared for it
@@ -40,7 +40,7 @@ def test_a_gap_of_text_is_a_category_of_its_own_and_of_a_number_a_column_beside_
     assert said["region"].tolist() == ["north"] * 6 + ["missing", "north"]
     assert said["spend_28d_is_missing"].tolist() == [0.0] * 6 + [1.0, 0.0]
     assert np.isnan(said["spend_28d"][6])
-    assert said["orders_28d_is_missing"].eq(0).all()
+    assert said["purchase_days_28d_is_missing"].eq(0).all()
 
 
 def test_of_text_a_median_is_a_category():
@@ -53,9 +53,9 @@ def test_a_category_that_training_has_not_seen_is_left_to_the_families():
 
 
 def test_a_column_is_dropped():
-    preprocessing = Preprocessing({"orders_*": "drop"}).fit(features())
-    assert preprocessing.drops("orders_28d")
-    assert preprocessing.dropped == ["orders_28d"]
+    preprocessing = Preprocessing({"purchase_days_*": "drop"}).fit(features())
+    assert preprocessing.drops("purchase_days_28d")
+    assert preprocessing.dropped == ["purchase_days_28d"]
     assert list(preprocessing.transform(features())) == ["spend_28d", "region"]
 
 
@@ -83,11 +83,13 @@ def test_a_mean_is_of_values_within_the_limits():
 
 
 def test_outliers_are_reported_also_where_they_are_kept():
-    report = Preprocessing(outliers={"orders_28d": "zscore"}).fit(features()).report(features()).set_index("column")
+    report = (
+        Preprocessing(outliers={"purchase_days_28d": "zscore"}).fit(features()).report(features()).set_index("column")
+    )
     assert report.loc["spend_28d", "outside_share"] == pytest.approx(1 / 7)
     assert report.loc["spend_28d", "missing_share"] == pytest.approx(1 / 8)
     assert report.loc["spend_28d", "high"] == pytest.approx(BY_HAND["fences"][1])
-    assert report.loc["orders_28d", ["detection", "outside_share"]].tolist() == ["zscore", 0.0]
+    assert report.loc["purchase_days_28d", ["detection", "outside_share"]].tolist() == ["zscore", 0.0]
     assert report.loc["region", "outside_share"] == 0
     assert report["outliers"].eq("keep").all()
 
@@ -104,8 +106,8 @@ def test_columns_without_spread_have_no_limits_and_no_outliers(values):
 
 
 def test_a_name_goes_before_a_pattern_and_a_longer_pattern_before_a_shorter():
-    said = transformed(missing={"*": "drop", "spend_*": "median", "spend_28d": "mean", "orders*": "keep"})
-    assert list(said) == ["spend_28d", "orders_28d"]
+    said = transformed(missing={"*": "drop", "spend_*": "median", "spend_28d": "mean", "purchase*": "keep"})
+    assert list(said) == ["spend_28d", "purchase_days_28d"]
     assert said["spend_28d"][6] == pytest.approx(KNOWN.mean())
 
 
@@ -117,9 +119,9 @@ def test_lists_of_actions_are_left_alone():
 @pytest.mark.parametrize(
     ("policies", "message"),
     [
-        ({"missing": {"spned_*": "drop"}}, r"preprocessing.missing names 'spned_\*', which fits none of the 3"),
+        ({"missing": {"spned_*": "drop"}}, r"preprocessing.missing names 'spned_\*', which matches none of the 3"),
         ({"winsorise": ["age"]}, "preprocessing.winsorise names 'age'"),
-        ({"missing": {"*": "drop"}}, "drops every feature"),
+        ({"missing": {"*": "drop"}}, "drops all 3 features"),
     ],
 )
 def test_policies_that_cannot_be_meant(policies, message):

@@ -7,7 +7,7 @@ import mlflow
 import pandas as pd
 import pytest
 
-from models.canary import CANARY_FILE, SAID
+from models.canary import CANARY_FILE, PREDICTED
 from models.promotion import Gain
 from pipelines import promote, register, rollback
 from pipelines.errors import PurseError
@@ -68,9 +68,9 @@ def test_evaluation_measures_everyone_on_the_same_users(shop, snapshot_date):
     assert len(kept) == 240
     canary = pd.read_parquet(mlflow.artifacts.download_artifacts(run_id=result.run_id, artifact_path=CANARY_FILE))
     said = load_model(shop, trained.model_uri).predict_spend(canary)
-    assert set(canary["said_tier"]) == {"high", "mid", "low"}
-    for name in SAID:
-        assert said[name].tolist() == canary[f"said_{name}"].tolist()
+    assert set(canary["predicted_tier"]) == {"high", "mid", "low"}
+    for name in PREDICTED:
+        assert said[name].tolist() == canary[f"predicted_{name}"].tolist()
     pictures = {file.path for file in connect(shop).list_artifacts(result.run_id, "plots")}
     assert pictures == {
         f"plots/{name}.png" for name in ("calibration", "feature_importance", "gain_curve", "score_distribution")

@@ -94,7 +94,7 @@ def test_every_hyperparameter_is_where_plots_and_comparisons_look_for_it(shop, s
 def test_two_processes_share_a_study_and_run_each_slot_once(shop, snapshot_date, start_step):
     shop = shop.with_changes(sweep__trials=14)
     planned = sweep.plan(shop, snapshot_date).trials
-    workers = [start_step(shop, "sweep.work", [name]) for name in ("worker-1", "worker-2")]
+    workers = [start_step(shop, "pipelines.sweep:work", [name]) for name in ("worker-1", "worker-2")]
     assert [worker.wait() for worker in workers] == [0, 0]
     opened = opened_sweep(shop)
     keys = [study.key(trial) for trial in opened.trials()]
@@ -165,7 +165,7 @@ def test_a_killed_worker_that_runs_again_gives_the_same_sweep(shop, undisturbed,
     sweep.plan(undisturbed, snapshot_date)
     sweep.work(undisturbed, snapshot_date, "worker-1")
     sweep.plan(shop, snapshot_date)
-    kill_step(shop, "sweep.work", ["worker-1"], "trials.run_trial", 7)
+    kill_step(shop, "pipelines.sweep:work", ["worker-1"], "pipelines.retraining.study.claimed_trial:run_trial", 7)
     opened = opened_sweep(shop)
     assert [study.key(trial) for trial in opened.trials(TrialState.RUNNING)] == [("ridge_rfm", 6)]
     sweep.work(shop, snapshot_date, "worker-1")

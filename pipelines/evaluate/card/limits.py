@@ -1,7 +1,7 @@
 """The section of a model card that says where the model ends; every line is there because a fact asks for it."""
 
 from features.definitions import FEATURES
-from models.measures.names import JUDGED
+from models.measures.names import TESTED
 from pipelines.evaluate.card.facts import Facts
 from pipelines.evaluate.findings import PROFILE
 
@@ -77,7 +77,7 @@ def _of_the_predictions(facts: Facts) -> list[str]:
     if not level.low <= found.spent <= level.high:
         lines.append("What all users spent was outside the level's 80 % interval.")
     if len(found.fairness) and (flagged := int(found.fairness["flagged"].sum())):
-        tested = int(found.fairness["measure"].isin(JUDGED).sum())
+        tested = int(found.fairness["measure"].isin(TESTED).sum())
         lines.append(f"{flagged} of {tested} tested differences between groups are too large for chance, see Fairness.")
     if found.surrogate_r2 < FAITHFUL:
         lines.append(f"The trees behind the reasons follow the score with R² {found.surrogate_r2:.2f} only.")

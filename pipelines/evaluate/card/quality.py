@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from models.measures.fairness import FALSE_DISCOVERIES
-from models.measures.names import JUDGED
+from models.measures.names import TESTED
 from models.score.intervals import COVERAGE
 from pipelines.evaluate.card.facts import Facts, Section, number, records, table
 from pipelines.results.decision import Compared
@@ -139,7 +139,7 @@ def _fairness(facts: Facts) -> list[str]:
     found = facts.findings.fairness
     if found.empty:
         return ["No age band, gender or region has enough users to be compared with the rest."]
-    judged = found[found["measure"].isin(JUDGED)]
+    judged = found[found["measure"].isin(TESTED)]
     rows = [
         [group, f"{part['users'].iloc[0]:,}", *map(_difference, records(part))]
         for group, part in judged.groupby("group", sort=False)
@@ -149,7 +149,7 @@ def _fairness(facts: Facts) -> list[str]:
         "order (nGini), AUC and recall (who of the true top tier was found) are the model's. Bold: too large for "
         f"chance; at most {FALSE_DISCOVERIES:.0%} of the bold ones are expected to be chance (Benjamini-Hochberg).\n"
     )
-    return [intro, *table(["group", "users", *JUDGED], rows)]
+    return [intro, *table(["group", "users", *TESTED], rows)]
 
 
 def _difference(row: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 import numpy as np
 from ibis.backends.duckdb import Backend
 
+from features.daily.tables import USER_CATEGORY_DAY, USER_DAY, USER_EVENT_CATEGORY_DAY, USER_EVENT_DAY
 from features.feature import ratio
 from models.measures.drift import POINTS, Summary, summarise_counts
 from pipelines.lake import tables
@@ -30,7 +31,7 @@ class Measure(NamedTuple):
 
 Numbers = Mapping[str, Measure]
 NUMBERS: Mapping[str, Numbers] = {
-    "user_day": {
+    USER_DAY.name: {
         "spend": Measure(("spend",), lambda day: day.spend),
         "lines": Measure(("lines",), lambda day: day.lines),
         "spend_per_unit": Measure(
@@ -43,7 +44,7 @@ NUMBERS: Mapping[str, Numbers] = {
             ("price_level", "price_level_lines"), lambda day: ratio(day.price_level, day.price_level_lines)
         ),
     },
-    "user_event_day": {
+    USER_EVENT_DAY.name: {
         "views": Measure(("views",), lambda day: day.views),
         "searches": Measure(("searches",), lambda day: day.searches),
         "carts": Measure(("carts",), lambda day: day.carts),
@@ -53,8 +54,8 @@ NUMBERS: Mapping[str, Numbers] = {
 """Measures of a user's day by daily table; one whose columns the table lacks is left out."""
 
 SHARES = {
-    "user_category_day": ("units_by_category", "units"),
-    "user_event_category_day": ("views_by_category", "views"),
+    USER_CATEGORY_DAY.name: ("units_by_category", "units"),
+    USER_EVENT_CATEGORY_DAY.name: ("views_by_category", "views"),
 }
 """By daily table, the name of what is shared out among categories, and its column."""
 

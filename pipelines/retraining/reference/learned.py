@@ -1,13 +1,13 @@
 """What monitoring compares with: learned when the champion is trained, kept as an artifact of its run."""
 
-import re
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from models.encoding import SEQUENCE
+from features.definitions import BY_NAME
+from features.feature import SEQUENCE
 from models.measures.drift import FEW, MIN_ROWS, Column, Summary, learn, pool, summarise
 from pipelines.lake import tables
 from pipelines.results.training import Split
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 FILE = "monitoring_reference.json"
 PREDICTED = ("score", "purchase_probability", "tier")
 """What is compared of the predictions. Money moves with the forecast level, which realised bias judges."""
-
-WINDOW = re.compile(r"_(\d+)d$")
-"""How the name of a feature over a window of days ends."""
 
 PREDICTED_USERS = 5_000
 """Users of a past snapshot that are predicted to learn how much predictions differ in quiet times."""
@@ -72,13 +69,19 @@ def learn_populations(populations: dict[date, dict[str, Summary]], test: date, f
     """
     columns = {}
     for name, summary in populations[test].items():
-        window = WINDOW.search(name)
-        full = first_day + timedelta(days=int(window[1]) if window else 0)
+        window = _window_days(name)
+        full = first_day + timedelta(days=window)
         past = sorted(day for day in populations if day != test and (day >= full or not window))
         if len(past) >= FEW or not window:
             lags = [float((test - day).days) for day in past]
             columns[name] = learn(summary, [populations[day][name] for day in past], lags)
     return columns
+
+
+def _window_days(column: str) -> int:
+    """Days of history that a feature's window or half-life covers; 0 without one."""
+    feature = BY_NAME.get(column.removeprefix("features."))
+    return (feature.window_days or feature.half_life_days or 0) if feature else 0
 
 
 def learn_days(days: dict[str, dict[date, Summary]]) -> dict[str, Column]:

@@ -10,12 +10,13 @@ import pytest
 from models import catalog
 from models.btyd.features import COLUMNS, WithBtydFeatures
 from models.btyd.model import BuyTillYouDie
-from models.encoding import GROWS_WITH_HISTORY
+from models.encoding import grows_with_history
 from models.protocol import LabelledUsers, SpendModel
 
 ALL = COLUMNS["all"]
 Users = Callable[..., LabelledUsers]
-takers = pytest.mark.parametrize("family", catalog.BTYD_FEATURES)
+TAKERS = [name for name, family in catalog.FAMILIES.items() if family.btyd_features is not None]
+takers = pytest.mark.parametrize("family", TAKERS)
 
 
 class Remembers(SpendModel):
@@ -78,7 +79,7 @@ def test_every_learner_that_can_sees_the_columns_and_travels_with_what_they_come
 def test_off_is_the_learner_itself(family: str) -> None:
     assert not isinstance(build(family, btyd_features="none"), WithBtydFeatures)
     chosen = getattr(build(family), "btyd_features", "none")
-    assert chosen == catalog.BTYD_FEATURES[family]
+    assert chosen == catalog.FAMILIES[family].btyd_features
 
 
 def test_hyperparameters_are_the_learners() -> None:
@@ -89,7 +90,7 @@ def test_hyperparameters_are_the_learners() -> None:
 
 
 def test_no_column_is_taken_for_one_that_grows_with_the_history() -> None:
-    assert not any(GROWS_WITH_HISTORY.match(name) for name in ALL)
+    assert not any(grows_with_history(name) for name in ALL)
 
 
 @pytest.mark.parametrize("family", ["linear_rfm", "bg_nbd", "mlp"])

@@ -2,15 +2,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features import definitions
+from models.btyd.features import COLUMNS as BTYD_COLUMNS
 from models.families.baselines import HistoryRate, Mean, PreviousWindow
+from models.families.linear import RFM, WINDOWED_RFM
 from models.protocol import LabelledUsers
 
 FEATURES = pd.DataFrame(
     {
         "spend_14d": [7.0, -5.0],
-        "orders_14d": [1.0, 0.0],
+        "purchase_days_14d": [1.0, 0.0],
         "spend_total": [40.0, 90.0],
-        "order_days_total": [2.0, 3.0],
+        "purchase_days_total": [2.0, 3.0],
         "T": [5.0, 20.0],
     }
 )
@@ -38,3 +41,8 @@ def test_history_rate_divides_by_the_recorded_history_or_a_longer_tenure() -> No
     said = HistoryRate(5).fit(TRAINING).predict(FEATURES)
     assert said["expected_spend"].tolist() == pytest.approx([40 / 10 * 5, 90 / 20 * 5])
     assert said["purchase_probability"].tolist() == pytest.approx([1 - np.exp(-1), 1 - np.exp(-0.75)])
+
+
+def test_columns_that_a_model_names_are_features() -> None:
+    known = {feature.name for feature in definitions.FEATURES}.union(BTYD_COLUMNS["all"])
+    assert known.issuperset({*RFM, *WINDOWED_RFM, *FEATURES.columns})

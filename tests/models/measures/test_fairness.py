@@ -6,7 +6,7 @@ from scipy.stats import mannwhitneyu
 from models.measures.fairness import compare
 from models.measures.gini import normalized_gini
 from models.measures.metrics import area_under_roc
-from models.measures.names import JUDGED
+from models.measures.names import TESTED
 
 SHARES = {"high": 0.25, "mid": 0.25}
 
@@ -102,7 +102,7 @@ def test_a_group_that_is_served_worse_is_flagged_and_an_arbitrary_one_is_not():
     assert row(table, "ngini")["flagged"]
     assert row(table, "ngini")["difference"] < 0
     assert not table[table["group"] == "even"]["flagged"].any()
-    assert set(table.loc[table["p_value"].notna(), "measure"]) == set(JUDGED)
+    assert set(table.loc[table["p_value"].notna(), "measure"]) == set(TESTED)
 
 
 def test_flags_hold_the_share_of_false_discoveries():

@@ -29,7 +29,7 @@ def test_each_channel_is_rounded_to_steps_of_its_largest_weight():
 def test_the_smallest_weights_are_dropped():
     stored = compressed(WEIGHT, "pruned", 0.5)
     assert isinstance(stored, Sparse)
-    assert (stored.kept.nbytes, stored.values.tolist()) == (1, [1.0, -2.0, 0.5])
+    assert (stored.stored.nbytes, stored.values.tolist()) == (1, [1.0, -2.0, 0.5])
     np.testing.assert_array_equal(restored(stored), [[1, 0], [-2, 0], [0.5, 0]])
 
 

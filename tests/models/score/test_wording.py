@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from models.encoding import measure_of
-from models.score.wording import longest_first, say, singular, standing, tells_of, told_instead
+from models.score.wording import can_stand_in, longest_first, say, singular, stand_in, standing
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ def test_standing(below: float, above: float, text: str) -> None:
         ("bought 1 items in the last 28 days", "bought 1 item in the last 28 days"),
         ("last bought 1 days ago", "last bought 1 day ago"),
         ("bought from 1 categories", "bought from 1 category"),
+        ("had 1 sessions, searched 1 times", "had 1 session, searched 1 time"),
         ("bought 21 items, 0.1 days, 1,001 items", "bought 21 items, 0.1 days, 1,001 items"),
     ],
 )
@@ -36,8 +37,8 @@ def test_one_is_singular(text: str, expected: str) -> None:
 def test_windows_totals_and_decayed_sums_are_one_measure() -> None:
     names = ("spend_28d", "spend_decayed_28d", "spend_total", "spend_per_day")
     assert {measure_of(name) for name in names} == {"spend"}
-    assert [measure_of(name) for name in ("T", "spend_per_order_28d", "gap_mean")] == [
-        *("T", "spend_per_order", "gap_mean")
+    assert [measure_of(name) for name in ("T", "spend_per_purchase_day_28d", "gap_mean")] == [
+        *("T", "spend_per_purchase_day", "gap_mean")
     ]
 
 
@@ -45,18 +46,19 @@ def test_the_window_to_tell_is_the_shortest_that_holds_the_same_and_has_a_phrase
     spend = np.arange(20.0)
     users = pd.DataFrame({"spend_28d": spend, "spend_56d": spend, "spend_91d": spend, "spend_total": spend})
     phrases = {"spend_28d": "", "spend_56d": "{value}", "spend_91d": "{value}"}
-    assert [told_instead(users, name, phrases) for name in users] == [
+    assert [stand_in(users, name, phrases) for name in users] == [
         *("spend_28d", "spend_56d", "spend_56d", "spend_total")
     ]
     users.loc[:1, "spend_56d"] = 7  # the same for 90 %
-    assert told_instead(users, "spend_91d", phrases) == "spend_91d"
+    assert stand_in(users, "spend_91d", phrases) == "spend_91d"
 
 
 def test_of_which_users_a_column_is_told_in_place_of_another() -> None:
     shorter = pd.Series([0.0, 0.0, 95.0, 94.0, -2.0, np.nan])
     longer = [0.0, 729.0, 100.0, 100.0, -2.0, 1.0]
-    assert tells_of(shorter, pd.Series(longer, name="spend_91d")).tolist() == [True, False, True, False, True, False]
-    assert tells_of(shorter, pd.Series(longer, name="spend_decayed_28d")).tolist() == [True] * 5 + [False]
+    equal = [True, False, True, False, True, False]
+    assert can_stand_in(shorter, pd.Series(longer, name="spend_91d")).tolist() == equal
+    assert can_stand_in(shorter, pd.Series(longer, name="spend_decayed_28d")).tolist() == [True] * 5 + [False]
 
 
 def test_longest_first() -> None:

@@ -307,7 +307,7 @@ def test_a_long_range_is_handed_over_in_portions(shop, monkeypatch):
     handed = []
     replaced = same_rows.replace_changed
     monkeypatch.setattr(
-        same_rows, "replace_changed", lambda *given: handed.append(given[2].num_rows) or replaced(*given)
+        "pipelines.ingest.step.replace_changed", lambda *given: handed.append(given[2].num_rows) or replaced(*given)
     )
     assert ingest(settings).tables["order_lines"] == StagedRows(rows=100, days=20)
     assert handed == [10] * 10 + [0]

@@ -21,7 +21,7 @@ from pipelines.train import step as train
 
 POLICIES = {
     "preprocessing__missing": {"spend_*": "median", "region": "drop"},
-    "preprocessing__outliers": {"orders_28d": "quantiles"},
+    "preprocessing__outliers": {"purchase_days_28d": "quantiles"},
     "preprocessing__winsorise": ["spend_*"],
     "sweep__families": ["ridge_rfm", "lightgbm_tweedie"],
     "sweep__trials": 2,

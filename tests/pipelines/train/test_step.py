@@ -62,7 +62,7 @@ def test_a_killed_training_that_runs_again_gives_the_same_model(shop, undisturbe
         sweep.plan(each, snapshot_date)
         sweep.work(each, snapshot_date, "worker-1")
     expected = train.train(undisturbed, snapshot_date)
-    kill_step(shop, "train.train", [], "logged_model.log_model", 1)
+    kill_step(shop, "pipelines.train.step:train", [], "pipelines.tracking.logged_model:log_model", 1)
     result = train.train(shop, snapshot_date)
     varying = {"run_id", "model_uri", "run_url"}
     assert result.model_dump(exclude=varying) == expected.model_dump(exclude=varying)

@@ -2,7 +2,7 @@
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -21,7 +21,7 @@ CHECKS = [
 ]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.property
 def test_no_request_gets_an_answer_that_is_not_documented(client):
     schema = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
     schema.config.update(base_url=str(client.base_url))
@@ -34,7 +34,6 @@ def test_no_request_gets_an_answer_that_is_not_documented(client):
 
 
 def fuzz(cases) -> None:
-    @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=cases)
     def one(case) -> None:
         case.call_and_validate(checks=CHECKS)

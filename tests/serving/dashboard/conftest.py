@@ -68,7 +68,7 @@ def write_lake(settings: Settings) -> None:
         scores = predictions(snapshot, users, shift)
         replace(settings, "predictions", scores, "snapshot_date", snapshot)
         features = scores[["user_id"]].assign(
-            spend_28d=scores["expected_spend"], orders_28d=2.0, return_rate_28d=scores["score"] % 7
+            spend_28d=scores["expected_spend"], purchase_days_28d=2.0, return_rate_28d=scores["score"] % 7
         )
         replace(settings, "features", features, "snapshot_date", snapshot)
     names = predictions(SNAPSHOT, USERS, 0)["user_id"]
@@ -133,7 +133,7 @@ def artifacts() -> dict[str, object]:
         "importances": [
             {"feature": "return_rate_28d", "effect": 5.0, "direction": -0.9},
             {"feature": "spend_28d", "effect": 4.0, "direction": 0.9},
-            {"feature": "orders_28d", "effect": 3.0, "direction": None},
+            {"feature": "purchase_days_28d", "effect": 3.0, "direction": None},
         ],
         "permutation": [{"measure": "spend", "lost_ngini": 0.1, "spread": 0.01}],
         "fairness": [judged, {**judged, "measure": "auc", "flagged": False}],

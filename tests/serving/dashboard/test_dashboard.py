@@ -10,12 +10,14 @@ from html import unescape
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pydantic import TypeAdapter
 
 from pipelines import links
 from pipelines.lake import tables
 from pipelines.tracking import runs as tracking
 from serving.dashboard import registry_view
 from serving.dashboard.pages import ago, markdown, number, share
+from serving.dashboard.values import UserScore
 
 PAGES = ("/", "/trust", "/model", "/card", "/users", "/users?user_id=user-07")
 
@@ -176,7 +178,7 @@ def test_model_shows_versions_with_decisions_importances_slices_and_links(client
     said = text_of(response)
     assert "Version 1 , the champion, blends bagging, cnn lstm" in said
     assert re.search(r"2 challenger .* no gain Not promoted: gain -0.0100\.", said)
-    assert chart(response, "importances")["labels"] == ["return_rate_28d", "spend_28d", "orders_28d"]
+    assert chart(response, "importances")["labels"] == ["return_rate_28d", "spend_28d", "purchase_days_28d"]
     assert "1 of 2 differences" in said
     assert "region=north ngini 0.400 -0.200 ± 0.050" in said
     assert 'href="http://127.0.0.1:5000/#/models/purchasing-power/versions/1"' in response.text
@@ -218,7 +220,7 @@ def test_one_user_with_history_reasons_and_what_changed(client, scores):
     standing = ((spends < 275).sum() + (spends == 275).sum() / 2) / len(spends)
     before = ((spends < 175).sum() + (spends == 175).sum() / 2) / len(spends)
     assert f"175.00 275.00 {100 * before:.0f} % {100 * standing:.0f} %" in said
-    assert "orders_28d" not in said  # did not move
+    assert "purchase_days_28d" not in said  # did not move
 
 
 def test_markup_in_a_user_id_is_text(client):
@@ -236,7 +238,8 @@ def test_an_unknown_user_is_told_what_to_do(client):
 def test_the_live_score_comes_first(scored, make_client, scores):
     row = scores["now"].iloc[7].to_dict() | {"score": 99.0, "tier": "high", "reasons": ["bought just now"]}
     live = row | {"scored_at": "2020-03-30T05:59:00Z", "age_seconds": 60.0, "live": True, "snapshot_date": "2020-03-29"}
-    client = make_client(scored, newest_score={"user-07": live, "newcomer": live | {"user_id": "newcomer"}}.get)
+    scores = [TypeAdapter(UserScore).validate_python(live | {"user_id": user}) for user in ("user-07", "newcomer")]
+    client = make_client(scored, newest_score={score.user_id: score for score in scores}.get)
     said = text_of(client.get("/users?user_id=user-07"))
     assert "high with a score of 99.0" in said
     assert "bought just now" in said
@@ -304,9 +307,9 @@ def test_what_mlflow_last_said_stays_when_it_goes_away(scored, make_client, monk
     client = make_client(scored)
     assert "Version 1" in text_of(client.get("/model"))
     monkeypatch.setattr(registry_view, "FRESH_SECONDS", -1.0)
-    reach = tracking.connect
+    reach = registry_view.connect
     monkeypatch.setattr(
-        tracking, "connect", lambda one: reach(one.with_changes(mlflow__tracking_uri="http://127.0.0.1:9"))
+        registry_view, "connect", lambda one: reach(one.with_changes(mlflow__tracking_uri="http://127.0.0.1:9"))
     )
     said = text_of(client.get("/model"))
     assert "Version 1" in said

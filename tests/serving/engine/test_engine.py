@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from features import sequences
@@ -98,7 +98,7 @@ users = st.lists(
 )
 
 
-@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@pytest.mark.property
 @given(lines, events, users, st.integers(1, 3))
 def test_live_is_batch_for_any_history_and_moment(tmp_path: Path, lines, events, users, days):
     rows = {

@@ -67,9 +67,9 @@ def check_tables(tables, result):
     assert deciles["mean_expected"].is_monotonic_increasing
     assert (deciles["users"] * deciles["inside"]).sum() / 240 == pytest.approx(result.measures["interval_coverage"])
     assert set(tables["permutation"]["measure"]) == {
-        *("T", "frequency", "recency", "days_since_last_order", "order_days", "spend", "orders", "region")
+        *("T", "frequency", "recency", "days_since_last_order", "purchase_days", "spend", "region")
     }
-    assert tables["importances"]["feature"].iloc[0] in {"orders_28d", "spend_28d"}
+    assert tables["importances"]["feature"].iloc[0] in {"purchase_days_28d", "spend_28d"}
 
 
 def test_labels_shorter_than_the_horizon_are_told(shop, snapshot_date, monkeypatch):

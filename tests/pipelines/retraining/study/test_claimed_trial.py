@@ -9,8 +9,7 @@ from optuna.trial import TrialState
 from models import catalog
 from models.search import draws
 from pipelines import sweep
-from pipelines.retraining.study import study
-from pipelines.retraining.study import trial as trials
+from pipelines.retraining.study import finish, study
 from pipelines.retraining.study.epochs import Epochs
 from pipelines.tracking.runs import connect, find_runs
 
@@ -30,8 +29,8 @@ def test_a_bad_network_is_stopped_early_and_a_default_is_not(shop, snapshot_date
     monkeypatch.setitem(catalog.FAMILIES, "ziln", eight)
     bad = {f"ziln.{name}": value for name, value in (GOOD | {"learning_rate": 1e-12}).items()}
     monkeypatch.setattr(draws, "draw_parameters", lambda *_: bad)
-    read_folds = trials.read_folds
-    monkeypatch.setattr(trials, "read_folds", lambda *arguments: read_folds(*arguments)[1:])  # one fold is quicker
+    read_folds = finish.read_folds
+    monkeypatch.setattr(finish, "read_folds", lambda *arguments: read_folds(*arguments)[1:])  # one fold is quicker
     shop = shop.with_changes(sweep__families=["ziln"], sweep__trials=3, sweep__seconds=600)
     sweep.plan(shop, snapshot_date)
     result = sweep.work(shop, snapshot_date, "worker-1", "networks")

@@ -82,7 +82,7 @@ KILLED = """
 import time
 from datetime import date
 from models.networks.checkpoints import Checkpoint
-from pipelines import train
+from pipelines.train import step as train
 from pipelines.settings import load_settings
 save, calls = Checkpoint.save, 0
 def stopping(self, *arguments):

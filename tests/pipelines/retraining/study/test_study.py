@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from pipelines import sweep
-from pipelines.retraining.study import study
+from pipelines.retraining.study import claimed_trial, study
 from pipelines.retraining.study import trial as trials
 from pipelines.tracking.runs import connect, find_runs
 
@@ -36,7 +36,7 @@ def test_a_sweep_by_hand_leaves_the_trials_of_the_workers_alone(shop, snapshot_d
 def test_a_trial_that_another_process_took_for_dead_is_lost_and_the_worker_goes_on(
     shop, snapshot_date, monkeypatch, caplog, error
 ):
-    run_trial, calls = trials.run_trial, []
+    run_trial, calls = claimed_trial.run_trial, []
 
     def disturbed(*arguments):
         calls.append(arguments)
@@ -46,7 +46,7 @@ def test_a_trial_that_another_process_took_for_dead_is_lost_and_the_worker_goes_
                 raise error
         return run_trial(*arguments)
 
-    monkeypatch.setattr(trials, "run_trial", disturbed)
+    monkeypatch.setattr(claimed_trial, "run_trial", disturbed)
     planned = sweep.plan(shop, snapshot_date).trials
     result = sweep.work(shop, snapshot_date, "worker-1")
     assert (result.completed, result.failed) == (planned, 0)
