@@ -92,7 +92,7 @@ def row_model(table: Table, name: str, *left_out: str) -> type[BaseModel]:
     return create_model(name, __config__=config, __doc__=f"A row of {table.name}.", **fields)
 
 
-class Judge:
+class RowValidator:
     """Validates rows by the critical rules of the batch: the built-in ones and those written for this source.
 
     Raises:

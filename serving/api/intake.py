@@ -29,7 +29,7 @@ async def validated(
     local = [{**row, table.time: _local(service, row[table.time])} for row in rows]
     latest = service.clock.now() + timedelta(seconds=service.settings.serving.max_future_seconds)
     faults = untimely(table, local, first or date.min, latest)
-    faults += await asyncio.to_thread(service.judge.faults, table, local)
+    faults += await asyncio.to_thread(service.validator.faults, table, local)
     if faults:
         service.metrics.rows.labels(table.name, "refused").inc(len(rows))
         broken = len({fault.row for fault in faults})

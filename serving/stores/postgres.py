@@ -14,7 +14,7 @@ from datetime import date
 import psycopg
 
 from serving.stores.protocol import (
-    InForce,
+    ActiveState,
     LiveRow,
     SetAside,
     StoredScore,
@@ -68,7 +68,7 @@ GENERATIONS = "SELECT tablename FROM pg_tables WHERE schemaname = 'purse_serving
 class PostgresStore:
     """See `serving.stores.protocol.Store`."""
 
-    in_force: InForce | None = None
+    active: ActiveState | None = None
 
     def __init__(self, url: str) -> None:
         self._reading, self._working = _Connection(url), _Connection(url)
@@ -78,7 +78,7 @@ class PostgresStore:
         async with self._working.transaction() as connection:
             await connection.execute(TABLES)
             result = await (await connection.execute("SELECT value FROM purse_serving.state")).fetchone()
-        self.in_force = InForce(**json.loads(result[0])) if result else None
+        self.active = ActiveState(**json.loads(result[0])) if result else None
 
     async def close(self) -> None:
         """See the protocol."""
@@ -91,9 +91,9 @@ class PostgresStore:
 
     async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
         """See the protocol."""
-        if self.in_force is None:
+        if self.active is None:
             return {}
-        table = _scores(self.in_force.generation)
+        table = _scores(self.active.generation)
         query = f"SELECT user_id, known_until, body FROM {table} WHERE user_id = ANY(%s)"  # noqa: S608  # a number
         async with self._reading.statement() as connection:
             result = await (await connection.execute(query, [list(user_ids)], binary=True)).fetchall()
@@ -135,14 +135,14 @@ class PostgresStore:
         async with self._working.transaction() as connection:
             return [SetAside(*row) for row in await (await connection.execute(ASIDE)).fetchall()]
 
-    async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
+    async def save_scores(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""
         replace = (
             f"INSERT INTO {_scores(generation)} VALUES (%s, %s, %s) ON CONFLICT (user_id) "  # noqa: S608  # a number
             "DO UPDATE SET known_until = excluded.known_until, body = excluded.body"
         )
         async with self._working.transaction() as connection, connection.cursor() as cursor:
-            if self.in_force is None or self.in_force.generation != generation:
+            if self.active is None or self.active.generation != generation:
                 return
             await cursor.executemany(replace, [(user_id, *score) for user_id, score in scores.items()])
             await cursor.execute(DONE, [[user.user_id for user in done], [user.ticket for user in done]])
@@ -163,9 +163,9 @@ class PostgresStore:
             for user_id, score in scores:
                 await rows.write_row((user_id, *score))
 
-    async def activate(self, state: InForce, since: date, drop_before: date) -> None:
+    async def activate(self, state: ActiveState, since: date, drop_before: date) -> None:
         """See the protocol."""
-        retained = {_scores(generation) for generation in retained_generations(state, self.in_force)}
+        retained = {_scores(generation) for generation in retained_generations(state, self.active)}
         async with self._working.transaction() as connection:
             await connection.execute("DELETE FROM purse_serving.live_rows WHERE day < %s", [drop_before])
             for (name,) in await (await connection.execute(GENERATIONS)).fetchall():
@@ -175,9 +175,9 @@ class PostgresStore:
             await connection.execute(SWITCH, [json.dumps(asdict(state))])
             await connection.execute("DELETE FROM purse_serving.set_aside")
             await connection.execute(WAIT_SINCE, [since])
-        self.in_force = state
+        self.active = state
 
-    async def wait_since(self, since: date) -> None:
+    async def requeue_since(self, since: date) -> None:
         """See the protocol."""
         async with self._working.transaction() as connection:
             await connection.execute(WAIT_SINCE, [since])

@@ -49,7 +49,7 @@ class SetAside(NamedTuple):
 
 
 @dataclass(frozen=True)
-class InForce:
+class ActiveState:
     """The active generation and release, and the previous ones, to which a rollback returns.
 
     Attributes:
@@ -67,7 +67,7 @@ class InForce:
     rolled_back: str | None = None
 
 
-def retained_generations(state: InForce, replaced: InForce | None) -> set[int]:
+def retained_generations(state: ActiveState, replaced: ActiveState | None) -> set[int]:
     """Generations to retain when `state` replaces another active state, see `Store.activate`."""
     numbers = {state.generation, state.previous_generation, replaced.generation if replaced else None}
     return {number for number in numbers if number is not None}
@@ -76,7 +76,7 @@ def retained_generations(state: InForce, replaced: InForce | None) -> set[int]:
 class Store(Protocol):
     """Operations of every store; each raises StoreUnavailableError when the database cannot be reached."""
 
-    in_force: InForce | None
+    active: ActiveState | None
     """The active state, read by `open` and replaced by `activate`; None: no release is active."""
 
     async def open(self) -> None:
@@ -110,7 +110,7 @@ class Store(Protocol):
     async def aside(self) -> list[SetAside]:
         """Return the users who are set aside, ordered by user_id."""
 
-    async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
+    async def save_scores(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """Replace scores of a generation and end the waiting of `done`, except for users with newer rows.
 
         Does nothing if another generation has become active.
@@ -122,7 +122,7 @@ class Store(Protocol):
     async def load(self, generation: int, scores: Sequence[tuple[str, StoredScore]]) -> None:
         """Add scores to a generation that is not active yet."""
 
-    async def activate(self, state: InForce, since: date, drop_before: date) -> None:
+    async def activate(self, state: ActiveState, since: date, drop_before: date) -> None:
         """Activate a generation in one step; users with rows from `since` on wait again, and nobody is set aside.
 
         Before that, delete rows of days before `drop_before`, and all generations except those named by `state` and the
@@ -130,5 +130,5 @@ class Store(Protocol):
         was.
         """
 
-    async def wait_since(self, since: date) -> None:
+    async def requeue_since(self, since: date) -> None:
         """Mark every user with rows from a day on as waiting."""

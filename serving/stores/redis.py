@@ -23,7 +23,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 
 from pipelines.errors import PurseError
 from serving.stores.protocol import (
-    InForce,
+    ActiveState,
     LiveRow,
     SetAside,
     StoredScore,
@@ -90,7 +90,7 @@ class _AnsweringRedis(Redis):
 class RedisStore:
     """See `serving.stores.protocol.Store`."""
 
-    in_force: InForce | None = None
+    active: ActiveState | None = None
 
     def __init__(self, url: str) -> None:
         self._redis = _AnsweringRedis.from_url(url, socket_timeout=30, retry=Retry(NoBackoff(), 1))
@@ -106,7 +106,7 @@ class RedisStore:
         """
         await self._require_durability()
         result = await self._redis.get(STATE)
-        self.in_force = InForce(**json.loads(result)) if result else None
+        self.active = ActiveState(**json.loads(result)) if result else None
 
     async def close(self) -> None:
         """See the protocol."""
@@ -114,15 +114,15 @@ class RedisStore:
 
     async def score(self, user_id: str) -> StoredScore | None:
         """See the protocol."""
-        if self.in_force is None:
+        if self.active is None:
             return None
-        return _unpacked(await self._redis.hget(_scores(self.in_force.generation), user_id))
+        return _unpacked(await self._redis.hget(_scores(self.active.generation), user_id))
 
     async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
         """See the protocol."""
-        if self.in_force is None or not user_ids:
+        if self.active is None or not user_ids:
             return {}
-        result = await self._redis.hmget(_scores(self.in_force.generation), list(user_ids))
+        result = await self._redis.hmget(_scores(self.active.generation), list(user_ids))
         unpacked = zip(user_ids, map(_unpacked, result), strict=True)
         return {user_id: score for user_id, score in unpacked if score is not None}
 
@@ -165,7 +165,7 @@ class RedisStore:
         result = await self._redis.hgetall(SET_ASIDE)
         return sorted(SetAside(user.decode(), reason.decode()) for user, reason in result.items())
 
-    async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
+    async def save_scores(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""
         packed = [part for user_id, score in scores.items() for part in (user_id, _packed(score))]
         await self._keep(args=[generation, len(scores), *packed, *(part for waiting in done for part in waiting)])
@@ -179,17 +179,17 @@ class RedisStore:
         if scores:
             await self._redis.hset(_scores(generation), mapping={user: _packed(score) for user, score in scores})
 
-    async def activate(self, state: InForce, since: date, drop_before: date) -> None:
+    async def activate(self, state: ActiveState, since: date, drop_before: date) -> None:
         """See the protocol."""
-        retained = {_scores(generation) for generation in retained_generations(state, self.in_force)}
+        retained = {_scores(generation) for generation in retained_generations(state, self.active)}
         unused = [key async for key in self._redis.scan_iter(_scores("*")) if key.decode() not in retained]
         if unused:
             await self._redis.unlink(*unused)
         await self._drop(drop_before)
         await self._switch(args=[since.toordinal(), json.dumps(asdict(state))])
-        self.in_force = state
+        self.active = state
 
-    async def wait_since(self, since: date) -> None:
+    async def requeue_since(self, since: date) -> None:
         """See the protocol."""
         await self._switch(args=[since.toordinal(), ""])
 

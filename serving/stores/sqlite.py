@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from serving.stores.protocol import (
-    InForce,
+    ActiveState,
     LiveRow,
     SetAside,
     StoredScore,
@@ -44,7 +44,7 @@ GENERATION = "CREATE TABLE scores_{} (user_id TEXT PRIMARY KEY, known_until REAL
 class SqliteStore:
     """See `serving.stores.protocol.Store`."""
 
-    in_force: InForce | None = None
+    active: ActiveState | None = None
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -68,7 +68,7 @@ class SqliteStore:
             ) from error
         self.file.chmod(0o600)
         result = self._writer.execute("SELECT value FROM state").fetchone()
-        self.in_force = InForce(**json.loads(result[0])) if result else None
+        self.active = ActiveState(**json.loads(result[0])) if result else None
 
     async def close(self) -> None:
         """See the protocol."""
@@ -79,9 +79,9 @@ class SqliteStore:
 
     async def score(self, user_id: str) -> StoredScore | None:
         """See the protocol."""
-        if self.in_force is None:
+        if self.active is None:
             return None
-        query = _select(self.in_force.generation) + " WHERE user_id = ?"
+        query = _select(self.active.generation) + " WHERE user_id = ?"
         try:
             result = self._look_up.execute(query, (user_id,)).fetchone()
         except sqlite3.Error as error:
@@ -90,9 +90,9 @@ class SqliteStore:
 
     async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
         """See the protocol."""
-        if self.in_force is None:
+        if self.active is None:
             return {}
-        query = _select(self.in_force.generation) + " WHERE user_id IN (SELECT value FROM json_each(?))"  # noqa: S608  # a number
+        query = _select(self.active.generation) + " WHERE user_id IN (SELECT value FROM json_each(?))"  # noqa: S608  # a number
         result = await self._read(query, json.dumps(list(user_ids)))
         return {user_id: StoredScore(known_until, body) for user_id, known_until, body in result}
 
@@ -131,11 +131,11 @@ class SqliteStore:
         """See the protocol."""
         return [SetAside(*row) for row in await self._read("SELECT user_id, reason FROM set_aside ORDER BY user_id")]
 
-    async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
+    async def save_scores(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""
 
         def replace(connection: sqlite3.Connection) -> None:
-            if self.in_force is None or self.in_force.generation != generation:
+            if self.active is None or self.active.generation != generation:
                 return
             statement = f"INSERT OR REPLACE INTO scores_{generation:d} VALUES (?, ?, ?)"  # noqa: S608  # a number
             connection.executemany(statement, [(user_id, *score) for user_id, score in scores.items()])
@@ -159,9 +159,9 @@ class SqliteStore:
         rows = [(user_id, *score) for user_id, score in scores]
         await self._write(lambda connection: connection.executemany(statement, rows))
 
-    async def activate(self, state: InForce, since: date, drop_before: date) -> None:
+    async def activate(self, state: ActiveState, since: date, drop_before: date) -> None:
         """See the protocol."""
-        retained = retained_generations(state, self.in_force)
+        retained = retained_generations(state, self.active)
 
         def delete(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM live_rows WHERE day < ?", (drop_before.isoformat(),))
@@ -171,15 +171,15 @@ class SqliteStore:
         def switch(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (json.dumps(asdict(state)),))
             connection.execute("DELETE FROM set_aside")
-            _wait_since(connection, since)
+            _requeue_since(connection, since)
 
         await self._write(delete)
         await self._write(switch)
-        self.in_force = state
+        self.active = state
 
-    async def wait_since(self, since: date) -> None:
+    async def requeue_since(self, since: date) -> None:
         """See the protocol."""
-        await self._write(lambda connection: _wait_since(connection, since))
+        await self._write(lambda connection: _requeue_since(connection, since))
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a transaction in the writer thread."""
@@ -224,7 +224,7 @@ def _wait(connection: sqlite3.Connection, user_ids: Mapping[str, None]) -> None:
     connection.executemany("INSERT OR REPLACE INTO waiting (user_id) VALUES (?)", [(user,) for user in user_ids])
 
 
-def _wait_since(connection: sqlite3.Connection, since: date) -> None:
+def _requeue_since(connection: sqlite3.Connection, since: date) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO waiting (user_id) SELECT DISTINCT user_id FROM live_rows WHERE day >= ?",
         (since.isoformat(),),
