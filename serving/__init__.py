@@ -1,1 +1,1 @@
-"""The live service: scores of single users, what just happened, and the dashboard."""
+"""The live service: an API for scores, events and orders, and the dashboard."""

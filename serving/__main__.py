@@ -1,4 +1,4 @@
-"""`python -m serving`, which `purse serve` becomes: the service on the address and port of the settings."""
+"""`python -m serving`, run by `purse serve`: start the service on the address and port of the settings."""
 
 import logging
 import os
@@ -15,8 +15,8 @@ SHUTDOWN_SECONDS = 5
 
 
 def main() -> None:
-    """Serve until a signal ends it; a setting that does not fit ends in a message."""
-    for name, value in QUIET.items():  # the engine's process inherits them, and TensorFlow computes as in the batch
+    """Serve until a signal arrives; exit with a message if a setting is invalid."""
+    for name, value in QUIET.items():  # inherited by the engine process, so that TensorFlow computes as in the batch
         os.environ.setdefault(name, value)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -25,7 +25,7 @@ def main() -> None:
         app = create_app(settings)
     except PurseError as error:
         sys.exit(f"Error: {error}")
-    # its own access log, which would hold user ids, is off; the app writes one without
+    # uvicorn's access log would contain user ids; the app writes its own without them
     uvicorn.run(
         app,
         host=settings.services.host,

@@ -25,22 +25,22 @@ from serving.service.state import Service
 from serving.stored_scores import with_age
 
 KILOBYTE = 1024
-DESCRIPTION = """What each user of the shop will spend, how likely they are to buy, a score, a tier and the reasons:
-of the last batch, with what has happened since. Every answer names the model version, the snapshot and its age; the
-header `purse-release` names version and snapshot on faults too."""
+DESCRIPTION = """Predictions for each user of the shop: expected spend, purchase probability, score, tier and reasons,
+from the last batch and the rows sent since. Every response names the model version, the snapshot and its age; the
+header `purse-release` names version and snapshot on errors too."""
 
 log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
-    """The app; it opens its store and its release when it starts.
+    """Build the app; on startup it opens its store and its release.
 
     Args:
-        settings: `serving`, and `services.host` as the address that it will listen on.
-        engines: where releases and engines come from.
+        settings: `serving`, and `services.host`, the address it will listen on.
+        engines: factories of releases and engines.
 
     Raises:
-        PurseError: a setting does not fit.
+        PurseError: a setting is invalid.
     """
     service = Service(settings, engines)
 
@@ -48,18 +48,18 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
         gc.collect()
-        gc.freeze()  # what is there now stays: looking through it again would hold up requests for a tenth of a second
-        working = [asyncio.create_task(rescoring.keep_scoring(service)), asyncio.create_task(_catch_up(service))]
+        gc.freeze()  # long-lived objects: collecting them again would delay requests by a tenth of a second
+        tasks = [asyncio.create_task(rescoring.keep_scoring(service)), asyncio.create_task(_catch_up(service))]
         try:
             yield
         finally:
-            for task in working:
+            for task in tasks:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
             await service.close()
 
-    # The pages with which FastAPI shows OpenAPI load their scripts from other hosts: only the document is served.
+    # FastAPI's OpenAPI pages load scripts from other hosts: serve the document only.
     app = FastAPI(title="Purse", version="1", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     add_guard(app, settings)
@@ -74,24 +74,24 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
 
 
 def _newest_score(service: Service, user_id: str) -> UserScore | None:
-    """The user's score as the API answers it, for pages, which are made in threads."""
-    found = asyncio.run_coroutine_threadsafe(service.store.score(user_id), service.loop).result()
-    return None if found is None else TypeAdapter(UserScore).validate_json(with_age(found, service.clock.seconds()))
+    """Read a user's score as the API returns it; for pages, which are rendered in threads."""
+    score = asyncio.run_coroutine_threadsafe(service.store.score(user_id), service.loop).result()
+    return None if score is None else TypeAdapter(UserScore).validate_json(with_age(score, service.clock.seconds()))
 
 
 async def _catch_up(service: Service) -> None:
-    """Deploy what there is where nothing is in force yet, or what was can no longer be opened."""
+    """Deploy the newest release if none is active, or if the active one cannot be opened."""
     try:
         if service.current is not None:
             await asyncio.shield(service.current.engine)
             return
     except Exception as error:
-        service.problem = f"The release in force has no engine: {error}"
+        service.problem = f"The active release could not be opened: {error}"
         log.warning("%s", service.problem)
     try:
         await deploy.deploy(service)
     except PurseError as error:
-        log.info("Nothing to put into force yet: %s", error)
+        log.info("No release to activate yet: %s", error)
     except Exception as error:
-        service.problem = f"The newest release did not go into force: {type(error).__name__}; the log says why"
-        log.exception("The newest release did not go into force")
+        service.problem = f"The newest release was not activated: {type(error).__name__}; the log has the details"
+        log.exception("The newest release was not activated")

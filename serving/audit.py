@@ -1,4 +1,4 @@
-"""The audit log of the live service: who administered what and how it ended, one JSON object a line, never changed."""
+"""Audit log of the live service: actor, action and outcome of each administration call, one JSON object per line."""
 
 import json
 import os
@@ -9,15 +9,15 @@ FILE = "audit.jsonl"
 
 
 def record(folder: Path, moment: datetime, who: str, action: str, outcome: str, **details: str | None) -> None:
-    """Add a line; it is on the disk on return.
+    """Append a line; it is synced to disk on return.
 
     Args:
-        folder: of the service; the file in it is readable by its owner only.
-        moment: when, with zone.
-        who: the id of a key, or the address or the user without one.
+        folder: the service's folder; only its owner can read the log in it.
+        moment: time of the action, with zone.
+        who: id of the key, or address or user name without a key.
         action: such as "deploy" or "key.create".
         outcome: such as "done", "refused".
-        details: what else tells; None is left out.
+        details: further fields; None values are left out.
     """
     known = {name: value for name, value in details.items() if value is not None}
     line = {"time": moment.isoformat(), "who": who, "action": action, "outcome": outcome, **known}

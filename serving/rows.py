@@ -1,7 +1,7 @@
-"""Rows that are sent to the service: their models, derived from the canonical tables, and the rules of the batch.
+"""Posted rows: request models derived from the canonical tables, and validation by the batch's critical rules.
 
-What validation would move to quarantine is refused here, with the same names of rules. The rules of a table are written
-as SQL once, which takes longer than to run them.
+A row that the batch would quarantine is rejected here, under the same rule name. The rules of a table are compiled to
+SQL once, since compiling takes longer than running them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from serving.stores.protocol import LiveRow
 
 LONGEST_TEXT = 200
 LARGEST_NUMBER = 1e15
-"""Beyond it sums of money are no longer exact to a cent, and features leave what models can compute with."""
+"""Maximum absolute value of a number: sums of larger amounts are not exact to a cent, and models overflow."""
 
 ARROW = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "TIMESTAMP": pa.timestamp("us")}
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -53,7 +53,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a row that was sent: its place from 0, the rule that it breaks, and what that means."""
+    """A row that breaks a rule: its index from 0, the rule's name, and the rule's description."""
 
     row: int
     rule: str
@@ -61,9 +61,9 @@ class Fault:
 
 
 def storable(text: str) -> str:
-    """Refuse what Postgres cannot hold."""
+    """Reject text that Postgres cannot store."""
     if "\0" in text:
-        raise ValueError("text must not hold the character NUL")
+        raise ValueError("text must not contain the character NUL")
     return text
 
 
@@ -78,7 +78,7 @@ PYTHON: dict[str, Any] = {
 
 
 def row_model(table: Table, name: str, *left_out: str) -> type[BaseModel]:
-    """The model of a row of a table under a name, without some columns."""
+    """Build the model of a table's row, named `name`, without the columns `left_out`."""
 
     def field(column: Column) -> tuple[Any, Any]:
         kind = UserId if column.name == "user_id" else PYTHON[column.type]
@@ -92,23 +92,23 @@ def row_model(table: Table, name: str, *left_out: str) -> type[BaseModel]:
     return create_model(name, __config__=config, __doc__=f"A row of {table.name}.", **fields)
 
 
-class Judge:
-    """The critical rules of the batch: of every source, and those that a person wrote for this one.
+class RowValidator:
+    """Validates rows by the critical rules of the batch: the built-in ones and those written for this source.
 
     Raises:
-        PurseError: the source's file, or one of its rules, does not fit.
+        PurseError: the source's file, or one of its rules, is invalid.
     """
 
     def __init__(self, settings: Settings) -> None:
         own, tables = OwnRules(settings), load_source(settings).tables
-        # as in the batch: nothing is asked of a column that the source does not give
-        given = {name: tuple(tables[name].columns) if name in tables else () for name in EXAMPLES}
-        self._compiled = {name: _compiled(name, own.rules(name, columns)) for name, columns in given.items()}
+        # as in the batch: no rules on columns that the source lacks
+        available = {name: tuple(tables[name].columns) if name in tables else () for name in EXAMPLES}
+        self._compiled = {name: _compiled(name, own.rules(name, columns)) for name, columns in available.items()}
 
     def faults(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[Fault]:
-        """The faults of rows; none for an empty list.
+        """Find the faults of rows.
 
-        A key that comes twice is no fault here: the store keeps a row once by its key, whoever sends it again.
+        A repeated key is not a fault: the store ignores rows with a known key.
         """
         if not rows:
             return []
@@ -116,34 +116,33 @@ class Judge:
         descriptions, query = self._compiled[table.name]
         with _connection().cursor() as connection:
             connection.register("posted", posted)
-            found = connection.execute(query).fetchall()
-        return [Fault(place, rule, descriptions[rule]) for place, rules in found for rule in rules.split(", ")]
+            broken = connection.execute(query).fetchall()
+        return [Fault(place, rule, descriptions[rule]) for place, rules in broken for rule in rules.split(", ")]
 
 
 def untimely(table: Table, rows: Sequence[Mapping[str, Any]], first: date, latest: datetime) -> list[Fault]:
-    """The faults of rows that are from the future, or of days that the release in force has already counted."""
+    """Find rows from the future, and rows of days before `first`, which the active release already counts."""
     faults = []
     for place, row in enumerate(rows):
         moment = row[table.time]
         if moment > latest:
-            late = f"{table.time} {moment} is after {latest:%Y-%m-%d %H:%M:%S}, up to which rows are taken"
-            faults.append(Fault(place, "not_in_the_future", f"{late}: the shop's now and serving.max_future_seconds"))
+            late = f"{table.time} {moment} is after {latest:%Y-%m-%d %H:%M:%S}"
+            limit = "the shop's current time plus serving.max_future_seconds"
+            faults.append(Fault(place, "not_in_the_future", f"{late}, {limit}"))
         elif moment.date() < first:
-            early = (
-                f"{table.time} {moment} is before {first}: send it through the batch ('purse ingest'), which counts it"
-            )
+            early = f"{table.time} {moment} is before {first}: load the row by the batch ('purse ingest') instead"
             faults.append(Fault(place, "not_before_snapshot", early))
     return faults
 
 
 def as_arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows with every canonical column of the table; what a row lacks is null."""
+    """Convert rows to Arrow with every canonical column of the table; missing values are null."""
     schema = pa.schema([(column.name, ARROW[column.type]) for column in table.columns])
     return pa.Table.from_pylist(list(rows), schema=schema)
 
 
 def to_store(table: Table, rows: Sequence[Mapping[str, Any]]) -> list[LiveRow]:
-    """Rows as the store keeps them."""
+    """Convert rows to the store's form."""
     return [
         LiveRow(
             table=table.name,
@@ -157,28 +156,28 @@ def to_store(table: Table, rows: Sequence[Mapping[str, Any]]) -> list[LiveRow]:
 
 
 def from_store(rows: Sequence[LiveRow]) -> dict[str, pa.Table]:
-    """Kept rows by table, as the engine reads them."""
-    read: dict[str, list[dict[str, Any]]] = {name: [] for name in EXAMPLES}
+    """Convert stored rows to one Arrow table per canonical table, as the engine reads them."""
+    values_by_table: dict[str, list[dict[str, Any]]] = {name: [] for name in EXAMPLES}
     for row in rows:
         time = TABLES[row.table].time
         values = orjson.loads(row.body)
-        read[row.table].append({**values, time: datetime.fromisoformat(values[time])})
-    return {name: as_arrow(TABLES[name], values) for name, values in read.items()}
+        values_by_table[row.table].append({**values, time: datetime.fromisoformat(values[time])})
+    return {name: as_arrow(TABLES[name], values) for name, values in values_by_table.items()}
 
 
 @cache
 def _connection() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"threads": 1})  # a few rows: handing them to other threads takes longer
+    return duckdb.connect(config={"threads": 1})  # a few rows: more threads would be slower
 
 
 def _compiled(name: str, own: tuple[Rule, ...]) -> tuple[dict[str, str], str]:
-    """The descriptions of a table's rules, and a query that gives place and rule of what breaks them in `posted`."""
+    """Compile a table's rules: their descriptions, and a query for place and broken rules of the rows in `posted`."""
     table = TABLES[name]
     columns = tuple(column.name for column in table.columns)
     rules = [rule for rule in (*SUITES[name](columns, Known()), *own) if rule.severity == "critical" and rule.holds]
     schema = {column.name: ARROW[column.type] for column in table.columns} | {"place": pa.int64()}
     posted = ibis.table(ibis.Schema.from_pyarrow(pa.schema(list(schema.items()))), name="posted")
-    # what the batch knows of a row beyond its columns: here it was read, and copies are the store's to find
+    # the batch's extra columns: every posted row was readable, and the store finds duplicates
     rows = posted.mutate(fault=ibis.null("string"), **{COPY: ibis.literal(0)})
     reasons = rows.select("place", reason=broken_rules(rows, tuple(rules)))
     query = str(ibis.to_sql(reasons.filter(reasons.reason.notnull()).order_by("place"), dialect="duckdb"))

@@ -1,6 +1,6 @@
-"""What the service answers: documented as models, prepared as JSON when a score is computed, before it is asked for.
+"""Stored scores: JSON rendered when a score is computed, before it is requested.
 
-The bytes of a score hold everything but `age_seconds`, which is added at the end as they are sent.
+The bytes of a score hold every field of `schemas.Score` except `age_seconds`, which is appended to each response.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ CHUNK = 5_000
 def live_scores(
     frame: "pd.DataFrame", release: Release, snapshot_date: date, known_until: float, scored_at: datetime
 ) -> dict[str, StoredScore]:
-    """The engine's answer as scores to keep, by user_id."""
+    """Convert the engine's predictions to scores for the store, by user_id."""
     about = {
         "model_version": release.model_version,
         "snapshot_date": snapshot_date,
@@ -36,7 +36,7 @@ def live_scores(
         row["user_id"]: StoredScore(
             known_until,
             orjson.dumps(
-                {**row, "reasons": _listed(row["reasons"]), **about},
+                {**row, "reasons": _reason_list(row["reasons"]), **about},
                 option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z,
             ),
         )
@@ -45,7 +45,7 @@ def live_scores(
 
 
 def release_scores(folder: Path, release: Release) -> Iterator[list[tuple[str, StoredScore]]]:
-    """The scores of a release in parts, as they are kept; DuckDB writes the JSON, without Python's lock."""
+    """Yield the scores of a release in chunks for the store; DuckDB renders the JSON without holding Python's lock."""
     known_until = in_seconds(release.snapshot_date)
     with duckdb.connect() as connection:
         connection.execute(
@@ -71,9 +71,9 @@ def release_scores(folder: Path, release: Release) -> Iterator[list[tuple[str, S
 
 
 def release_tiers(folder: Path) -> list[dict[str, Any]]:
-    """The tiers of a release's scores, see `Tier`."""
+    """Summarise the tiers of a release's scores, see `schemas.Tier`."""
     with duckdb.connect() as connection:
-        found = connection.execute(
+        result = connection.execute(
             """
             SELECT tier::VARCHAR AS tier, count(*) AS users, count(*) / sum(count(*)) OVER () AS share_of_users,
                 coalesce(sum(expected_spend) / nullif(sum(sum(expected_spend)) OVER (), 0), 0)
@@ -83,20 +83,20 @@ def release_tiers(folder: Path) -> list[dict[str, Any]]:
             """,
             [str(folder / SCORES)],
         )
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        names = [column[0] for column in result.description]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def with_age(score: StoredScore, now: float) -> bytes:
-    """The score's JSON with its age; a clock over historical data may be earlier in the day than the score."""
+    """Append the age to a score's JSON; at least 0, as a clock over historical data may be behind the score."""
     return b'%s,"age_seconds":%d}' % (score.body[:-1], max(0, now - score.known_until))
 
 
-def many(about: Mapping[str, object], scores: Iterable[StoredScore], unknown: list[str], now: float) -> bytes:
-    """The JSON of `Scores`."""
+def scores_json(about: Mapping[str, object], scores: Iterable[StoredScore], unknown: list[str], now: float) -> bytes:
+    """Render `schemas.Scores` as JSON."""
     parts = b",".join(with_age(score, now) for score in scores)
     return b'%s,"scores":[%s],"unknown":%s}' % (orjson.dumps(about)[:-1], parts, orjson.dumps(unknown))
 
 
-def _listed(reasons: str | None) -> list[str]:
+def _reason_list(reasons: str | None) -> list[str]:
     return [reason for reason in (reasons or "").split("; ") if reason]

@@ -1,1 +1,1 @@
-"""The endpoints, one file for each part of the API."""
+"""The HTTP API: one module per group of endpoints."""

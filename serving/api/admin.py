@@ -1,4 +1,4 @@
-"""Administration: deploy and rollback, each in the audit log."""
+"""Administration endpoints: deploy and rollback, recorded in the audit log."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -20,39 +20,41 @@ api = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depen
 
 
 class Deployed(BaseModel):
-    """What a deploy did."""
+    """Result of a deploy."""
 
-    deployed: bool = Field(description="false: the newest release is in force already")
-    release: str = Field(description="what is in force now")
-    canary: dict[str, float] | None = Field(default=None, description="what was measured before it came into force")
+    deployed: bool = Field(description="false: the newest release was already active")
+    release: str = Field(description="the active release")
+    canary: dict[str, float] | None = Field(default=None, description="measurements of the canary test")
     warning: str | None = None
 
 
 class RolledBack(BaseModel):
-    """What a rollback did."""
+    """Result of a rollback."""
 
-    rolled_back: bool = Field(description="false: the version that was asked for is in force already")
-    release: str = Field(description="what is in force now")
+    rolled_back: bool = Field(description="false: the requested version was already active")
+    release: str = Field(description="the active release")
 
 
 class To(BaseModel):
-    """Where to go back to."""
+    """Target of a rollback."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"model_version": "2"}})
 
-    model_version: UserId | None = Field(default=None, description="the version to have in force; null: the one before")
+    model_version: UserId | None = Field(
+        default=None, description="the version to activate; null: the previous release"
+    )
 
 
 @api.post("/deploy", responses=documented(409, 413))
 async def deploy_newest(request: Request) -> Deployed:
-    """Put the champion's newest scored snapshot into force, if it passes its canary."""
+    """Activate the champion's newest scored snapshot, if it passes its canary test."""
     service: Service = request.app.state.service
     return Deployed(**await _audited(request, "deploy", deploy.deploy(service)))
 
 
 @api.post("/rollback", responses=documented(409, 413))
 async def roll_back(request: Request, to: To | None = None) -> RolledBack:
-    """Go back to the release before, at once."""
+    """Activate the previous release, at once."""
     service: Service = request.app.state.service
     return RolledBack(**await _audited(request, "rollback", deploy.rollback(service, to.model_version if to else None)))
 

@@ -1,4 +1,4 @@
-"""What just happened: events and order lines, taken by the rules of the batch and durable before the answer."""
+"""Endpoints that accept events and order lines: validated by the batch's rules, durable before the response."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from features.schema import EVENTS, ORDER_LINES, Table
 from pipelines.settings import Settings
 from serving.api.errors import documented
-from serving.api.intake import checked, keep
+from serving.api.intake import store, validated
 from serving.api.schemas import Accepted
 from serving.api.security import requires
 from serving.rows import EXAMPLES, row_model
@@ -17,7 +17,7 @@ from serving.service.state import Service
 
 
 def router(settings: Settings) -> APIRouter:
-    """The endpoints that write."""
+    """Build the endpoints that accept rows."""
     api = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(requires("write"))])
     answers: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}, **documented(413)}
     events, order_lines = (
@@ -25,30 +25,30 @@ def router(settings: Settings) -> APIRouter:
     )
 
     @api.post("/events", status_code=202, response_class=Response, responses=answers)
-    async def add_events(request: Request, sent: events) -> Response:  # type: ignore[valid-type]  # made at run time
-        """Take events, all or none; the users' next scores count them, and one that is known changes nothing."""
-        return await _take(request, EVENTS, sent)
+    async def add_events(request: Request, posted: events) -> Response:  # type: ignore[valid-type]  # made at run time
+        """Add events, all or none; the users' next scores count them. Events with a known key are ignored."""
+        return await _accept(request, EVENTS, posted)
 
     @api.post("/orders", status_code=202, response_class=Response, responses=answers)
-    async def add_orders(request: Request, sent: order_lines) -> Response:  # type: ignore[valid-type]
-        """Take order lines, all or none; the users' next scores count them, and one that is known changes nothing."""
-        return await _take(request, ORDER_LINES, sent)
+    async def add_orders(request: Request, posted: order_lines) -> Response:  # type: ignore[valid-type]
+        """Add order lines, all or none; the users' next scores count them. Lines with a known key are ignored."""
+        return await _accept(request, ORDER_LINES, posted)
 
     return api
 
 
 def _body(table: Table, name: str, most: int) -> Any:  # noqa: ANN401  # a model made at run time
-    """The model of a request with rows of a table."""
+    """Build the request model for rows of a table."""
     rows: dict[str, Any] = {table.name: (list[row_model(table, name)], Field(min_length=1, max_length=most))}  # type: ignore[misc]
     example: dict[str, Any] = {"example": {table.name: [EXAMPLES[table.name]]}}
     config = ConfigDict(extra="forbid", json_schema_extra=example)
-    return create_model(f"{name}s", __config__=config, __doc__="What just happened.", **rows)
+    return create_model(f"{name}s", __config__=config, __doc__=f"Rows of {table.name}.", **rows)
 
 
-async def _take(request: Request, table: Table, sent: BaseModel) -> Response:
+async def _accept(request: Request, table: Table, posted: BaseModel) -> Response:
     service: Service = request.app.state.service
     first = service.required().release.snapshot_date
-    rows = await checked(service, table, sent.model_dump()[table.name], first)
-    new = await keep(service, table, rows)
+    rows = await validated(service, table, posted.model_dump()[table.name], first)
+    new = await store(service, table, rows)
     answer = {**service.about(), "accepted": new, "duplicates": len(rows) - new}
     return Response(orjson.dumps(answer), 202, media_type="application/json")

@@ -1,4 +1,4 @@
-"""Around every request: headers, measures, a log line without user ids, and a limit for bodies."""
+"""Middleware for every request: headers, metrics, an access log without user ids, and a size limit for bodies."""
 
 import hmac
 import json
@@ -20,14 +20,14 @@ HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
-"""A page that sets its own, as the dashboard's do, keeps them."""
+"""Default headers; a response that sets its own, as the dashboard's pages do, keeps them."""
 
 SERVER_FAULT = 500
 log = logging.getLogger("purse.access")
 
 
 class Observed:
-    """Measures and logs each request, and adds security headers and the release in force to each answer."""
+    """Measures and logs each request; adds security headers and the active release to each response."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self.app, self.service = app, service
@@ -54,9 +54,9 @@ class Observed:
         try:
             await self.app(scope, receive, sending)
         finally:
-            self._note(scope, status, perf_counter() - started)
+            self._record(scope, status, perf_counter() - started)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path_format", None) or "none"
         metrics = self.service.metrics
         metrics.requests.labels(route, scope["method"], status).inc()
@@ -75,7 +75,7 @@ class Observed:
 
 
 class LimitedBody:
-    """Refuses bodies above a size, whether they say how long they are or come in chunks."""
+    """Rejects bodies above a size, with a Content-Length or in chunks."""
 
     def __init__(self, app: ASGIApp, most: int) -> None:
         self.app, self.most = app, most
@@ -95,7 +95,8 @@ class LimitedBody:
             received += len(message.get("body", b""))
             if too_large or received > self.most:
                 raise HTTPException(
-                    413, f"The body is above {self.most:,} bytes (serving.max_body_kilobytes): send it in parts."
+                    413,
+                    f"Expected a body of at most {self.most:,} bytes (serving.max_body_kilobytes): send it in parts.",
                 )
             return message
 
@@ -103,7 +104,7 @@ class LimitedBody:
 
 
 def _secret(file: Path) -> bytes:
-    """The key under which user ids are pseudonyms in the log, made once; without it they cannot be found again."""
+    """Read the key that turns user ids into pseudonyms in the log; create it on first use."""
     if not file.is_file():
         write_atomically(file, secrets.token_bytes(32))
     return file.read_bytes()

@@ -1,4 +1,4 @@
-"""The answers of the API as pydantic models."""
+"""Responses of the API as pydantic models."""
 
 from datetime import date, datetime
 from typing import Any
@@ -27,45 +27,47 @@ ANN: dict[str, Any] = {
 
 
 class Dated(BaseModel):
-    """What every answer names: the model, the snapshot and its age."""
+    """Fields of every response: model version, snapshot and age."""
 
     model_version: str = Field(description="version of the registered model")
-    snapshot_date: date = Field(description="rows before this day count")
+    snapshot_date: date = Field(description="exclusive end of the days that count")
     age_seconds: float = Field(
-        description="seconds since the moment up to which every row is known, in the shop's time"
+        description="seconds since the time up to which all rows are counted, in the shop's time"
     )
 
 
 class Score(Dated):
-    """What the model says of a user."""
+    """A user's score and predictions."""
 
     model_config = ConfigDict(json_schema_extra={"example": ANN})
 
     user_id: str
     score: float = Field(description="percentile among the users with orders, 0 to 100")
     tier: predictions.Tier
-    expected_spend: float = Field(description="in the horizon, in the shop's money")
+    expected_spend: float = Field(description="expected spend in the horizon, in the shop's currency")
     spend_low: float | None = Field(description="lower end of the 80 % interval of the user's spend")
-    spend_high: float | None = Field(description="upper end")
-    purchase_probability: float = Field(description="of any purchase in the horizon")
+    spend_high: float | None = Field(description="upper end of the interval")
+    purchase_probability: float = Field(description="probability of a purchase in the horizon")
     reasons: list[str]
-    basis: predictions.Basis = Field(description="attributes: of a user without orders")
+    basis: predictions.Basis = Field(
+        description="orders: scored from the user's orders; attributes: a user without orders"
+    )
     horizon_days: int
     scored_at: datetime
-    live: bool = Field(description="whether it counts what happened since the last batch")
+    live: bool = Field(description="whether rows sent since the last batch count")
 
 
 class Scores(Dated):
     """The scores of many users."""
 
-    scores: list[Score] = Field(description="in the order in which they were asked for")
-    unknown: list[str] = Field(description="ids that have no score")
+    scores: list[Score] = Field(description="in the order of the request")
+    unknown: list[str] = Field(description="ids without a score")
 
 
 class Explanation(Score):
-    """A score and what it was made of."""
+    """A score and the live rows that it counts."""
 
-    happened_since: dict[str, int] = Field(description="live rows of the user that count already, by table")
+    happened_since: dict[str, int] = Field(description="number of the user's live rows by table")
 
 
 class Tier(BaseModel):
@@ -75,19 +77,19 @@ class Tier(BaseModel):
     users: int
     share_of_users: float
     share_of_expected_spend: float
-    lowest_score: float = Field(description="of its users")
-    lowest_expected_spend: float = Field(description="of its users")
+    lowest_score: float = Field(description="lowest score in the tier")
+    lowest_expected_spend: float = Field(description="lowest expected spend in the tier")
 
 
 class Tiers(Dated):
-    """The tiers of the last batch, from the top."""
+    """The tiers of the last batch, highest first."""
 
     horizon_days: int
     tiers: list[Tier]
 
 
 class Accepted(Dated):
-    """What became of rows that were sent."""
+    """Result of adding rows."""
 
-    accepted: int = Field(description="rows that are new and durable now")
-    duplicates: int = Field(description="rows whose key was known; they change nothing")
+    accepted: int = Field(description="new rows, stored durably")
+    duplicates: int = Field(description="ignored rows, whose key was already known")

@@ -1,4 +1,4 @@
-"""Scores: of one user, of many, of someone never seen, with what stands behind them, and the tiers."""
+"""Endpoints that read scores: one user, many users, a user from posted rows, explanations, and tiers."""
 
 from collections import Counter
 from datetime import datetime, time
@@ -13,19 +13,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from features.schema import EVENTS, ORDER_LINES, TABLES, USERS
 from pipelines.settings import Settings
 from serving.api.errors import RefusedError, documented
-from serving.api.intake import checked
+from serving.api.intake import validated
 from serving.api.schemas import Explanation, Score, Scores, Tiers
 from serving.api.security import requires
 from serving.clock import wall
 from serving.rows import LONGEST_TEXT, UserId, as_arrow, row_model, storable
 from serving.service.state import Service
-from serving.stored_scores import live_scores, many, with_age
+from serving.stored_scores import live_scores, scores_json, with_age
 from serving.stores.protocol import StoredScore
 
 JSON = "application/json"
 InPath = Annotated[
     str,
-    Path(min_length=1, max_length=LONGEST_TEXT, description="the shop's id of the user", examples=["00001069"]),
+    Path(min_length=1, max_length=LONGEST_TEXT, description="the shop's user id", examples=["00001069"]),
     AfterValidator(storable),
 ]
 Profile = row_model(USERS, "Profile", "user_id", "valid_from")
@@ -34,19 +34,19 @@ NeverSeenEvent = row_model(EVENTS, "EventOfOne", "user_id")
 
 
 def router(settings: Settings) -> APIRouter:
-    """The endpoints that read."""
+    """Build the endpoints that read scores."""
     api = APIRouter(prefix="/v1", tags=["scores"], dependencies=[Depends(requires("read"))])
     limits = settings.serving
 
     class Ids(BaseModel):
-        """Whose scores are wanted."""
+        """Users whose scores are requested."""
 
         model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"user_ids": ["00001069", "00001113"]}})
 
         user_ids: list[UserId] = Field(min_length=1, max_length=limits.max_ids)
 
     class NeverSeen(BaseModel):
-        """What is known of a user whom the shop's data does not hold, or not yet."""
+        """Data of a user who is not in the shop's data, or not yet."""
 
         model_config = ConfigDict(extra="forbid")
 
@@ -58,61 +58,61 @@ def router(settings: Settings) -> APIRouter:
     async def score(
         request: Request,
         user_id: InPath,
-        cold_start: Annotated[bool, Query(description="score a user who is not known, as one without history")] = False,
+        cold_start: Annotated[bool, Query(description="score an unknown user as a user without history")] = False,
     ) -> Response:
-        """The user's score, newest events included."""
+        """Get a user's score, newest events included."""
         service: Service = request.app.state.service
-        found = await service.store.score(user_id)
-        if found is None or service.current is None:
-            found = await _of_unknown(service, user_id, cold_start=cold_start)
-        return Response(with_age(found, service.clock.seconds()), media_type=JSON)
+        stored = await service.store.score(user_id)
+        if stored is None or service.current is None:
+            stored = await _of_unknown(service, user_id, cold_start=cold_start)
+        return Response(with_age(stored, service.clock.seconds()), media_type=JSON)
 
     @api.post("/scores", responses={200: {"model": Scores}, **documented(413)})
-    async def scores(request: Request, wanted: Ids) -> Response:
-        """The scores of many users, all of one release; users who are not known are listed."""
+    async def scores(request: Request, requested: Ids) -> Response:
+        """Get the scores of many users, all of one release; ids without a score are listed in `unknown`."""
         service: Service = request.app.state.service
         about = service.about()
-        user_ids = list(dict.fromkeys(wanted.user_ids))
-        found = await service.store.scores(user_ids)
-        known = [found[user_id] for user_id in user_ids if user_id in found]
-        unknown = [user_id for user_id in user_ids if user_id not in found]
-        return Response(many(about, known, unknown, service.clock.seconds()), media_type=JSON)
+        user_ids = list(dict.fromkeys(requested.user_ids))
+        stored = await service.store.scores(user_ids)
+        known = [stored[user_id] for user_id in user_ids if user_id in stored]
+        unknown = [user_id for user_id in user_ids if user_id not in stored]
+        return Response(scores_json(about, known, unknown, service.clock.seconds()), media_type=JSON)
 
     @api.post("/score", responses={200: {"model": Score}, **documented(404, 413)})
-    async def score_of_rows(request: Request, sent: Annotated[NeverSeen, Body(openapi_examples=EXAMPLE)]) -> Response:
-        """The score of someone never seen, computed now from the rows that are sent; nothing of it is kept."""
+    async def score_of_rows(request: Request, posted: Annotated[NeverSeen, Body(openapi_examples=EXAMPLE)]) -> Response:
+        """Score a user who is not in the shop's data, from the posted rows; nothing is stored."""
         service: Service = request.app.state.service
-        nobody = str(uuid4())  # an id that no row has
-        given = sent.model_dump()
+        nobody = str(uuid4())  # an id without stored rows
+        given = posted.model_dump()
         rows = {
-            table.name: await checked(service, table, [{**row, "user_id": nobody} for row in given[table.name]], None)
+            table.name: await validated(service, table, [{**row, "user_id": nobody} for row in given[table.name]], None)
             for table in (ORDER_LINES, EVENTS)
         }
         profile = given["profile"] if given["profile"] is not None or any(rows.values()) else {}
-        found = await _computed(service, nobody, rows, profile)
-        if found is None:
+        computed = await _computed(service, nobody, rows, profile)
+        if computed is None:
             raise RefusedError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
-                "The model in force has nothing to say of these rows: send an order line, or deploy a champion "
-                "that was trained by a version of Purse that scores users without orders too.",
+                "The active model cannot score these rows: send at least one order line, or deploy a champion trained "
+                "by a version of Purse that also scores users without orders.",
             )
-        answer = orjson.loads(with_age(found, service.clock.seconds())) | {"user_id": ""}
+        answer = orjson.loads(with_age(computed, service.clock.seconds())) | {"user_id": ""}
         return Response(orjson.dumps(answer), media_type=JSON)
 
     @api.get("/users/{user_id:path}/explanation", responses={200: {"model": Explanation}, **documented(404)})
     async def explanation(request: Request, user_id: InPath) -> Response:
-        """The score with its reasons, and how many live rows are in it."""
+        """Get a user's score with its reasons and the number of the user's live rows."""
         service: Service = request.app.state.service
-        current, found = service.required(), await service.store.score(user_id)
-        if found is None:
-            found = await _of_unknown(service, user_id, cold_start=False)
+        current, stored = service.required(), await service.store.score(user_id)
+        if stored is None:
+            stored = await _of_unknown(service, user_id, cold_start=False)
         rows = await service.store.rows(current.release.snapshot_date, [user_id])
-        answer = orjson.loads(with_age(found, service.clock.seconds()))
+        answer = orjson.loads(with_age(stored, service.clock.seconds()))
         return Response(orjson.dumps({**answer, "happened_since": Counter(row.table for row in rows)}), media_type=JSON)
 
     @api.get("/tiers", responses={200: {"model": Tiers}, **documented()})
     async def tiers(request: Request) -> Response:
-        """The tiers of the last batch: their users, their share of expected spend, and where they begin."""
+        """Get the tiers of the last batch: their users, share of expected spend, and lowest score."""
         service: Service = request.app.state.service
         current = service.required()
         answer = {**service.about(), "horizon_days": current.release.horizon_days, "tiers": current.tiers}
@@ -141,22 +141,22 @@ EXAMPLE: dict[str, Any] = {
 
 
 async def _of_unknown(service: Service, user_id: str, *, cold_start: bool) -> StoredScore:
-    """The cold-start score when it is asked for, or what to do."""
+    """Compute the cold-start score if requested; otherwise raise a 404."""
     release = service.required().state.release
-    if cold_start and (found := await _computed(service, user_id, {}, {})):
-        return found
+    if cold_start and (computed := await _computed(service, user_id, {}, {})):
+        return computed
     raise RefusedError(
         HTTPStatus.NOT_FOUND,
-        f"Nothing is known of this user in release {release}. Ask with ?cold_start=true for the score of someone "
-        "without history, send the user's rows to POST /v1/score, or, if the user is new, send what happens to "
-        "POST /v1/events and /v1/orders.",
+        f"Release {release} has no score of this user. Add ?cold_start=true for the score of a user without history, "
+        "send the user's rows to POST /v1/score, or, for a new user, send events and orders to POST /v1/events and "
+        "/v1/orders.",
     )
 
 
 async def _computed(
     service: Service, user_id: str, rows: dict[str, list[dict[str, Any]]], profile: dict[str, Any] | None
 ) -> StoredScore | None:
-    """The engine's answer for a user with these rows, and, unless it is None, a profile; None: it has none."""
+    """Score a user from rows and an optional profile; None: the model cannot score this user."""
     current, tomorrow, now = service.required(), service.clock.tomorrow(), service.clock.seconds()
     tables = {name: as_arrow(TABLES[name], given) for name, given in rows.items() if given}
     if profile is not None:
@@ -166,6 +166,6 @@ async def _computed(
         frame = await service.ask(current, [user_id], tables, tomorrow)
     except Exception:
         if service.current is None or service.current.state == current.state:
-            raise  # these rows ended the engine, or it cannot score them
-        return await _computed(service, user_id, rows, profile)  # a release came into force meanwhile
+            raise  # these rows killed the engine, or it cannot score them
+        return await _computed(service, user_id, rows, profile)  # a release was activated meanwhile
     return live_scores(frame, current.release, tomorrow, now, wall()).get(user_id)

@@ -1,1 +1,1 @@
-"""Scores computed anew, in a process of its own."""
+"""Live scoring of single users, in a process of its own."""

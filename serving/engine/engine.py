@@ -1,4 +1,4 @@
-"""The engine: scores of single users from a release and what happened since, by the definitions of the batch."""
+"""The engine: score single users from a release and live rows, with the batch's feature definitions."""
 
 import os
 import pickle
@@ -34,14 +34,14 @@ COLUMNS = (
     "basis",
 )
 SIZES = (1, 8, 64, 256)
-"""A model with networks is asked about so many users at a time: a network is compiled anew for each other number."""
+"""Batch sizes for a model with networks: a network is compiled once per batch size."""
 
 TIMED = 8
-"""Users of the canary that are scored one by one, for the time it takes."""
+"""Users that the canary scores one by one to measure latency."""
 
 
 class Engine:
-    """Scores users of one release; not for two threads at once."""
+    """Scores users from one release; not thread-safe."""
 
     def __init__(self, folder: Path, release: Release, model: "PurchasingPower", registered: dict[str, Any]) -> None:
         self.release = release
@@ -51,12 +51,12 @@ class Engine:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Read a release, in seconds; MLflow and the lake are not needed.
+        """Load a release, which takes seconds and needs neither MLflow nor the lake.
 
-        Its pickles are as trustworthy as whoever may write to the folder.
+        Loading runs code from the release's pickles: only trusted users may write to the folder.
 
         Raises:
-            PurseError: it cannot be read by this version of Purse.
+            PurseError: this version of Purse cannot read the release.
         """
         try:
             release = Release.read(folder)
@@ -64,88 +64,88 @@ class Engine:
             model, registered = (pickle.loads((folder / name).read_bytes()) for name in (MODEL, REGISTERED))  # noqa: S301
             engine = cls(folder, release, replace(model), registered)
             engine._warm_up()
-        except Exception as error:  # unpickling runs into whatever changed since the release was written
+        except Exception as error:  # unpickling raises any exception after a change of code or packages
             raise PurseError(
-                f"The release {folder} cannot be read: {type(error).__name__}: {error}. Deploy again, which writes it "
-                "anew, or go back to the release before it with 'purse rollback'."
+                f"The release {folder} cannot be read: {type(error).__name__}: {error}. Deploy again, which "
+                "rewrites it, or return to the previous release with 'purse rollback'."
             ) from error
         return engine
 
     def close(self) -> None:
-        """Let go of the release's files."""
+        """Close the release's files."""
         self._features.close()
 
     def score(self, rows: Mapping[str, pa.Table], snapshot_date: date, user_ids: Sequence[str]) -> pd.DataFrame:
-        """What the model says of users, given what happened since the release's snapshot.
+        """Score users from their history and their live rows.
 
         Args:
             rows: live rows of these users: any of "order_lines", "events" and "users", columns as in `features.schema`;
-                optional columns may be absent. Rows of days before the release's snapshot are refused where the user
-                has a history, which they are in. Rows of `snapshot_date` and later are not looked at.
-            snapshot_date: exclusive end of what is looked at: tomorrow, for what happened today to count.
-            user_ids: whom; a user needs no history and no rows.
+                optional columns may be absent. Rows of days before the release's snapshot raise an error for a user
+                with history, which counts them already. Rows of `snapshot_date` and later are ignored.
+            snapshot_date: exclusive end of the rows to count: tomorrow, to count today's.
+            user_ids: users to score; they need neither history nor rows.
 
         Returns:
             user_id, expected_spend, spend_low, spend_high, purchase_probability, score, tier, reasons, basis; ordered
-            by user_id. Users of whom nothing is known are absent.
+            by user_id. Users without any data are absent.
 
         Raises:
-            ValueError: the snapshot date is before the release's, or rows are of days that the history has.
+            ValueError: the snapshot date is before the release's, or the history already counts a row's day.
         """
-        buyers, others = self._features.of(rows, snapshot_date, user_ids)
-        said = [self._said(buyers.to_pandas())]
+        buyers, others = self._features.compute(rows, snapshot_date, user_ids)
+        predictions = [self._predict(buyers.to_pandas())]
         if others is not None and others.num_rows and self._model.cold_start is not None:
             attributes = others.to_pandas()
             cold = self._model.predict_without_orders(attributes)
-            said.append(cold.assign(user_id=attributes["user_id"])[list(COLUMNS)])
-        return pd.concat(said).sort_values("user_id", ignore_index=True)
+            predictions.append(cold.assign(user_id=attributes["user_id"])[list(COLUMNS)])
+        return pd.concat(predictions).sort_values("user_id", ignore_index=True)
 
     def close_days(self, order_lines: pa.Table) -> None:
-        """Tell the engine what the whole shop sold on live days that are over; it replaces what it was told before.
+        """Set the whole shop's order lines of the live days that are over; replaces the lines of an earlier call.
 
-        The price level of a purchase is its place among the prices of the 28 days before it. Until the next release,
-        those of live days are only known if told here: call it when a day is over and after opening, with the order
-        lines of all users from the release's snapshot up to yesterday. Without it such days count as without sales.
+        The price level of a purchase is its percentile rank among the category's prices of the 28 days before it. The
+        history ends at the release's snapshot, so call this at the end of each day and after `open`, with the order
+        lines of all users from the snapshot up to yesterday. Without it, these days count as days without sales.
         """
         self._features.close_days(order_lines)
 
     def canary(self) -> Canary:
-        """Ask what evaluation asked and compare, score some users of the snapshot as the batch did, and time it."""
-        asked = pd.read_parquet(self._folder / CANARY_FILE) if (self._folder / CANARY_FILE).exists() else None
+        """Compare predictions with those of evaluation and of the batch, and measure latency."""
+        evaluated = pd.read_parquet(self._folder / CANARY_FILE) if (self._folder / CANARY_FILE).exists() else None
         difference = 0.0
-        if asked is not None:
+        if evaluated is not None:
             registered = replace(self._model, **self._registered)
-            found = pd.concat(list(self._parts(asked, registered.predict_spend)), ignore_index=True)
-            difference = compare(found, asked, prefix="predicted_")
+            predictions = pd.concat(list(self._parts(evaluated, registered.predict_spend)), ignore_index=True)
+            difference = compare(predictions, evaluated, prefix="predicted_")
         batch = pd.read_parquet(self._folder / SCORES)
         batch = batch.iloc[:: max(len(batch) // TIMED, 1)].iloc[:TIMED].reset_index(drop=True)
-        self.score({}, self.release.snapshot_date, [])  # writes the queries of this date, once
+        self.score({}, self.release.snapshot_date, [])  # compiles the queries of this date before the timing
         started = perf_counter()
         live = [self.score({}, self.release.snapshot_date, [user_id]) for user_id in batch["user_id"]]
         seconds = perf_counter() - started
         return Canary(
-            users=0 if asked is None else len(asked),
+            users=0 if evaluated is None else len(evaluated),
             difference=difference,
             batch_difference=compare(pd.concat(live, ignore_index=True), batch) if len(batch) else 0.0,
             milliseconds=1000 * seconds / max(len(batch), 1),
         )
 
-    def _said(self, features: pd.DataFrame) -> pd.DataFrame:
+    def _predict(self, features: pd.DataFrame) -> pd.DataFrame:
         if features.empty:
             return pd.DataFrame(columns=list(COLUMNS))
-        said = pd.concat(list(self._parts(features, self._model.predict)))
-        return said.assign(user_id=features["user_id"])[list(COLUMNS)]
+        predictions = pd.concat(list(self._parts(features, self._model.predict)))
+        return predictions.assign(user_id=features["user_id"])[list(COLUMNS)]
 
     def _parts(self, features: pd.DataFrame, predict: Callable[[pd.DataFrame], pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        """Predictions a part at a time; parts for networks are filled up to one of `SIZES` with their last user."""
+        """Yield predictions in batches; for networks, pad a batch to one of `SIZES` by repeating its last user."""
         for start in range(0, len(features), SIZES[-1]):
             part = features.iloc[start : start + SIZES[-1]]
             size = next(size for size in SIZES if size >= len(part))
-            filled = part.iloc[[*range(len(part)), *[-1] * (size - len(part))]] if self._networks else part
-            yield predict(filled[list(self._model.feature_names)]).iloc[: len(part)]
+            padded = part.iloc[[*range(len(part)), *[-1] * (size - len(part))]] if self._networks else part
+            yield predict(padded[list(self._model.feature_names)]).iloc[: len(part)]
 
     def _warm_up(self) -> None:
-        """Write the queries of the first live day and compile the networks, which a first answer would wait for."""
+        """Compile the first live day's queries and the networks ahead of the first request."""
         tomorrow = self.release.snapshot_date + timedelta(days=1)
         users = pd.read_parquet(self._folder / SCORES, columns=["user_id"])["user_id"].iloc[: SIZES[-1]]
         for size in SIZES if self._networks else SIZES[:1]:

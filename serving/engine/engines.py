@@ -1,4 +1,4 @@
-"""Where the service gets releases and engines from."""
+"""Factories of releases and engines for the service."""
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -13,11 +13,11 @@ from serving.release.release import prepare
 
 @dataclass(frozen=True)
 class Engines:
-    """Where releases and engines come from; tests bring others.
+    """Factories of releases and engines; tests replace them.
 
     Attributes:
-        prepare: writes the release of the champion into a folder, see `serving.release`.
-        open: starts an engine on a release, see `serving.worker`.
+        prepare: writes the champion's release into a folder, see `serving.release.release.prepare`.
+        open: starts an engine on a release, see `serving.engine.process`.
     """
 
     prepare: Callable[[Settings, Path], Path]
@@ -25,7 +25,7 @@ class Engines:
 
 
 def prepare_apart(settings: Settings, root: Path) -> Path:
-    """`release.prepare` in a process of its own, which gives back what it imported: MLflow, TensorFlow."""
+    """Run `release.prepare` in a process of its own, which frees the memory of MLflow and TensorFlow when it ends."""
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=live_with_parent) as pool:
         return pool.submit(prepare, settings, root).result()
 

@@ -1,4 +1,4 @@
-"""The engine in a process of its own: reading answers are never held up by a model's Python."""
+"""The engine in a process of its own: requests for stored scores never wait for a model's Python code."""
 
 import os
 import signal
@@ -25,41 +25,41 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _engine: "Engine | None" = None
-"""In the process of the engine: the engine."""
+"""The engine of this process; None outside the engine process."""
 
 
 class EngineStoppedError(PurseError):
-    """The process of the engine ended by itself; open another one."""
+    """The engine process died; open another one."""
 
 
 class EngineKilledError(EngineStoppedError):
-    """The process of an engine that had opened ended while it scored: the rows that it scored may be the cause."""
+    """The engine process died while scoring: the scored rows may be the cause."""
 
 
 class EngineProcess:
-    """An `Engine` in a spawned process; calls are done in their order.
+    """An `Engine` in a spawned process, which runs calls in order.
 
-    Each call gives a `concurrent.futures.Future`; `await asyncio.wrap_future(...)` waits for it. A future raises what
-    the engine raised, or `EngineStoppedError` if its process is gone.
+    Each call returns a `concurrent.futures.Future`; `await asyncio.wrap_future(...)` waits for it. The future raises
+    the engine's exception, or `EngineStoppedError` if the process died.
     """
 
     release: Release
 
     def __init__(self) -> None:
-        """A process without a release; see `open`."""
+        """Create a process without a release; use `open` instead."""
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=live_with_parent)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Start the process and read a release in it; returns when it is ready, after seconds.
+        """Start the process and load a release in it, which takes seconds.
 
         Raises:
             PurseError: the release cannot be read.
-            EngineStoppedError: the process died of it.
+            EngineStoppedError: the process died while loading.
         """
         process = cls()
         try:
-            process.release = process._asked(_open, folder).result()
+            process.release = process._submit(_open, folder).result()
         except BaseException:
             process.close()
             raise
@@ -69,48 +69,47 @@ class EngineProcess:
         self, rows: Mapping[str, pa.Table], snapshot_date: date, user_ids: Sequence[str]
     ) -> "Future[pd.DataFrame]":
         """See `Engine.score`."""
-        return self._asked(_call, "score", dict(rows), snapshot_date, list(user_ids))
+        return self._submit(_call, "score", dict(rows), snapshot_date, list(user_ids))
 
     def close_days(self, order_lines: pa.Table) -> Future[None]:
         """See `Engine.close_days`."""
-        return self._asked(_call, "close_days", order_lines)
+        return self._submit(_call, "close_days", order_lines)
 
     def canary(self) -> Future[Canary]:
         """See `Engine.canary`."""
-        return self._asked(_call, "canary")
+        return self._submit(_call, "canary")
 
     def close(self) -> None:
-        """End the process; what it was asked before is answered first."""
+        """End the process after its pending calls."""
         self._pool.shutdown()
 
-    def _asked(self, function: Callable[..., Result], *arguments: object) -> Future[Result]:
-        """A call in the process, whose death is told in words of this module."""
-        told: Future[Result] = Future()
-        told.set_running_or_notify_cancel()
+    def _submit(self, function: Callable[..., Result], *arguments: object) -> Future[Result]:
+        """Submit a call to the process; the future raises EngineStoppedError if the process died."""
+        outcome: Future[Result] = Future()
+        outcome.set_running_or_notify_cancel()
 
-        def tell(done: Future[Result]) -> None:
-            error = done.exception()
+        def forward(call: Future[Result]) -> None:
+            error = call.exception()
             if isinstance(error, BrokenProcessPool):
                 error = EngineStoppedError(
-                    "The process that scores ended by itself, perhaps for want of memory. It is to be opened again; "
-                    "scores that are stored are answered meanwhile."
+                    "The scoring process died (out of memory?). It is being restarted; stored scores are still served."
                 )
             if error is not None:
-                told.set_exception(error)
+                outcome.set_exception(error)
             else:
-                told.set_result(done.result())
+                outcome.set_result(call.result())
 
         try:
-            self._pool.submit(function, *arguments).add_done_callback(tell)
+            self._pool.submit(function, *arguments).add_done_callback(forward)
         except BrokenProcessPool as error:
-            done: Future[Result] = Future()
-            done.set_exception(error)
-            tell(done)
-        return told
+            failed: Future[Result] = Future()
+            failed.set_exception(error)
+            forward(failed)
+        return outcome
 
 
 def live_with_parent() -> None:
-    """In a process of a pool: end when the service does, however it ends; Ctrl-C is the service's to hear."""
+    """Initialise a pool's process: end it when the service ends, even if killed; leave Ctrl-C to the service."""
     parent = parent_process()
     if parent is None:
         return
@@ -124,14 +123,14 @@ def live_with_parent() -> None:
 
 
 def _open(folder: Path) -> Release:
-    global _engine  # noqa: PLW0603 - the process has one engine, which calls find here
+    global _engine  # noqa: PLW0603 - one engine per process, used by `_call`
     from serving.engine.engine import Engine
 
     _engine = Engine.open(folder)
     return _engine.release
 
 
-def _call(method: str, *arguments: object) -> Any:  # noqa: ANN401 - what the method gives
+def _call(method: str, *arguments: object) -> Any:  # noqa: ANN401 - the method's result
     if _engine is None:
-        raise PurseError("The process that scores has no release yet: open one first.")
+        raise PurseError("The scoring process has not loaded a release yet: call EngineProcess.open first.")
     return getattr(_engine, method)(*arguments)

@@ -1,1 +1,1 @@
-"""Releases: what the service answers with, on disk."""
+"""Releases: the files on disk from which the service answers."""

@@ -1,7 +1,7 @@
-"""What a release knows of its users' past: a DuckDB file of the daily tables, sorted so that one user is found at once.
+"""History of a release: a DuckDB file of the daily tables, sorted for fast look-ups of single users.
 
-Tables: the daily tables and `users` as in the lake, `products` (`features.user_day.product_versions`) and `prices`
-(`features.user_day.category_prices` of all days before the snapshot). What the source lacks is not there.
+Tables: the daily tables and `users` as in the lake, `products` (`features.daily.orders.product_versions`) and `prices`
+(`features.daily.orders.category_prices` of all days before the snapshot). Tables that the source lacks are absent.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ from pipelines.lake.rows import between
 from pipelines.lake.sql import literal
 from pipelines.settings import Settings
 
-ROWS_TOGETHER = 8_192
-"""Rows of a row group, the least that is read for one user; DuckDB's own 122,880 take several times as long."""
+ROW_GROUP_SIZE = 8_192
+"""Row group size, the least that is read for one user; DuckDB's default of 122,880 takes several times as long."""
 
-MEMORY = "2GB"
-"""What sorting may take; beyond it DuckDB works on disk."""
+MEMORY_LIMIT = "2GB"
+"""Memory limit for sorting; beyond it DuckDB spills to disk."""
 
 
 def write(settings: Settings, snapshot_date: date, path: Path) -> None:
@@ -34,15 +34,15 @@ def write(settings: Settings, snapshot_date: date, path: Path) -> None:
         PurseError: `build_features` has not written the daily tables.
     """
     connection = lake.connect()
-    connection.raw_sql(f"SET memory_limit = {literal(MEMORY)}")
+    connection.raw_sql(f"SET memory_limit = {literal(MEMORY_LIMIT)}")
     connection.raw_sql(f"SET temp_directory = {literal(path.with_suffix('.tmp'))}")
-    store(connection, _tables(settings, connection, snapshot_date), path)
+    write_tables(connection, _tables(settings, connection, snapshot_date), path)
     connection.disconnect()
 
 
-def store(connection: Backend, tables: Mapping[str, ir.Table], path: Path) -> None:
+def write_tables(connection: Backend, tables: Mapping[str, ir.Table], path: Path) -> None:
     """Write tables to a new file, each sorted by user, product or category and then by time."""
-    connection.raw_sql(f"ATTACH {literal(path)} AS history (ROW_GROUP_SIZE {ROWS_TOGETHER})")
+    connection.raw_sql(f"ATTACH {literal(path)} AS history (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
     for name, rows in tables.items():
         key = next(column for column in ("user_id", "product_id", "category") if column in rows.columns)
         time = next(column for column in ("day", "valid_from") if column in rows.columns)

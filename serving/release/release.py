@@ -1,4 +1,4 @@
-"""A release: a version of the model over a scored snapshot, in a folder complete without MLflow and the lake."""
+"""A release: a model version and a scored snapshot in one folder, usable without MLflow and the lake."""
 
 import json
 import pickle
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ABOUT = "release.json"
 MODEL = "model.pkl"
 REGISTERED = "registered.pkl"
-"""Calibration and intervals as they were registered, and evaluated, before money was levelled for the snapshot."""
+"""Calibration and intervals as registered and evaluated, before spend was scaled to the snapshot's forecast level."""
 
 HISTORY = "history.duckdb"
 SCORES = "scores.parquet"
@@ -33,15 +33,15 @@ SCORES = "scores.parquet"
 
 @dataclass(frozen=True)
 class Release:
-    """What `release.json` says.
+    """Content of `release.json`.
 
     Attributes:
-        model_version: of the registered model.
-        snapshot_date: exclusive end of the days in its history; live rows are of this day and later.
-        horizon_days: the window that predictions are about.
-        created_at: when its scores were computed, in UTC.
-        columns: what the source gives, such as "order_lines.amount"; it says which features there are.
-        backend: of Keras.
+        model_version: version of the registered model.
+        snapshot_date: exclusive end of the history; live rows start on this day.
+        horizon_days: length of the window that predictions cover.
+        created_at: when the scores were computed, in UTC.
+        columns: columns of the source, such as "order_lines.amount"; they determine the available features.
+        backend: backend of Keras.
     """
 
     model_version: str
@@ -53,7 +53,7 @@ class Release:
 
     @classmethod
     def read(cls, folder: Path) -> "Release":
-        """The release in a folder."""
+        """Read the release in a folder."""
         about = json.loads((folder / ABOUT).read_text())
         return cls(
             model_version=about["model_version"],
@@ -68,39 +68,33 @@ class Release:
 def prepare(settings: Settings, root: Path) -> Path:
     """Write the release of the champion and the newest snapshot that it scored; return its folder.
 
-    The folder `<version>-<snapshot_date>` under `root` is there when it is complete, and not before; one that was there
-    is replaced, which an engine that has it open does not notice.
+    The folder `<version>-<snapshot_date>` under `root` appears only when complete. It replaces an existing one; an
+    engine that has opened that one keeps its files.
 
     Raises:
         NothingToDo: there is no champion.
-        PurseError: the champion has scored nothing yet, or cannot be loaded.
+        PurseError: the champion has not scored a snapshot yet, or cannot be loaded.
     """
     from pipelines.tracking.registry import champion_version
 
     root.mkdir(parents=True, exist_ok=True)
     version = champion_version(settings)
     with exclusive(settings, "serving-release"):
-        for left in root.glob(".*"):  # of a process that was killed
-            shutil.rmtree(left)
+        for leftover in root.glob(".*"):  # from a killed process
+            shutil.rmtree(leftover)
         folder = Path(tempfile.mkdtemp(dir=root, prefix="."))
         try:
             release = _write(settings, version, folder)
         except BaseException:
             shutil.rmtree(folder)
             raise
-        return _put(folder, root / f"{version}-{release.snapshot_date}")
+        return _move(folder, root / f"{version}-{release.snapshot_date}")
 
 
-def newest(root: Path) -> Path | None:
-    """The folder of the release whose scores were computed last; None: there is none."""
-    folders = [path.parent for path in root.glob(f"[!.]*/{ABOUT}")]
-    return max(folders, key=lambda folder: (Release.read(folder).created_at, folder.name), default=None)
-
-
-def remove_others(root: Path, *kept: Path) -> None:
-    """Delete every release but those named: the one in force and the one before it."""
+def remove_others(root: Path, *retained: Path) -> None:
+    """Delete all releases except the given ones: the active and the previous one."""
     for path in root.glob(f"[!.]*/{ABOUT}"):
-        if path.parent not in kept:
+        if path.parent not in retained:
             shutil.rmtree(path.parent)
 
 
@@ -124,26 +118,26 @@ def _write(settings: Settings, version: str, folder: Path) -> Release:
 
 
 def _write_scores(settings: Settings, version: str, path: Path) -> tuple[date, datetime]:
-    """The newest snapshot that the version has scored, and when; its scores are written to `path`."""
-    connection, found = lake.connect(), None
+    """Write the scores of the version's newest snapshot to `path`; return the snapshot and when it was scored."""
+    connection, snapshots = lake.connect(), None
     if lake.exists(settings, "predictions"):
         scores = lake.read(connection, settings, "predictions")
         scores = scores.filter(scores.model_version == version)
-        newest_first = scores.group_by("snapshot_date").aggregate(at=scores.scored_at.max()).order_by("snapshot_date")
-        found = newest_first.to_pyarrow().to_pylist()
-    if not found:
+        oldest_first = scores.group_by("snapshot_date").aggregate(at=scores.scored_at.max()).order_by("snapshot_date")
+        snapshots = oldest_first.to_pyarrow().to_pylist()
+    if not snapshots:
         raise PurseError(
-            f"The champion, version {version}, has scored no snapshot yet. Run score_daily, or 'purse build-features' "
-            "and 'purse score', and deploy again."
+            f"The champion, version {version}, has not scored a snapshot yet. Run score_daily, or 'purse "
+            "build-features' and 'purse score', and deploy again."
         )
-    day, at = found[-1]["snapshot_date"], found[-1]["at"]
+    day, at = snapshots[-1]["snapshot_date"], snapshots[-1]["at"]
     rows = scores.filter(scores.snapshot_date == day).order_by("user_id")
     connection.raw_sql(f"COPY ({connection.compile(rows)}) TO {literal(path)} (FORMAT parquet)")
     return day, at.replace(tzinfo=UTC)
 
 
 def _write_model(settings: Settings, version: str, snapshot_date: date, folder: Path) -> "PurchasingPower":
-    """The model at the level that the snapshot's scores have, and what the level replaced."""
+    """Write and return the model at the snapshot's forecast level; write the registered calibration beside it."""
     from pipelines.retraining.level import forecast_level
     from pipelines.tracking.logged_model import load_model
 
@@ -156,7 +150,7 @@ def _write_model(settings: Settings, version: str, snapshot_date: date, folder: 
 
 
 def _write_canary(settings: Settings, version: str, folder: Path) -> None:
-    """The canary set that `evaluate` kept with the version's run; none for a champion from before it kept one."""
+    """Download the canary set that `evaluate` logged, if the version's run has one."""
     client = connect(settings)
     from mlflow.exceptions import MlflowException
 
@@ -172,7 +166,7 @@ def _write_canary(settings: Settings, version: str, folder: Path) -> None:
 
 
 def _columns(settings: Settings) -> tuple[str, ...]:
-    """The columns that the source gives, such as "order_lines.amount"."""
+    """Columns of the source, such as "order_lines.amount"."""
     connection, tables = lake.connect(), ("order_lines", "users", "products", "events")
     raw = {
         name: lake.read(connection, settings, f"raw/{name}") for name in tables if lake.exists(settings, f"raw/{name}")
@@ -180,8 +174,8 @@ def _columns(settings: Settings) -> tuple[str, ...]:
     return tuple(f"{name}.{column}" for name, table in raw.items() for column in table.columns)
 
 
-def _put(folder: Path, target: Path) -> Path:
-    """Rename a folder into its place, out of which what was there goes first."""
+def _move(folder: Path, target: Path) -> Path:
+    """Move a folder to its target, after moving away and deleting an existing one."""
     if target.exists():
         old = Path(tempfile.mkdtemp(dir=target.parent, prefix=".")) / target.name
         target.rename(old)

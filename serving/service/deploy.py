@@ -13,7 +13,7 @@ from serving.release.canary import Canary
 from serving.release.release import Release, remove_others
 from serving.service.state import Current, Service
 from serving.stored_scores import release_scores
-from serving.stores.protocol import InForce
+from serving.stores.protocol import ActiveState
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ async def rollback(service: Service, model_version: str | None) -> dict[str, Any
                 f"The release before, {before}, is of version {version} and not of {model_version}. Run score_daily, "
                 f"which scores with the champion and deploys it; {current.state.release} answers until then."
             )
-        state = InForce(current.state.previous_generation, before, rolled_back=current.state.release)
+        state = ActiveState(current.state.previous_generation, before, rolled_back=current.state.release)
         await _switch(service, state, service.opening(before))
         return {"rolled_back": True, "release": before}
 
@@ -114,16 +114,16 @@ async def _tried(service: Service, engine: EngineProcess, name: str) -> Canary:
     return canary
 
 
-def _after(state: InForce | None, generation: int, name: str) -> InForce:
+def _after(state: ActiveState | None, generation: int, name: str) -> ActiveState:
     """The state with a new generation in force; of a release that is only written anew the one before stays."""
     if state is None:
-        return InForce(generation, name)
+        return ActiveState(generation, name)
     if state.release == name:
-        return InForce(generation, name, state.previous_generation, state.previous_release)
-    return InForce(generation, name, state.generation, state.release)
+        return ActiveState(generation, name, state.previous_generation, state.previous_release)
+    return ActiveState(generation, name, state.generation, state.release)
 
 
-async def _switch(service: Service, state: InForce, engine: "asyncio.Future[EngineProcess]") -> None:
+async def _switch(service: Service, state: ActiveState, engine: "asyncio.Future[EngineProcess]") -> None:
     """The moment from which on the release answers; live rows are kept as long as a rollback may need them."""
     folders = [service.releases / name for name in (state.release, state.previous_release) if name]
     since = Release.read(folders[0]).snapshot_date

@@ -91,10 +91,10 @@ async def _score(service: Service, current: Current, waiting: list[Waiting], *, 
             return
         service.metrics.failed.inc()
         log.exception("A user could not be scored live; the score before stays until there are new rows")
-        await service.store.keep(current.state.generation, {}, waiting)
+        await service.store.save_scores(current.state.generation, {}, waiting)
         return
     scores = live_scores(frame, current.release, tomorrow, known_until, wall())
-    await service.store.keep(current.state.generation, scores, waiting)
+    await service.store.save_scores(current.state.generation, scores, waiting)
     service.metrics.scored.inc(len(scores))
 
 

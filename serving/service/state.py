@@ -20,10 +20,10 @@ from serving.engine.engines import REAL, Engines
 from serving.engine.process import EngineKilledError, EngineProcess, EngineStoppedError
 from serving.metrics import Metrics
 from serving.release.release import Release
-from serving.rows import EXAMPLES, Judge, from_store, row_model
+from serving.rows import EXAMPLES, RowValidator, from_store, row_model
 from serving.stored_scores import release_tiers
 from serving.stores.open import open_store
-from serving.stores.protocol import InForce, SetAside
+from serving.stores.protocol import ActiveState, SetAside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ class Current:
         engine: on the release; a future, because after a rollback scores are answered before it has opened.
     """
 
-    state: InForce
+    state: ActiveState
     release: Release
     tiers: list[dict[str, Any]]
     engine: "asyncio.Future[EngineProcess]"
@@ -73,7 +73,7 @@ class Service:
         self.releases = self.folder / "releases"
         self.store = open_store(settings.serving.store, self.folder)
         self.clock = Clock(settings, lambda: self.current.release.snapshot_date if self.current else None)
-        self.judge = Judge(settings)
+        self.validator = RowValidator(settings)
         self.keys = Keys(self.folder)
         self.metrics = Metrics()
         self.current: Current | None = None
@@ -102,8 +102,8 @@ class Service:
         )
         await self.store.open()
         await self.read_aside()
-        await asyncio.to_thread(_warm_up, self.judge)
-        state = self.store.in_force
+        await asyncio.to_thread(_warm_up, self.validator)
+        state = self.store.active
         if state is None:
             return
         try:
@@ -124,7 +124,7 @@ class Service:
         """An engine on a release of this home, which opens in a thread."""
         return asyncio.ensure_future(asyncio.to_thread(self.engines.open, self.releases / release))
 
-    def put_into_force(self, state: InForce, engine: "asyncio.Future[EngineProcess]") -> None:
+    def put_into_force(self, state: ActiveState, engine: "asyncio.Future[EngineProcess]") -> None:
         """Answer from a generation that the store has in force already."""
         folder = self.releases / state.release
         self.current = Current(state, Release.read(folder), release_tiers(folder), engine)
@@ -193,7 +193,7 @@ class Service:
             self.days_changed = True
             raise
         if rows:
-            await self.store.wait_since(first)
+            await self.store.requeue_since(first)
 
     def required(self) -> Current:
         """What is in force.
@@ -223,7 +223,7 @@ class NoReleaseError(PurseError):
     """The service has nothing to answer with yet."""
 
 
-def _warm_up(judge: Judge) -> None:
+def _warm_up(validator: RowValidator) -> None:
     """Run the rules of the tables once, which a first request would wait for."""
     for name, example in EXAMPLES.items():
-        judge.faults(TABLES[name], [row_model(TABLES[name], name)(**example).model_dump()])
+        validator.faults(TABLES[name], [row_model(TABLES[name], name)(**example).model_dump()])

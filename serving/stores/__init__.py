@@ -1,1 +1,1 @@
-"""One file for each kind of online store."""
+"""Online stores: one protocol and one module per database."""

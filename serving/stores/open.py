@@ -1,4 +1,4 @@
-"""Open the store that the settings name."""
+"""Choose the online store by its address."""
 
 from pathlib import Path
 
@@ -7,14 +7,14 @@ from serving.stores.protocol import Store
 
 
 def open_store(url: str | None, folder: Path) -> Store:
-    """The store that the setting `serving.store` names; not connected yet.
+    """Create the store named by the setting `serving.store`, without connecting to it.
 
     Args:
-        url: `redis://...` or `postgresql://...`; None: SQLite in the folder.
-        folder: of the service.
+        url: `redis://...` or `postgresql://...`; None: SQLite in `folder`.
+        folder: the service's folder.
 
     Raises:
-        PurseError: the address is of another kind, or its driver is not installed.
+        PurseError: the address has an unknown scheme, or its driver is not installed.
     """
     kind = url.split("://")[0] if url else "sqlite"
     try:
@@ -32,9 +32,9 @@ def open_store(url: str | None, folder: Path) -> Store:
             return PostgresStore(url)
     except ImportError as error:
         raise PurseError(
-            f"serving.store is a {kind} address, but its driver is missing ({error}). "
+            f"serving.store is a {kind} address, but the driver is not installed ({error}). "
             f"Install Purse with the extra '{'redis' if kind.startswith('redis') else 'postgres'}'."
         ) from error
     raise PurseError(
-        f"serving.store is an address of the kind '{kind}'; known are redis://..., postgresql://... and null (SQLite)."
+        f"Expected serving.store to start with redis:// or postgresql://, or null for SQLite; found '{kind}://'."
     )

@@ -1,7 +1,7 @@
-"""The store on a Postgres server, in the schema `purse_serving`; a commit is durable unless the server says otherwise.
+"""The store in Postgres, in the schema `purse_serving`; commits are durable unless `synchronous_commit` is off.
 
-One connection reads scores and one does everything else, so that a look-up never waits for a release to be loaded.
-Both connect again when the server has restarted.
+One connection reads scores and another does everything else: a look-up never waits while a release is loaded.
+Both reconnect after a restart of the server.
 """
 
 import asyncio
@@ -13,7 +13,15 @@ from datetime import date
 
 import psycopg
 
-from serving.stores.protocol import InForce, LiveRow, SetAside, StoredScore, StoreUnavailableError, Waiting, named
+from serving.stores.protocol import (
+    ActiveState,
+    LiveRow,
+    SetAside,
+    StoredScore,
+    StoreUnavailableError,
+    Waiting,
+    retained_generations,
+)
 
 CONNECT_SECONDS = 5
 TABLES = """
@@ -60,7 +68,7 @@ GENERATIONS = "SELECT tablename FROM pg_tables WHERE schemaname = 'purse_serving
 class PostgresStore:
     """See `serving.stores.protocol.Store`."""
 
-    in_force: InForce | None = None
+    active: ActiveState | None = None
 
     def __init__(self, url: str) -> None:
         self._reading, self._working = _Connection(url), _Connection(url)
@@ -69,8 +77,8 @@ class PostgresStore:
         """See the protocol."""
         async with self._working.transaction() as connection:
             await connection.execute(TABLES)
-            found = await (await connection.execute("SELECT value FROM purse_serving.state")).fetchone()
-        self.in_force = InForce(**json.loads(found[0])) if found else None
+            result = await (await connection.execute("SELECT value FROM purse_serving.state")).fetchone()
+        self.active = ActiveState(**json.loads(result[0])) if result else None
 
     async def close(self) -> None:
         """See the protocol."""
@@ -83,13 +91,13 @@ class PostgresStore:
 
     async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
         """See the protocol."""
-        if self.in_force is None:
+        if self.active is None:
             return {}
-        table = _scores(self.in_force.generation)
+        table = _scores(self.active.generation)
         query = f"SELECT user_id, known_until, body FROM {table} WHERE user_id = ANY(%s)"  # noqa: S608  # a number
         async with self._reading.statement() as connection:
-            found = await (await connection.execute(query, [list(user_ids)], binary=True)).fetchall()
-        return {user_id: StoredScore(known_until, body) for user_id, known_until, body in found}
+            result = await (await connection.execute(query, [list(user_ids)], binary=True)).fetchall()
+        return {user_id: StoredScore(known_until, body) for user_id, known_until, body in result}
 
     async def append(self, rows: Sequence[LiveRow]) -> int:
         """See the protocol."""
@@ -104,12 +112,13 @@ class PostgresStore:
     async def rows(self, since: date, user_ids: Sequence[str] | None = None) -> list[LiveRow]:
         """See the protocol."""
         query = "SELECT of_table, key, user_id, day, body FROM purse_serving.live_rows WHERE day >= %s"
-        given: list[object] = [since]
+        parameters: list[object] = [since]
         if user_ids is not None:
             query += " AND user_id = ANY(%s)"
-            given.append(list(user_ids))
+            parameters.append(list(user_ids))
         async with self._working.transaction() as connection:
-            return [LiveRow(*row) for row in await (await connection.execute(query, given, binary=True)).fetchall()]
+            result = await (await connection.execute(query, parameters, binary=True)).fetchall()
+        return [LiveRow(*row) for row in result]
 
     async def waiting(self, limit: int) -> list[Waiting]:
         """See the protocol."""
@@ -126,23 +135,23 @@ class PostgresStore:
         async with self._working.transaction() as connection:
             return [SetAside(*row) for row in await (await connection.execute(ASIDE)).fetchall()]
 
-    async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
+    async def save_scores(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""
         replace = (
             f"INSERT INTO {_scores(generation)} VALUES (%s, %s, %s) ON CONFLICT (user_id) "  # noqa: S608  # a number
             "DO UPDATE SET known_until = excluded.known_until, body = excluded.body"
         )
         async with self._working.transaction() as connection, connection.cursor() as cursor:
-            if self.in_force is None or self.in_force.generation != generation:
+            if self.active is None or self.active.generation != generation:
                 return
             await cursor.executemany(replace, [(user_id, *score) for user_id, score in scores.items()])
-            await cursor.execute(DONE, [[one.user_id for one in done], [one.ticket for one in done]])
+            await cursor.execute(DONE, [[user.user_id for user in done], [user.ticket for user in done]])
 
     async def begin(self) -> int:
         """See the protocol."""
         async with self._working.transaction() as connection:
-            found = await (await connection.execute("SELECT nextval('purse_serving.generations')")).fetchone()
-            number = int(found[0])
+            result = await (await connection.execute("SELECT nextval('purse_serving.generations')")).fetchone()
+            number = int(result[0])
             await connection.execute(GENERATION.format(_scores(number)))
         return number
 
@@ -154,28 +163,28 @@ class PostgresStore:
             for user_id, score in scores:
                 await rows.write_row((user_id, *score))
 
-    async def activate(self, state: InForce, since: date, drop_before: date) -> None:
+    async def activate(self, state: ActiveState, since: date, drop_before: date) -> None:
         """See the protocol."""
-        kept = {_scores(generation) for generation in named(state, self.in_force)}
+        retained = {_scores(generation) for generation in retained_generations(state, self.active)}
         async with self._working.transaction() as connection:
             await connection.execute("DELETE FROM purse_serving.live_rows WHERE day < %s", [drop_before])
             for (name,) in await (await connection.execute(GENERATIONS)).fetchall():
-                if f"purse_serving.{name}" not in kept:
+                if f"purse_serving.{name}" not in retained:
                     await connection.execute(f"DROP TABLE purse_serving.{name}")
         async with self._working.transaction() as connection:
             await connection.execute(SWITCH, [json.dumps(asdict(state))])
             await connection.execute("DELETE FROM purse_serving.set_aside")
             await connection.execute(WAIT_SINCE, [since])
-        self.in_force = state
+        self.active = state
 
-    async def wait_since(self, since: date) -> None:
+    async def requeue_since(self, since: date) -> None:
         """See the protocol."""
         async with self._working.transaction() as connection:
             await connection.execute(WAIT_SINCE, [since])
 
 
 class _Connection:
-    """A connection that is made when it is needed and again when it broke; one transaction at a time."""
+    """A connection opened on first use and reopened after a failure; one transaction at a time."""
 
     def __init__(self, url: str) -> None:
         self._url, self._lock = url, asyncio.Lock()
@@ -188,7 +197,7 @@ class _Connection:
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[psycopg.AsyncConnection]:
-        """The connection for a single statement, which is a transaction by itself."""
+        """Yield the connection for a single statement, which is a transaction of its own."""
         async with self._lock:
             try:
                 if self._connection is None or self._connection.closed:
@@ -197,7 +206,7 @@ class _Connection:
                     )
                 yield self._connection
             except psycopg.OperationalError as error:
-                raise StoreUnavailableError(f"Postgres, the store of the service, does not answer: {error}") from error
+                raise StoreUnavailableError(f"The store (Postgres) does not answer: {error}") from error
 
     async def close(self) -> None:
         if self._connection is not None:

@@ -1,8 +1,8 @@
-"""The online store: the scores that the service answers with, and what it must not lose, through one protocol.
+"""Protocol of the online store, which holds scores and the live rows that must not be lost.
 
-Scores lie in *generations*, one for each release: a generation is filled unseen and takes effect at once, and
-the one before it is kept for a rollback. *Live rows* are what happened since, append-only; whoever has new ones *waits*
-to be scored again. One service uses a store at a time.
+Scores are grouped into *generations*, one per release. A generation is filled while inactive and activated in one step;
+the previous one is retained for a rollback. *Live rows* arrived after the snapshot and are append-only. A user with new
+live rows *waits* to be scored again. Only one service at a time uses a store.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from pipelines.errors import PurseError
 
 
 class StoreUnavailableError(PurseError):
-    """The store does not answer."""
+    """The store cannot be reached or does not work."""
 
 
 class StoredScore(NamedTuple):
-    """A user's score: the shop's time up to which it knows everything, as `serving.clock` counts, and its JSON."""
+    """A user's score as JSON, and the shop's time up to which it counts every row, in seconds of `serving.clock`."""
 
     known_until: float
     body: bytes
 
 
 class LiveRow(NamedTuple):
-    """A row of `order_lines` or `events`: its key as JSON, whose it is, its day, and its canonical columns as JSON."""
+    """A row of `order_lines` or `events`: table, key as JSON, user, day, and the canonical columns as JSON."""
 
     table: str
     key: str
@@ -35,29 +35,29 @@ class LiveRow(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A user to score again; the ticket is the number of the newest row's arrival."""
+    """A user to score again; the ticket is a serial number given on arrival of the user's newest row."""
 
     user_id: str
     ticket: int
 
 
 class SetAside(NamedTuple):
-    """A user who is not scored again until the next release, because scoring them ended the engine's process."""
+    """A user who is not scored again until the next release, because scoring them killed the engine process."""
 
     user_id: str
     reason: str
 
 
 @dataclass(frozen=True)
-class InForce:
-    """Which generation answers, of which release, and what a rollback goes back to.
+class ActiveState:
+    """The active generation and release, and the previous ones, to which a rollback returns.
 
     Attributes:
-        generation: number of the generation that answers.
-        release: name of its release's folder.
-        previous_generation: the one before it; None: there is none to go back to.
-        previous_release: name of its release's folder.
-        rolled_back: the release that a rollback took out of force; None: there was no rollback since the last deploy.
+        generation: number of the active generation.
+        release: name of the active release's folder.
+        previous_generation: number of the previous generation; None: a rollback is not possible.
+        previous_release: name of the previous release's folder.
+        rolled_back: the release that a rollback deactivated; None: no rollback since the last deploy.
     """
 
     generation: int
@@ -67,70 +67,68 @@ class InForce:
     rolled_back: str | None = None
 
 
-def named(state: InForce, until_then: InForce | None) -> set[int]:
-    """The generations that are kept when a state comes into force, see `Store.activate`."""
-    known = {state.generation, state.previous_generation, until_then.generation if until_then else None}
-    return {generation for generation in known if generation is not None}
+def retained_generations(state: ActiveState, replaced: ActiveState | None) -> set[int]:
+    """Generations to retain when `state` replaces another active state, see `Store.activate`."""
+    numbers = {state.generation, state.previous_generation, replaced.generation if replaced else None}
+    return {number for number in numbers if number is not None}
 
 
 class Store(Protocol):
-    """What every kind of store does; each method raises StoreUnavailableError when its server does not answer."""
+    """Operations of every store; each raises StoreUnavailableError when the database cannot be reached."""
 
-    in_force: InForce | None
-    """As of `open`, and of every `activate` since."""
+    active: ActiveState | None
+    """The active state, read by `open` and replaced by `activate`; None: no release is active."""
 
     async def open(self) -> None:
-        """Connect, and make what is missing."""
+        """Connect, and create missing tables."""
 
     async def close(self) -> None:
         """Disconnect."""
 
     async def score(self, user_id: str) -> StoredScore | None:
-        """A user's score in the generation in force."""
+        """Return a user's score in the active generation."""
 
     async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
-        """The scores of many users, all of one generation; unknown users are absent."""
+        """Return the scores of many users, all of one generation; unknown users are absent."""
 
     async def append(self, rows: Sequence[LiveRow]) -> int:
-        """Keep the rows whose keys are new and let their users wait; both are durable on return.
+        """Store rows with new keys and mark their users as waiting; both are durable on return.
 
         Returns:
-            How many were new.
+            Number of new rows.
         """
 
     async def rows(self, since: date, user_ids: Sequence[str] | None = None) -> list[LiveRow]:
-        """The live rows of these users, or of all, from a day on."""
+        """Return the live rows of these users, or of all users, from a day on."""
 
     async def waiting(self, limit: int) -> list[Waiting]:
-        """Users who wait, longest first, without those who are set aside."""
+        """Return up to `limit` waiting users, the longest waiting first, without those who are set aside."""
 
     async def set_aside(self, user: SetAside) -> None:
-        """Let a user wait no longer, until the next `activate`; the rows stay stored."""
+        """Exclude a user from the waiting ones until the next `activate`; the user's rows stay stored."""
 
     async def aside(self) -> list[SetAside]:
-        """Users who are set aside, by user_id."""
+        """Return the users who are set aside, ordered by user_id."""
 
-    async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
-        """Replace scores of a generation and end the waiting, except of users with newer rows.
+    async def save_scores(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
+        """Replace scores of a generation and end the waiting of `done`, except for users with newer rows.
 
-        Nothing happens if another generation is in force by now.
+        Does nothing if another generation has become active.
         """
 
     async def begin(self) -> int:
-        """The number of a new, empty generation."""
+        """Create an empty generation and return its number."""
 
     async def load(self, generation: int, scores: Sequence[tuple[str, StoredScore]]) -> None:
-        """Add scores to a generation that is not in force yet."""
+        """Add scores to a generation that is not active yet."""
 
-    async def activate(self, state: InForce, since: date, drop_before: date) -> None:
-        """Make a generation active, at once and last of all.
+    async def activate(self, state: ActiveState, since: date, drop_before: date) -> None:
+        """Activate a generation in one step; users with rows from `since` on wait again, and nobody is set aside.
 
-        Users with rows from `since` on wait, and nobody is set aside any more.
-
-        What nobody needs any more goes before that, so that a failure leaves everything in force as it was: rows of
-        days before `drop_before`, and generations other than those that the state names and the one in force until
-        then, which whoever began to read reads to the end.
+        Before that, delete rows of days before `drop_before`, and all generations except those named by `state` and the
+        one active until then, which requests may still be reading. A failure on the way leaves the active state as it
+        was.
         """
 
-    async def wait_since(self, since: date) -> None:
-        """Let every user with rows from a day on wait."""
+    async def requeue_since(self, since: date) -> None:
+        """Mark every user with rows from a day on as waiting."""

@@ -1,9 +1,9 @@
-"""The store on a Redis server. It must sync every write to its disk: `appendonly yes` and `appendfsync always`.
+"""The store in Redis, which must sync every write to disk: `appendonly yes` and `appendfsync always`.
 
-Keys, all below `purse:`: `state` (JSON), `scores:<generation>` (hash: user to time and JSON), `keys` (hash: table and
-key of a row to its user), `rows:<user>` (hash: table and key to day and JSON), `days` (sorted set: user by newest
-day), `waiting` (sorted set: user by ticket), `set_aside` (hash: user to reason), `ticket` and `generation` (counters).
-What must happen together is a script; the scripts make names of keys, which a Redis cluster does not allow.
+Keys, all with the prefix `purse:`: `state` (JSON), `scores:<generation>` (hash: user to time and JSON), `keys` (hash:
+table and key of a row to its user), `rows:<user>` (hash: table and key to day and JSON), `days` (sorted set: user by
+newest day), `waiting` (sorted set: user by ticket), `set_aside` (hash: user to reason), `ticket` and `generation`
+(counters). Lua scripts make the updates atomic; they compute names of keys, which Redis Cluster does not allow.
 """
 
 import json
@@ -22,7 +22,15 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from pipelines.errors import PurseError
-from serving.stores.protocol import InForce, LiveRow, SetAside, StoredScore, StoreUnavailableError, Waiting, named
+from serving.stores.protocol import (
+    ActiveState,
+    LiveRow,
+    SetAside,
+    StoredScore,
+    StoreUnavailableError,
+    Waiting,
+    retained_generations,
+)
 
 STATE, KEYS, DAYS, WAITING = "purse:state", "purse:keys", "purse:days", "purse:waiting"
 SET_ASIDE = "purse:set_aside"
@@ -31,7 +39,7 @@ TIME = struct.Struct("<d")
 DAY_LENGTH = 10
 CHUNK = 1_000
 
-# ARGV: five values for each row: table and key, user, day, day as a number, JSON.
+# ARGV: five values per row: table and key, user, day, day as a number, JSON.
 APPEND = """
 local new, users = 0, {}
 for i = 1, #ARGV, 5 do
@@ -45,7 +53,7 @@ for i = 1, #ARGV, 5 do
 end
 return new
 """
-# ARGV: generation, number of scores, user and value of each, then user and ticket of those who are done.
+# ARGV: generation, number of scores, user and value of each score, then user and ticket of each scored user.
 KEEP = """
 local state = redis.call('GET', 'purse:state')
 if not state or cjson.decode(state).generation ~= tonumber(ARGV[1]) then return end
@@ -55,7 +63,7 @@ for i = scored + 1, #ARGV, 2 do
   if redis.call('ZSCORE', 'purse:waiting', ARGV[i]) == ARGV[i + 1] then redis.call('ZREM', 'purse:waiting', ARGV[i]) end
 end
 """
-# ARGV: the first day as a number, and the state to put into force, or nothing.
+# ARGV: the first day as a number, and the state to activate; an empty text leaves the state as it is.
 SWITCH = """
 if ARGV[2] ~= '' then
   redis.call('SET', 'purse:state', ARGV[2])
@@ -70,19 +78,19 @@ log = logging.getLogger(__name__)
 
 
 class _AnsweringRedis(Redis):
-    """A client whose every command says in Purse's words that the server does not answer."""
+    """A client whose commands raise StoreUnavailableError when the server does not answer."""
 
     async def execute_command(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # Redis's own signature
         try:
             return await super().execute_command(*arguments, **options)
         except (NoConnection, NoAnswer) as error:
-            raise StoreUnavailableError(f"Redis, the store of the service, does not answer: {error}.") from error
+            raise StoreUnavailableError(f"The store (Redis) does not answer: {error}.") from error
 
 
 class RedisStore:
     """See `serving.stores.protocol.Store`."""
 
-    in_force: InForce | None = None
+    active: ActiveState | None = None
 
     def __init__(self, url: str) -> None:
         self._redis = _AnsweringRedis.from_url(url, socket_timeout=30, retry=Retry(NoBackoff(), 1))
@@ -94,11 +102,11 @@ class RedisStore:
         """See the protocol.
 
         Raises:
-            PurseError: the server would lose what it has confirmed.
+            PurseError: the server does not sync every write to disk.
         """
         await self._require_durability()
-        found = await self._redis.get(STATE)
-        self.in_force = InForce(**json.loads(found)) if found else None
+        result = await self._redis.get(STATE)
+        self.active = ActiveState(**json.loads(result)) if result else None
 
     async def close(self) -> None:
         """See the protocol."""
@@ -106,16 +114,16 @@ class RedisStore:
 
     async def score(self, user_id: str) -> StoredScore | None:
         """See the protocol."""
-        if self.in_force is None:
+        if self.active is None:
             return None
-        return _unpacked(await self._redis.hget(_scores(self.in_force.generation), user_id))
+        return _unpacked(await self._redis.hget(_scores(self.active.generation), user_id))
 
     async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
         """See the protocol."""
-        if self.in_force is None or not user_ids:
+        if self.active is None or not user_ids:
             return {}
-        found = await self._redis.hmget(_scores(self.in_force.generation), list(user_ids))
-        unpacked = zip(user_ids, map(_unpacked, found), strict=True)
+        result = await self._redis.hmget(_scores(self.active.generation), list(user_ids))
+        unpacked = zip(user_ids, map(_unpacked, result), strict=True)
         return {user_id: score for user_id, score in unpacked if score is not None}
 
     async def append(self, rows: Sequence[LiveRow]) -> int:
@@ -130,8 +138,8 @@ class RedisStore:
     async def rows(self, since: date, user_ids: Sequence[str] | None = None) -> list[LiveRow]:
         """See the protocol."""
         if user_ids is None:
-            found = await self._redis.zrangebyscore(DAYS, since.toordinal(), "+inf")
-            user_ids = [user.decode() for user in found]
+            result = await self._redis.zrangebyscore(DAYS, since.toordinal(), "+inf")
+            user_ids = [user.decode() for user in result]
         rows = []
         for start in range(0, len(user_ids), CHUNK):
             some = user_ids[start : start + CHUNK]
@@ -145,8 +153,8 @@ class RedisStore:
     async def waiting(self, limit: int) -> list[Waiting]:
         """See the protocol."""
         aside = {user.encode() for user, _ in await self.aside()}
-        found = await self._redis.zrange(WAITING, 0, limit + len(aside) - 1, withscores=True)
-        return [Waiting(user.decode(), int(ticket)) for user, ticket in found if user not in aside][:limit]
+        result = await self._redis.zrange(WAITING, 0, limit + len(aside) - 1, withscores=True)
+        return [Waiting(user.decode(), int(ticket)) for user, ticket in result if user not in aside][:limit]
 
     async def set_aside(self, user: SetAside) -> None:
         """See the protocol."""
@@ -154,13 +162,13 @@ class RedisStore:
 
     async def aside(self) -> list[SetAside]:
         """See the protocol."""
-        found = await self._redis.hgetall(SET_ASIDE)
-        return sorted(SetAside(user.decode(), reason.decode()) for user, reason in found.items())
+        result = await self._redis.hgetall(SET_ASIDE)
+        return sorted(SetAside(user.decode(), reason.decode()) for user, reason in result.items())
 
-    async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
+    async def save_scores(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""
         packed = [part for user_id, score in scores.items() for part in (user_id, _packed(score))]
-        await self._keep(args=[generation, len(scores), *packed, *(part for one in done for part in one)])
+        await self._keep(args=[generation, len(scores), *packed, *(part for waiting in done for part in waiting)])
 
     async def begin(self) -> int:
         """See the protocol."""
@@ -171,22 +179,22 @@ class RedisStore:
         if scores:
             await self._redis.hset(_scores(generation), mapping={user: _packed(score) for user, score in scores})
 
-    async def activate(self, state: InForce, since: date, drop_before: date) -> None:
+    async def activate(self, state: ActiveState, since: date, drop_before: date) -> None:
         """See the protocol."""
-        kept = {_scores(generation) for generation in named(state, self.in_force)}
-        others = [key async for key in self._redis.scan_iter(_scores("*")) if key.decode() not in kept]
-        if others:
-            await self._redis.unlink(*others)
+        retained = {_scores(generation) for generation in retained_generations(state, self.active)}
+        unused = [key async for key in self._redis.scan_iter(_scores("*")) if key.decode() not in retained]
+        if unused:
+            await self._redis.unlink(*unused)
         await self._drop(drop_before)
         await self._switch(args=[since.toordinal(), json.dumps(asdict(state))])
-        self.in_force = state
+        self.active = state
 
-    async def wait_since(self, since: date) -> None:
+    async def requeue_since(self, since: date) -> None:
         """See the protocol."""
         await self._switch(args=[since.toordinal(), ""])
 
     async def _drop(self, before: date) -> None:
-        """Delete the rows of earlier days; not at once, nobody reads them any more."""
+        """Delete the rows of earlier days, user by user: no request reads them any more."""
         async for user, _ in self._redis.zscan_iter(DAYS):
             name = _rows(user.decode())
             rows = await self._redis.hgetall(name)
@@ -197,21 +205,24 @@ class RedisStore:
 
     async def _require_durability(self) -> None:
         try:
-            found = await self._redis.config_get("append*")
-        except ResponseError:  # managed servers often refuse to tell
-            log.warning("Redis does not tell its configuration: it must have appendonly yes and appendfsync always.")
+            config = await self._redis.config_get("append*")
+        except ResponseError:  # managed servers often refuse CONFIG
+            log.warning(
+                "Redis refuses to show its configuration. Check that it has appendonly yes and appendfsync always."
+            )
             return
-        if (found.get("appendonly"), found.get("appendfsync")) != ("yes", "always"):
+        if (config.get("appendonly"), config.get("appendfsync")) != ("yes", "always"):
             raise PurseError(
-                f"Redis has appendonly {found.get('appendonly')} and appendfsync {found.get('appendfsync')}: it would "
-                "lose events that the service has confirmed. Start it with --appendonly yes --appendfsync always."
+                "Expected a Redis with appendonly yes and appendfsync always, found appendonly "
+                f"{config.get('appendonly')} and appendfsync {config.get('appendfsync')}: a crash would lose accepted "
+                "events. Start it with --appendonly yes --appendfsync always."
             )
 
     async def _run(self, pipeline: Any) -> list[Any]:  # noqa: ANN401  # Redis is untyped here
         try:
             return list(await pipeline.execute())
         except (NoConnection, NoAnswer) as error:
-            raise StoreUnavailableError(f"Redis, the store of the service, does not answer: {error}.") from error
+            raise StoreUnavailableError(f"The store (Redis) does not answer: {error}.") from error
 
 
 def _scores(generation: int | str) -> str:

@@ -1,7 +1,7 @@
-"""The embedded store: one SQLite file, with write-ahead log and every commit synced to the disk.
+"""The embedded store: one SQLite file with a write-ahead log; every commit is synced to disk.
 
-A score is read on the event loop itself: a look-up by key takes microseconds, a thread would take longer. What
-writes or reads much goes through threads of its own, one connection each.
+Single scores are read on the event loop: a look-up by key takes microseconds, less than handing it to a thread. Writes
+and larger reads have a thread and a connection each.
 """
 
 import asyncio
@@ -15,7 +15,15 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from serving.stores.protocol import InForce, LiveRow, SetAside, StoredScore, StoreUnavailableError, Waiting, named
+from serving.stores.protocol import (
+    ActiveState,
+    LiveRow,
+    SetAside,
+    StoredScore,
+    StoreUnavailableError,
+    Waiting,
+    retained_generations,
+)
 
 T = TypeVar("T")
 
@@ -36,7 +44,7 @@ GENERATION = "CREATE TABLE scores_{} (user_id TEXT PRIMARY KEY, known_until REAL
 class SqliteStore:
     """See `serving.stores.protocol.Store`."""
 
-    in_force: InForce | None = None
+    active: ActiveState | None = None
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -55,12 +63,12 @@ class SqliteStore:
             self._look_up = sqlite3.connect(self.file, check_same_thread=False, isolation_level=None)
         except sqlite3.Error as error:
             raise StoreUnavailableError(
-                f"The store {self.file} cannot be opened: {error}. Free disk space or restore the file; without it the "
-                "service starts from the newest release, and events since are lost."
+                f"The store {self.file} cannot be opened: {error}. Free disk space or restore the file. If "
+                "you delete it, the service starts from the newest release and loses the events sent since."
             ) from error
         self.file.chmod(0o600)
-        found = self._writer.execute("SELECT value FROM state").fetchone()
-        self.in_force = InForce(**json.loads(found[0])) if found else None
+        result = self._writer.execute("SELECT value FROM state").fetchone()
+        self.active = ActiveState(**json.loads(result[0])) if result else None
 
     async def close(self) -> None:
         """See the protocol."""
@@ -71,22 +79,22 @@ class SqliteStore:
 
     async def score(self, user_id: str) -> StoredScore | None:
         """See the protocol."""
-        if self.in_force is None:
+        if self.active is None:
             return None
-        query = _select(self.in_force.generation) + " WHERE user_id = ?"
+        query = _select(self.active.generation) + " WHERE user_id = ?"
         try:
-            found = self._look_up.execute(query, (user_id,)).fetchone()
+            result = self._look_up.execute(query, (user_id,)).fetchone()
         except sqlite3.Error as error:
             raise self._damaged(error) from error
-        return StoredScore(found[1], found[2]) if found else None
+        return StoredScore(result[1], result[2]) if result else None
 
     async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
         """See the protocol."""
-        if self.in_force is None:
+        if self.active is None:
             return {}
-        query = _select(self.in_force.generation) + " WHERE user_id IN (SELECT value FROM json_each(?))"  # noqa: S608  # a number
-        found = await self._read(query, json.dumps(list(user_ids)))
-        return {user_id: StoredScore(known_until, body) for user_id, known_until, body in found}
+        query = _select(self.active.generation) + " WHERE user_id IN (SELECT value FROM json_each(?))"  # noqa: S608  # a number
+        result = await self._read(query, json.dumps(list(user_ids)))
+        return {user_id: StoredScore(known_until, body) for user_id, known_until, body in result}
 
     async def append(self, rows: Sequence[LiveRow]) -> int:
         """See the protocol."""
@@ -101,12 +109,12 @@ class SqliteStore:
     async def rows(self, since: date, user_ids: Sequence[str] | None = None) -> list[LiveRow]:
         """See the protocol."""
         query = "SELECT of_table, key, user_id, day, body FROM live_rows WHERE day >= ?"
-        given = [since.isoformat()]
+        parameters = [since.isoformat()]
         if user_ids is not None:
             query += " AND user_id IN (SELECT value FROM json_each(?))"
-            given.append(json.dumps(list(user_ids)))
-        found = await self._read(query, *given)
-        return [LiveRow(table, key, user, date.fromisoformat(day), body) for table, key, user, day, body in found]
+            parameters.append(json.dumps(list(user_ids)))
+        result = await self._read(query, *parameters)
+        return [LiveRow(table, key, user, date.fromisoformat(day), body) for table, key, user, day, body in result]
 
     async def waiting(self, limit: int) -> list[Waiting]:
         """See the protocol."""
@@ -123,11 +131,11 @@ class SqliteStore:
         """See the protocol."""
         return [SetAside(*row) for row in await self._read("SELECT user_id, reason FROM set_aside ORDER BY user_id")]
 
-    async def keep(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
+    async def save_scores(self, generation: int, scores: Mapping[str, StoredScore], done: Sequence[Waiting]) -> None:
         """See the protocol."""
 
         def replace(connection: sqlite3.Connection) -> None:
-            if self.in_force is None or self.in_force.generation != generation:
+            if self.active is None or self.active.generation != generation:
                 return
             statement = f"INSERT OR REPLACE INTO scores_{generation:d} VALUES (?, ?, ?)"  # noqa: S608  # a number
             connection.executemany(statement, [(user_id, *score) for user_id, score in scores.items()])
@@ -151,30 +159,30 @@ class SqliteStore:
         rows = [(user_id, *score) for user_id, score in scores]
         await self._write(lambda connection: connection.executemany(statement, rows))
 
-    async def activate(self, state: InForce, since: date, drop_before: date) -> None:
+    async def activate(self, state: ActiveState, since: date, drop_before: date) -> None:
         """See the protocol."""
-        kept = named(state, self.in_force)
+        retained = retained_generations(state, self.active)
 
         def delete(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM live_rows WHERE day < ?", (drop_before.isoformat(),))
-            for number in _generations(connection) - kept:
+            for number in _generations(connection) - retained:
                 connection.execute(f"DROP TABLE scores_{number:d}")
 
         def switch(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (json.dumps(asdict(state)),))
             connection.execute("DELETE FROM set_aside")
-            _wait_since(connection, since)
+            _requeue_since(connection, since)
 
         await self._write(delete)
         await self._write(switch)
-        self.in_force = state
+        self.active = state
 
-    async def wait_since(self, since: date) -> None:
+    async def requeue_since(self, since: date) -> None:
         """See the protocol."""
-        await self._write(lambda connection: _wait_since(connection, since))
+        await self._write(lambda connection: _requeue_since(connection, since))
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run one transaction in the thread that writes."""
+        """Run a transaction in the writer thread."""
 
         def transaction() -> T:
             self._writer.execute("BEGIN IMMEDIATE")
@@ -197,7 +205,9 @@ class SqliteStore:
             raise self._damaged(error) from error
 
     def _damaged(self, error: sqlite3.Error) -> StoreUnavailableError:
-        return StoreUnavailableError(f"The store {self.file} does not work: {error}. Free disk space or restore it.")
+        return StoreUnavailableError(
+            f"The store {self.file} cannot be read or written: {error}. Free disk space or restore the file."
+        )
 
 
 def _select(generation: int) -> str:
@@ -210,11 +220,11 @@ def _insert(connection: sqlite3.Connection, row: LiveRow) -> bool:
 
 
 def _wait(connection: sqlite3.Connection, user_ids: Mapping[str, None]) -> None:
-    """Replacing gives a new ticket."""
+    """Mark users as waiting; replacing a row gives it a new ticket."""
     connection.executemany("INSERT OR REPLACE INTO waiting (user_id) VALUES (?)", [(user,) for user in user_ids])
 
 
-def _wait_since(connection: sqlite3.Connection, since: date) -> None:
+def _requeue_since(connection: sqlite3.Connection, since: date) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO waiting (user_id) SELECT DISTINCT user_id FROM live_rows WHERE day >= ?",
         (since.isoformat(),),
@@ -222,5 +232,5 @@ def _wait_since(connection: sqlite3.Connection, since: date) -> None:
 
 
 def _generations(connection: sqlite3.Connection) -> set[int]:
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'scores_[0-9]*'")
-    return {int(name.removeprefix("scores_")) for (name,) in found}
+    result = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'scores_[0-9]*'")
+    return {int(name.removeprefix("scores_")) for (name,) in result}

@@ -183,7 +183,7 @@ def make_release(folder: Path, rows: Rows, model: PurchasingPower, scores: pd.Da
     folder.mkdir(parents=True)
     tables = daily(rows)
     connection = tables["user_day"].get_backend()
-    history.store(connection, tables, folder / HISTORY)
+    history.write_tables(connection, tables, folder / HISTORY)
     connection.disconnect()
     (folder / MODEL).write_bytes(pickle.dumps(model))
     registered = {"calibration": model.calibration, "intervals": model.intervals}

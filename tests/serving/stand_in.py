@@ -142,7 +142,7 @@ ENGINES = Engines(prepare, StandInEngine)
 
 
 class DyingEngine(StandInEngine):
-    """Ends its process when it is asked about the user "killer"."""
+    """Ends its process when asked to score the user "killer"."""
 
     def score(self, rows: Mapping[str, pa.Table], snapshot_date: date, user_ids: Sequence[str]) -> pd.DataFrame:
         if "killer" in user_ids:
@@ -169,7 +169,7 @@ class DyingProcess(process.EngineProcess):
     @classmethod
     def open(cls, folder: Path) -> "DyingProcess":
         opened = cls()
-        opened.release = opened._asked(_open_dying, folder).result()
+        opened.release = opened._submit(_open_dying, folder).result()
         return opened
 
 

@@ -172,7 +172,7 @@ def test_metrics_count_requests_by_route(client):
 def test_what_is_asked_in_the_wrong_way_is_told(client):
     form = {"content-type": "application/x-www-form-urlencoded"}
     assert "Content-Type: application/json" in client.post("/v1/scores", content=b"a=b", headers=form).json()["error"]
-    assert "does not take DELETE" in client.delete("/v1/scores").json()["error"]
+    assert "does not accept DELETE" in client.delete("/v1/scores").json()["error"]
     assert "/ for the dashboard" in client.get("/v1/userz").json()["error"]
 
 

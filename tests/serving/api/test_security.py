@@ -162,11 +162,11 @@ def test_a_failure_inside_shows_no_stack_trace(client, monkeypatch):
 
 def test_a_store_that_is_away_is_503(client, monkeypatch):
     async def away(_):
-        raise StoreUnavailableError("Redis, the store of the service, does not answer.")
+        raise StoreUnavailableError("The store (Redis) does not answer.")
 
     monkeypatch.setattr(client.app.state.service.store, "score", away)
     answer = client.get("/v1/users/ann/score")
-    assert (answer.status_code, answer.json()["error"]) == (503, "Redis, the store of the service, does not answer.")
+    assert (answer.status_code, answer.json()["error"]) == (503, "The store (Redis) does not answer.")
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_columns_that_are_optional_may_be_absent(engine):
 
 
 def test_days_that_the_history_has_are_refused_for_whoever_is_in_it(engine):
-    with pytest.raises(ValueError, match="one of user 'u1' from before it"):
+    with pytest.raises(ValueError, match="an earlier one of user 'u1'"):
         engine.score({"order_lines": bought("u1", -1)}, day(1), ["u1"])
     assert len(engine.score({"order_lines": bought("stranger", -1)}, day(1), ["stranger"])) == 1
     with pytest.raises(ValueError, match="the history ends there"):
@@ -211,13 +211,13 @@ def test_channels_are_what_the_batch_gives_too(folder, shop):
     expected = build(daily(shop | everything), day(1), given, channels).to_pyarrow().to_pandas()
     expected = expected.sort_values("user_id", ignore_index=True)
     features = LiveFeatures(folder / HISTORY, COLUMNS, names, SNAPSHOT)
-    found, _ = features.of(live, day(1), [*expected["user_id"], "nobody"])
+    found, _ = features.compute(live, day(1), [*expected["user_id"], "nobody"])
     features.close()
     pd.testing.assert_frame_equal(found.to_pandas(), expected[["user_id", *names]], rtol=1e-9)
 
 
 def test_a_release_of_other_code_or_features_is_told_apart(folder, tmp_path):
-    with pytest.raises(ValueError, match="1 are not defined here, first 'spend_of_old'"):
+    with pytest.raises(ValueError, match="found 1 that are not, first 'spend_of_old'"):
         LiveFeatures(folder / HISTORY, COLUMNS, ["spend_28d", "spend_of_old"], SNAPSHOT)
     broken = tmp_path / "broken"
     broken.mkdir()

@@ -19,7 +19,7 @@ from tests.serving.servers import wait_until
 SERVICE = """
 import sys, time
 from pathlib import Path
-from serving.worker import EngineProcess
+from serving.engine.process import EngineProcess
 
 if __name__ == "__main__":
     process = EngineProcess.open(Path(sys.argv[1]))
@@ -31,7 +31,7 @@ if __name__ == "__main__":
 PREPARING = """
 import sys
 from pathlib import Path
-from serving import engines
+from serving.engine import engines
 from tests.serving import stand_in
 
 if __name__ == "__main__":
@@ -55,7 +55,7 @@ def test_the_process_answers_as_the_engine_does_and_its_death_is_told(folder):
     with pytest.raises(ValueError, match="the history ends there"):
         process.score({}, day(-1), ["u1"]).result()
     os.kill(next(iter(process._pool._processes)), signal.SIGKILL)
-    with pytest.raises(EngineStoppedError, match="opened again"):
+    with pytest.raises(EngineStoppedError, match="is being restarted"):
         process.score({}, SNAPSHOT, ["u1"]).result()
     with pytest.raises(EngineStoppedError):
         process.canary().result()

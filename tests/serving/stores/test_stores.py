@@ -10,7 +10,7 @@ import redis
 
 from pipelines.errors import PurseError
 from serving.stores.open import open_store
-from serving.stores.protocol import InForce, LiveRow, SetAside, Store, StoredScore, StoreUnavailableError
+from serving.stores.protocol import ActiveState, LiveRow, SetAside, Store, StoredScore, StoreUnavailableError
 from tests.serving.servers import postgres_server, redis_server
 
 DAY, NEXT = date(2001, 3, 1), date(2001, 3, 2)
@@ -69,18 +69,18 @@ def score(text: str, known_until: float = 1.5) -> StoredScore:
     return StoredScore(known_until, text.encode())
 
 
-async def released(store: Store, name: str, **scores: str) -> InForce:
-    """A release as `serving.deploy` puts it into force."""
-    generation, before = await store.begin(), store.in_force
+async def released(store: Store, name: str, **scores: str) -> ActiveState:
+    """Activate a release as `serving.service.deploy` does."""
+    generation, before = await store.begin(), store.active
     await store.load(generation, [(user_id, score(text)) for user_id, text in scores.items()])
-    state = InForce(generation, name, *((before.generation, before.release) if before else ()))
+    state = ActiveState(generation, name, *((before.generation, before.release) if before else ()))
     await store.activate(state, since=DAY, drop_before=DAY)
     return state
 
 
 def test_an_empty_store_knows_nobody(use):
     async def work(store):
-        assert store.in_force is None
+        assert store.active is None
         assert await store.score("ann") is None
         assert await store.scores(["ann"]) == {}
         assert await store.waiting(10) == []
@@ -99,8 +99,8 @@ def test_scores_are_those_of_the_generation_in_force_and_last(use):
         await released(store, "2", ann="two")
 
     async def later(store):
-        assert store.in_force.release == "2"
-        assert store.in_force.previous_release == "1"
+        assert store.active.release == "2"
+        assert store.active.previous_release == "1"
         assert await store.score("ann") == score("two")
         assert await store.score("bob") is None
         assert await store.scores(["bob", "ann", "ann"]) == {"ann": score("two")}
@@ -113,10 +113,10 @@ def test_the_generation_before_can_come_back_and_the_one_before_that_is_gone(use
     async def work(store):
         first = await released(store, "1", ann="one")
         second = await released(store, "2", ann="two")
-        back = InForce(first.generation, "1", rolled_back="2")
+        back = ActiveState(first.generation, "1", rolled_back="2")
         await store.activate(back, DAY, DAY)
         assert await store.score("ann") == score("one")
-        assert store.in_force == back
+        assert store.active == back
         third = await store.begin()
         assert third not in (first.generation, second.generation)
 
@@ -159,7 +159,7 @@ def test_who_has_new_rows_waits_until_scored_and_longest_comes_first(use):
         waiting = await store.waiting(10)
         assert [one.user_id for one in waiting] == ["ann", "bob"]
         assert [one.user_id for one in await store.waiting(1)] == ["ann"]
-        await store.keep(store.in_force.generation, {"ann": score("new", 9.25)}, waiting)
+        await store.save_scores(store.active.generation, {"ann": score("new", 9.25)}, waiting)
         assert await store.waiting(10) == []
         assert await store.score("ann") == score("new", 9.25)
 
@@ -173,7 +173,7 @@ def test_a_row_that_arrives_while_its_user_is_scored_is_not_forgotten(use):
         await store.append([row("a")])
         waiting = await store.waiting(10)
         await store.append([row("b")])
-        await store.keep(store.in_force.generation, {"ann": score("half")}, waiting)
+        await store.save_scores(store.active.generation, {"ann": score("half")}, waiting)
         (still,) = await store.waiting(10)
         assert still.user_id == "ann"
         assert still.ticket > waiting[0].ticket
@@ -187,7 +187,7 @@ def test_scores_of_a_generation_that_is_no_longer_in_force_are_dropped(use):
         await store.append([row("a")])
         waiting = await store.waiting(10)
         await released(store, "2", ann="new")
-        await store.keep(old.generation, {"ann": score("stale")}, waiting)
+        await store.save_scores(old.generation, {"ann": score("stale")}, waiting)
         assert await store.score("ann") == score("new")
         assert [one.user_id for one in await store.waiting(10)] == ["ann"]
 
@@ -197,8 +197,8 @@ def test_scores_of_a_generation_that_is_no_longer_in_force_are_dropped(use):
 def test_a_release_drops_older_rows_and_lets_users_with_later_ones_wait(use):
     async def work(store):
         await store.append([row("old"), row("new", "bob", NEXT)])
-        state = InForce(await store.begin(), "1")
-        await store.keep(0, {}, await store.waiting(10))
+        state = ActiveState(await store.begin(), "1")
+        await store.save_scores(0, {}, await store.waiting(10))
         await store.activate(state, since=NEXT, drop_before=NEXT)
         assert [one.user_id for one in await store.rows(DAY)] == ["bob"]
         assert "bob" in [one.user_id for one in await store.waiting(10)]
@@ -212,10 +212,10 @@ def test_who_began_to_read_before_a_switch_is_still_answered(use):
         before = await released(store, "1", ann="one")
         anew = await store.begin()
         await store.load(anew, [("ann", score("anew"))])
-        await store.activate(InForce(anew, "1"), since=DAY, drop_before=DAY)  # a deploy of the same release
-        after, store.in_force = store.in_force, before
+        await store.activate(ActiveState(anew, "1"), since=DAY, drop_before=DAY)  # a deploy of the same release
+        after, store.active = store.active, before
         assert await store.scores(["ann"]) == {"ann": score("one")}
-        store.in_force = after
+        store.active = after
         assert await store.scores(["ann"]) == {"ann": score("anew")}
 
     use(work)
@@ -228,7 +228,7 @@ def test_who_is_set_aside_waits_no_more_until_the_next_release(use):
         await store.set_aside(SetAside("ann", "it ended the engine"))
         assert [one.user_id for one in await store.waiting(10)] == ["bob"]
         await store.append([row("3")])
-        await store.wait_since(DAY)
+        await store.requeue_since(DAY)
         assert [one.user_id for one in await store.waiting(1)] == ["bob"]
         assert await store.aside() == [SetAside("ann", "it ended the engine")]
         assert len(await store.rows(DAY, ["ann"])) == 2
@@ -243,10 +243,10 @@ def test_a_new_day_lets_users_with_rows_wait(use):
     async def work(store):
         await released(store, "1")
         await store.append([row("a")])
-        await store.keep(store.in_force.generation, {}, await store.waiting(10))
-        await store.wait_since(NEXT)
+        await store.save_scores(store.active.generation, {}, await store.waiting(10))
+        await store.requeue_since(NEXT)
         assert await store.waiting(10) == []
-        await store.wait_since(DAY)
+        await store.requeue_since(DAY)
         assert [one.user_id for one in await store.waiting(10)] == ["ann"]
 
     use(work)
@@ -294,7 +294,7 @@ def test_redis_keeps_a_row_that_arrives_while_older_ones_are_dropped(redis_url, 
             return found
 
         store._redis.hgetall = read_as_another_arrives
-        await store.activate(InForce(await store.begin(), "1"), since=NEXT, drop_before=NEXT)
+        await store.activate(ActiveState(await store.begin(), "1"), since=NEXT, drop_before=NEXT)
         assert [one.key for one in await store.rows(NEXT)] == ['["new"]']
         assert [one.user_id for one in await store.waiting(10)] == ["ann"]
         await store.close()
@@ -314,5 +314,5 @@ def test_a_server_that_does_not_answer_is_told(url, tmp_path):
 
 
 def test_an_unknown_kind_of_store_names_those_there_are(tmp_path):
-    with pytest.raises(PurseError, match="'mysql'; known are redis"):
+    with pytest.raises(PurseError, match=r"start with redis:// or postgresql://, .* found 'mysql://'"):
         open_store("mysql://shop", tmp_path)
