@@ -83,7 +83,7 @@ def backtest(
         cutoff: exclusive end of the training data; later rows are used only to measure.
         horizon_days: length of the predicted and measured window from the cutoff on.
         output: Parquet file for user_id, expected_spend, purchase_probability, score and tier; None: not written.
-        families: families of the sweep; None: those of the settings.
+        families: families of the sweep; None: as in the settings.
         trials: trials of the sweep; None: the number in the settings.
         console: console that shows progress.
 

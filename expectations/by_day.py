@@ -36,7 +36,7 @@ def of_snapshot(columns: tuple[str, ...]) -> tuple[Rule, ...]:
     Args:
         columns: `volume` (see `shift.volume_between`) and `SHIFT` columns (see `shift.shift_between`).
     """
-    usual = "the number of users is 0.5 to 1.5 times that of the previous snapshot"
+    usual = "the number of users is 0.5 to 1.5 times the number in the previous snapshot"
     rules = [replace(between("volume", -SNAPSHOT_VOLUME, SNAPSHOT_VOLUME, "usual"), description=usual)]
     rules += _shift_rules(columns, SNAPSHOT_SHIFT, "is distributed nearly as in the previous snapshot")
     return tuple(warning(rule) for rule in rules)

@@ -68,7 +68,7 @@ def volume(rows: Mapping[date, int], day: date) -> float:
 
 
 def shift(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of each day's distribution from that of the days before, in multiples of the largest usual distance.
+    """Distance of each day's distribution from the days before, in multiples of the largest usual distance.
 
     >>> shift(np.array([[50.0, 50.0]] * 7 + [[90.0, 10.0]])).round(1).tolist()[-2:]
     [nan, 3.8]

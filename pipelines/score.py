@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from models.purchasing_power import PurchasingPower
 
 DECIMALS = {"expected_spend": 2, "spend_low": 2, "spend_high": 2, "score": 2, "purchase_probability": 6}
-"""Of the exported columns; the lake keeps all."""
+"""Decimals of the exported columns; the lake keeps all."""
 
 ANSWERS = "blend double, probability double, reasons string, basis string"
-"""Of `PurchasingPower.blend_and_reasons`, as Spark declares columns."""
+"""Columns of `PurchasingPower.blend_and_reasons`, as Spark declares them."""
 
 COLD_ANSWERS = (
     "expected_spend double, purchase_probability double, spend_low double, spend_high double, score double, "
     "tier string, reasons string, basis string"
 )
-"""Of `PurchasingPower.predict_without_orders`."""
+"""Columns of `PurchasingPower.predict_without_orders`."""
 
 
 def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Scored:
@@ -139,7 +139,7 @@ def _with_cold_start(
     model: "PurchasingPower",
     scores: "pd.DataFrame",
 ) -> tuple["pd.DataFrame", list[str]]:
-    """The scores with those of the users without orders, ordered by user_id, and what to warn of."""
+    """Add the scores of users without orders; all scores ordered by user_id, and warnings."""
     import pandas as pd
 
     count = _count(settings, WITHOUT_ORDERS, snapshot_date)

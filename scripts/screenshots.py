@@ -34,7 +34,7 @@ SHIPPED = (
     ("dashboard-phone", "/", PHONE, "dark"),
 )
 COLOURS = 256
-"""Of a picture's palette: a third of the size, and no difference that one sees."""
+"""Colours of a picture's palette: a third of the size, and no visible difference."""
 
 
 @contextmanager

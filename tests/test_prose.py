@@ -45,7 +45,7 @@ def faults(line: int, text: str) -> Iterator[str]:
 @pytest.mark.parametrize("package", [*PACKAGES, "benchmarks", "scripts"])
 def test_code_is_written_in_plain_words(package):
     found = {
-        str(path.relative_to(ROOT)): list(dict.fromkeys(fault for text in texts_of_code(path) for fault in faults(*text)))
+        str(path.relative_to(ROOT)): sorted({fault for text in texts_of_code(path) for fault in faults(*text)})
         for path in sorted((ROOT / package).rglob("*.py"))
     }
     assert {path: lines for path, lines in found.items() if lines} == {}

@@ -120,7 +120,7 @@ QUOTIENTS = (
     *_quotient(
         "viewed_price_gap",
         Unit.STANDARD_DEVIATIONS,
-        "Price level of the products viewed less that of the items bought; 0 without views or purchases to compare",
+        "Price level of viewed products less the level of bought items; 0 without views or purchases to compare",
         "looks at items {value:+.1f} price levels above those bought",
         PRICE_VIEWS,
         lambda day: (

@@ -2,7 +2,7 @@
 
 Both learn from the family's own earlier trials only. In a study of all families the best trials belong to the best
 family, so TPE over the whole study learns nothing about the others, and learning curves of different networks say
-little about each other. It also makes a family's draws independent of which other families are in the sweep.
+little about each other. It also makes a family's draws independent of the other families in the sweep.
 """
 
 import hashlib

@@ -41,7 +41,7 @@ Kept = TypeVar("Kept", bound=Result)
 
 
 def write_result(settings: Settings, snapshot_date: date, result: Result, name: str | None = None) -> None:
-    """Write a step's result; a rerun replaces it. `name` is the file's, by default that of the step."""
+    """Write a step's result; a rerun replaces it. `name` names the file; by default the step does."""
     path = settings.home_path / "results" / snapshot_date.isoformat() / f"{name or result.step}.json"
     write_atomically(path, result.model_dump_json(indent=2).encode())
 

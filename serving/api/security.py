@@ -1,4 +1,4 @@
-"""Who may ask for what, and how often."""
+"""Authentication, scopes and rate limits of requests."""
 
 import base64
 import binascii

@@ -17,7 +17,7 @@ from serving.dashboard.values import UserScore
 from serving.dashboard.versions import Findings, Version
 
 SetAside = Callable[[], Sequence[tuple[str, str]]]
-"""Users whom the live service scores no more until the next release, each with the reason."""
+"""Users set aside by the live service until the next release, each with the reason."""
 
 NewestScore = Callable[[str], UserScore | None]
 

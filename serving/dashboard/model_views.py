@@ -44,7 +44,7 @@ class Trust:
         deciles, calibration: by decile of expected spend, and their chart.
         monitored, promises, alarms: the newest monitoring, promised against realised, and the chart of alarms.
         quality: rows taken and refused.
-        set_aside: users whom the live service scores no more until the next release, with the reason.
+        set_aside: users set aside by the live service until the next release, with the reason.
         data_docs, monitoring_page, dag: addresses.
     """
 

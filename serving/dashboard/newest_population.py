@@ -1,4 +1,4 @@
-"""Which population the pages show: that of the newest scored snapshot, counted anew when the lake changes."""
+"""Population of the newest scored snapshot, counted again when the lake changes."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout

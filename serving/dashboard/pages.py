@@ -71,7 +71,7 @@ def security_headers(settings: Settings) -> dict[str, str]:
 
 
 def digest() -> str:
-    """Of the files of static/: a browser asks for them again when one changes."""
+    """Digest of the files in static/: a browser loads them again when one changes."""
     together = b"".join((FOLDER / "static" / name).read_bytes() for name in STATIC)
     return sha256(together).hexdigest()[:12]
 

@@ -128,7 +128,7 @@ def changes(settings: Settings, before: date, now: date, user_id: str, importanc
 
 
 def _standings(rows: ir.Table, names: list[str], before: Row, now: Row) -> dict[str, tuple[float, float]]:
-    """Of each feature the percentiles of two values among the rows, in one pass."""
+    """Percentile ranks of two values of each feature among the rows, in one pass."""
     if not names:
         return {}
     asked = {}

@@ -20,7 +20,7 @@ ATTRIBUTES = ("region", "age_band")
 """Columns of raw/users that users can be chosen by, as far as the source gives them."""
 
 UNKNOWN = "unknown"
-"""Region or age band of a user of whom it isn't known."""
+"""Region or age band of a user without one."""
 
 KEPT = 64
 """Choices of users whose answers are kept."""

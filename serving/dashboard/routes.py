@@ -32,7 +32,7 @@ def router(
         newest_score: the newest score of a user, live ones included, as the API answers it; None if there is none. By
             default the lake's newest prediction.
         set_aside: users set aside by the live service, with the reason.
-        now: the time with zone, against which ages are told.
+        now: the time with zone, against which ages are shown.
     """
     dashboard = Dashboard(settings, newest_score, set_aside, now)
 

@@ -14,7 +14,7 @@ DAYS = 60
 """Newest monitored snapshots in the history."""
 
 NEWEST = 14
-"""Newest days of which the rows are listed."""
+"""Newest days whose rows are listed."""
 
 
 def monitored(settings: Settings) -> Monitoring | None:

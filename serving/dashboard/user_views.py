@@ -127,7 +127,7 @@ def user(dashboard: "Dashboard", user_id: str) -> UserForm | UserPage:
 
 
 def _interval(settings: Settings, population: Population, spend: float) -> tuple[float, float] | None:
-    """80 % interval of the total: that of the level's forecast, in parts of it; None where `score` left no result."""
+    """80 % interval of the total: the forecast level's, scaled; None where `score` left no result."""
     try:
         level = read_result(settings, population.snapshot, Scored).level
     except PurseError:

@@ -34,7 +34,7 @@ class Canary:
         if not self.difference <= TOLERANCE:
             return (
                 f"Expected evaluation's predictions for {self.users} users to within {TOLERANCE:g}, found a difference "
-                f"of {self.difference:g}. The code or packages differ from those of the evaluation: train and promote "
+                f"of {self.difference:g}. The code or packages are not the ones that evaluated it: train and promote "
                 "a new model, or install the versions named in its model card."
             )
         if self.milliseconds > budget:

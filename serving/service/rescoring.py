@@ -101,9 +101,9 @@ async def _score(service: Service, current: Current, waiting: list[Waiting], *, 
 async def _after_death(
     service: Service, current: Current, waiting: list[Waiting], error: EngineKilledError, alone: bool
 ) -> None:
-    """Halve a batch of which the engine died; set a user aside of whom alone it died twice."""
+    """Halve the batch that killed the engine; set a single user aside who killed it twice."""
     if len(waiting) > 1:
-        log.warning("The engine died of a batch of %d users; the batch is halved. %s", len(waiting), error)
+        log.warning("Scoring a batch of %d users killed the engine; the batch is halved. %s", len(waiting), error)
         await _score_halves(service, current, waiting)
         return
     again = _reopened(service, current)
