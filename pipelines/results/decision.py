@@ -32,14 +32,14 @@ class TierShare(Value):
 
 
 class Fidelity(Value):
-    """How well the trees behind the reasons follow the score."""
+    """Fidelity of the trees behind the reasons to the score."""
 
     r2: float
     spearman: float
 
 
 class Evaluated(Result):
-    """Measures on the test snapshot; the champion is absent where there is none or where it is unusable."""
+    """Measures on the test snapshot; `champion` is None if no champion exists or it is unusable."""
 
     step = "evaluate"
     command = "evaluate"
@@ -59,7 +59,7 @@ class Evaluated(Result):
 
 
 class Registered(Result):
-    """The registered version."""
+    """Registered version of the model."""
 
     step = "register"
     command = "register"
@@ -71,7 +71,7 @@ class Registered(Result):
 
 
 class Decided(Result):
-    """The decision on the challenger, with the numbers that it rests on."""
+    """Decision on the challenger, with the numbers that it is based on."""
 
     step = "promote"
     command = "promote"

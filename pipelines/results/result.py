@@ -1,4 +1,4 @@
-"""Base of the results, and how they are kept: one small JSON file per snapshot, so that the next step finds it."""
+"""Base types of the results; read and write them as small JSON files, one per snapshot and step."""
 
 from datetime import date
 from typing import ClassVar, TypeVar
@@ -11,7 +11,7 @@ from pipelines.settings import Settings
 
 
 class Value(BaseModel):
-    """A frozen value; fields that it does not declare are an error. NaN is written as a string: JSON has none."""
+    """Frozen value; rejects undeclared fields. NaN is written as a string, since JSON has no NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", protected_namespaces=())
 
@@ -27,9 +27,9 @@ class Result(Value):
     """Result of a step.
 
     Attributes:
-        step: names the file.
-        command: the `purse` command that makes it.
-        seconds: added by the runner.
+        step: name of the step and of the file.
+        command: `purse` command that writes the result.
+        seconds: time of the step; the runner adds it.
     """
 
     step: ClassVar[str]
@@ -37,21 +37,21 @@ class Result(Value):
     seconds: Seconds | None = None
 
 
-Kept = TypeVar("Kept", bound=Result)
+Kind = TypeVar("Kind", bound=Result)
 
 
 def write_result(settings: Settings, snapshot_date: date, result: Result, name: str | None = None) -> None:
-    """Write a step's result; a rerun replaces it. `name` names the file; by default the step does."""
+    """Write a step's result; a rerun replaces it. `name` is the file's name (default: the step's)."""
     path = settings.home_path / "results" / snapshot_date.isoformat() / f"{name or result.step}.json"
     write_atomically(path, result.model_dump_json(indent=2).encode())
 
 
-def read_result(settings: Settings, snapshot_date: date, kind: type[Kept]) -> Kept:
-    """Read the result that a step left for this snapshot.
+def read_result(settings: Settings, snapshot_date: date, kind: type[Kind]) -> Kind:
+    """Read the result that a step wrote for this snapshot.
 
     Raises:
         PurseError: the step has not run for this snapshot, or another version of Purse ran it; the message names the
-            command.
+            command to run.
     """
     path = settings.home_path / "results" / snapshot_date.isoformat() / f"{kind.step}.json"
     command = f"purse {kind.command} --snapshot-date {snapshot_date}"

@@ -44,7 +44,7 @@ class Checked(Result):
 
 
 class Monitored(Checked):
-    """The same with its page and its MLflow run."""
+    """Outcome of the checks, with its page and its MLflow run."""
 
     data_docs: str
     run_id: str

@@ -20,12 +20,12 @@ class Split(Result):
 
     Attributes:
         snapshot_date: exclusive end of all labels.
-        training_id: the same for the same data, code and settings.
-        label_days: length of the training labels; shorter than the horizon where the history is short.
-        folds: temporal validation.
-        final: what the finalists are refitted on, newest first.
+        training_id: id; equal for equal data, code and settings.
+        label_days: length of the training labels; shorter than the horizon if the history is short.
+        folds: temporal validation folds.
+        final: snapshots on which the finalists are refitted, newest first.
         test: start of the newest matured window.
-        rows: users with orders by snapshot.
+        rows: number of users with orders, by snapshot.
     """
 
     step = "split"
@@ -94,7 +94,7 @@ class MemberChoice(Value):
 
 
 class ColdStartFacts(Value):
-    """What scores users without orders."""
+    """Facts about the model of users without orders: cohort it learned from, method and segments."""
 
     learned_from: str
     by: str
@@ -102,7 +102,7 @@ class ColdStartFacts(Value):
 
 
 class PreprocessingFacts(Value):
-    """Gaps and outliers of the training window, and what is done about them; `furthest` is the share outside."""
+    """Gaps and outliers in the training window and their treatment; `furthest` has the largest shares of outliers."""
 
     dropped: list[str]
     filled: list[str]

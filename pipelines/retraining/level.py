@@ -25,7 +25,7 @@ def forecast_level(settings: Settings, snapshot_date: date) -> Level:
 
 
 def backtest_level(settings: Settings, snapshot_date: date) -> pd.DataFrame:
-    """Compare forecasts at earlier snapshots with the actual totals; see `models.level.backtest`.
+    """Compare forecasts at earlier snapshots with the actual totals; see `models.level.forecast.backtest`.
 
     The horizon is at most a third of the history.
     """
