@@ -28,8 +28,7 @@ from marketplace.shop import Shop
 from models import catalog
 from models.measures.drift import Summary, check, persistent
 from models.protocol import LabelledUsers
-from models.purchasing_power import percentile_score, tiers
-from models.score.percentiles import quantile_grid
+from models.score.percentiles import percentile_score, quantile_grid, tiers
 from pipelines.lake import tables as lake
 from pipelines.retraining.reference.days import summarise_days
 from pipelines.retraining.reference.learned import (

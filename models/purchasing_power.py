@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from models.cold_start.model import ColdStart
 from models.encoding import select
-from models.predictions import ATTRIBUTES, HIGH, LOW, MID, ORDERS
+from models.predictions import ATTRIBUTES, ORDERS
 from models.preprocessing import Preprocessing
 from models.protocol import SpendModel
 from models.score.calibration import Calibration
 from models.score.intervals import Intervals
-from models.score.percentiles import quantile_grid, shares
+from models.score.percentiles import percentile_score, quantile_grid, tiers
 from models.score.reasons import Reasons
 from models.targets import as_predictions
 
@@ -224,27 +224,6 @@ def build(
         cold_start=cold_start,
         preprocessing=preprocessing,
     )
-
-
-def percentile_score(reference: NDArray[np.float64], expected_spend: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Percentile (0 to 100) of each value in the reference; tied users get the middle of their range.
-
-    >>> percentile_score(np.array([10.0, 20.0, 20.0, 30.0]), np.array([5.0, 20.0, 40.0])).tolist()
-    [0.0, 50.0, 100.0]
-    """
-    below, above = shares(reference, expected_spend)
-    return 50 * (1 + below - above)
-
-
-def tiers(score: NDArray[np.float64], tier_shares: Mapping[str, float]) -> NDArray[np.str_]:
-    """Tier of each score: `high` for the top share, then `mid`, then `low`.
-
-    >>> tiers(np.array([95.0, 60.0, 10.0]), {"high": 0.2, "mid": 0.3}).tolist()
-    ['high', 'mid', 'low']
-    """
-    high = 100 * (1 - tier_shares[HIGH])
-    mid = high - 100 * tier_shares[MID]
-    return np.where(score >= high, HIGH, np.where(score >= mid, MID, LOW))
 
 
 def blended(members: Sequence[Member], features: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

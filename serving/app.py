@@ -7,10 +7,9 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
-import orjson
 from fastapi import Depends, FastAPI
+from pydantic import TypeAdapter
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
@@ -19,6 +18,7 @@ from serving.api import admin, events, health, scores
 from serving.api.errors import add_handlers
 from serving.api.middleware import LimitedBody, Observed
 from serving.api.security import add_guard, requires
+from serving.dashboard.values import UserScore
 from serving.engine.engines import REAL, Engines
 from serving.service import deploy, rescoring
 from serving.service.state import Service
@@ -73,10 +73,10 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
     return app
 
 
-def _newest_score(service: Service, user_id: str) -> dict[str, Any] | None:
+def _newest_score(service: Service, user_id: str) -> UserScore | None:
     """The user's score as the API answers it, for pages, which are made in threads."""
     found = asyncio.run_coroutine_threadsafe(service.store.score(user_id), service.loop).result()
-    return None if found is None else orjson.loads(with_age(found, service.clock.seconds()))
+    return None if found is None else TypeAdapter(UserScore).validate_json(with_age(found, service.clock.seconds()))
 
 
 async def _catch_up(service: Service) -> None:

@@ -1,7 +1,14 @@
-"""Rank of a value in a reference population, from a grid of quantiles small enough to ship inside a model."""
+"""Ranks in a reference population and the scores and tiers made of them.
+
+The reference is a grid of quantiles, small enough to ship inside a model.
+"""
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from models.predictions import HIGH, LOW, MID
 
 POINTS = 1_001
 """Number of quantiles in a grid."""
@@ -29,3 +36,24 @@ def shares(grid: NDArray[np.float64], values: ArrayLike) -> tuple[NDArray[np.flo
     below = np.searchsorted(grid, np.asarray(values), side="left") / points
     above = 1 - np.searchsorted(grid, np.asarray(values), side="right") / points
     return below, above
+
+
+def percentile_score(reference: NDArray[np.float64], expected_spend: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Percentile (0 to 100) of each value in the reference; tied users get the middle of their range.
+
+    >>> percentile_score(np.array([10.0, 20.0, 20.0, 30.0]), np.array([5.0, 20.0, 40.0])).tolist()
+    [0.0, 50.0, 100.0]
+    """
+    below, above = shares(reference, expected_spend)
+    return 50 * (1 + below - above)
+
+
+def tiers(score: NDArray[np.float64], tier_shares: Mapping[str, float]) -> NDArray[np.str_]:
+    """Tier of each score: `high` for the top share, then `mid`, then `low`.
+
+    >>> tiers(np.array([95.0, 60.0, 10.0]), {"high": 0.2, "mid": 0.3}).tolist()
+    ['high', 'mid', 'low']
+    """
+    high = 100 * (1 - tier_shares[HIGH])
+    mid = high - 100 * tier_shares[MID]
+    return np.where(score >= high, HIGH, np.where(score >= mid, MID, LOW))

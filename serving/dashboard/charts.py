@@ -8,6 +8,7 @@ from typing import Any
 
 from models.predictions import TIERS
 from serving.dashboard.picture import BUCKETS, Picture
+from serving.dashboard.values import MonitoredDay, Row
 
 Spec = dict[str, Any]
 BARS = 12
@@ -46,7 +47,7 @@ def shares(picture: Picture) -> Spec:
     }
 
 
-def calibration(deciles: Sequence[dict[str, Any]]) -> Spec:
+def calibration(deciles: Sequence[Row]) -> Spec:
     """Mean expected and mean true spend by decile of expected spend."""
     return {
         "kind": "bar",
@@ -60,17 +61,17 @@ def calibration(deciles: Sequence[dict[str, Any]]) -> Spec:
     }
 
 
-def alarms(history: Sequence[dict[str, Any]]) -> Spec:
+def alarms(history: Sequence[MonitoredDay]) -> Spec:
     """Violated checks by snapshot."""
     return {
         "kind": "bar",
-        "labels": [row["snapshot_date"].isoformat() for row in history],
+        "labels": [day.snapshot_date.isoformat() for day in history],
         "y": "violated checks",
-        "series": [series("violated checks", [row["violated"] for row in history], "bad")],
+        "series": [series("violated checks", [day.violated for day in history], "bad")],
     }
 
 
-def importances(rows: Sequence[dict[str, Any]]) -> Spec:
+def importances(rows: Sequence[Row]) -> Spec:
     """Mean effect of the most important features, in points of the score."""
     top = rows[:BARS]
     return {
@@ -82,7 +83,7 @@ def importances(rows: Sequence[dict[str, Any]]) -> Spec:
     }
 
 
-def course(rows: Sequence[dict[str, Any]]) -> Spec:
+def course(rows: Sequence[Row]) -> Spec:
     """A user's score and expected spend by snapshot."""
     return {
         "kind": "line",

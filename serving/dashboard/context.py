@@ -13,12 +13,13 @@ from serving.dashboard.newest_population import Populations
 from serving.dashboard.pages import Pages
 from serving.dashboard.problems import Unavailable, UnknownChoice, UnknownUser, UnknownVersion
 from serving.dashboard.registry_view import RegistryView
+from serving.dashboard.values import UserScore
 from serving.dashboard.versions import Findings, Version
 
 SetAside = Callable[[], Sequence[tuple[str, str]]]
 """Users whom the live service scores no more until the next release, each with the reason."""
 
-NewestScore = Callable[[str], dict[str, Any] | None]
+NewestScore = Callable[[str], UserScore | None]
 
 
 class Dashboard:
@@ -39,12 +40,12 @@ class Dashboard:
         except PurseError:
             return  # the page says so
 
-    def page(self, template: str, title: str, build: Callable[[], dict[str, Any]]) -> Response:
-        """Render a page, or say what to do."""
+    def page(self, template: str, title: str, build: Callable[[], object]) -> Response:
+        """Render a page from a dataclass of its values, or say what to do."""
         common: dict[str, Any] = {"page": template.removesuffix(".html"), "now": self.now()}
         self.registry.warm()
         try:
-            return self.pages.render(template, **common, **build())
+            return self.pages.render(template, **common, **vars(build()))
         except UnknownChoice as error:
             return self.pages.render("message.html", 422, **common, title="There are no such users", text=str(error))
         except UnknownVersion as error:

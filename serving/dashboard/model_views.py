@@ -1,6 +1,8 @@
 """What the pages of trust and of the model are given: plain values and charts, from the lake and the registry."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from features.definitions import FEATURES
 from models.measures.names import TESTED
@@ -12,6 +14,7 @@ from serving.dashboard import charts
 from serving.dashboard import trust as lake_trust
 from serving.dashboard.context import champion_of
 from serving.dashboard.problems import Unavailable, UnknownVersion
+from serving.dashboard.values import Monitoring, Promise, Row, TableQuality
 from serving.dashboard.versions import Findings, Version
 
 if TYPE_CHECKING:
@@ -30,8 +33,68 @@ REALISED = {
 DESCRIPTIONS = {feature.name: feature.description for feature in FEATURES}
 
 
-def trust(dashboard: "Dashboard") -> dict[str, Any]:
-    """Measures, kept promises, drift and refused rows; what MLflow doesn't tell is left out with the reason."""
+@dataclass(frozen=True)
+class Trust:
+    """The page of trust: measures, kept promises, drift, users set aside and refused rows.
+
+    Attributes:
+        version: the champion; None: MLflow does not say.
+        metrics: of its run.
+        problem: why the registry's part is old or absent.
+        deciles, calibration: by decile of expected spend, and their chart.
+        monitored, promises, alarms: the newest monitoring, promised against realised, and the chart of alarms.
+        quality: rows taken and refused.
+        set_aside: users whom the live service scores no more until the next release, with the reason.
+        data_docs, monitoring_page, dag: addresses.
+    """
+
+    version: Version | None
+    metrics: dict[str, float]
+    problem: str | None
+    deciles: list[Row]
+    calibration: charts.Spec | None
+    monitored: Monitoring | None
+    promises: list[Promise]
+    alarms: charts.Spec | None
+    quality: list[TableQuality]
+    set_aside: Sequence[tuple[str, str]]
+    data_docs: str
+    monitoring_page: str | None
+    dag: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """The page of the model: all versions, and the measures of the chosen one."""
+
+    versions: tuple[Version, ...]
+    chosen: Version
+    champion: Version | None
+    problem: str | None
+    metrics: dict[str, float]
+    importances: list[Row]
+    descriptions: dict[str, str]
+    importance_chart: charts.Spec | None
+    slices: dict[str, Row]
+    judged: list[Row]
+    flagged: list[Row]
+    has_card: bool
+    model_url: str
+    run_url: str | None
+    dag: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """The page of a model card, in Markdown."""
+
+    chosen: Version
+    card: str
+    problem: str | None
+
+
+def trust(dashboard: "Dashboard") -> Trust:
+    """Collect measures, kept promises, drift and refused rows; without MLflow its part is absent, with the reason."""
     settings = dashboard.settings
     monitored, quality = lake_trust.monitored(settings), lake_trust.quality(settings)
     if not quality:
@@ -42,61 +105,60 @@ def trust(dashboard: "Dashboard") -> dict[str, Any]:
     except PurseError as error:
         problem = str(error)
     deciles = findings.tables.get("deciles", [])
-    return {
-        "version": version,
-        "metrics": findings.metrics,
-        "problem": problem,
-        "deciles": deciles,
-        "calibration": charts.calibration(deciles) if deciles else None,
-        "monitored": monitored,
-        "promises": _promises(dashboard, monitored),
-        "alarms": charts.alarms(monitored["history"]) if monitored else None,
-        "quality": quality,
-        "set_aside": dashboard.set_aside(),
-        "data_docs": links.data_docs_url(settings),
-        "monitoring_page": links.data_docs_url(settings, f"monitoring/{monitored['snapshot_date']}.html")
-        if monitored
-        else None,
-        "dag": links.dag_url(settings, "monitor_daily"),
-    }
+    page = f"monitoring/{monitored.snapshot_date}.html" if monitored else None
+    return Trust(
+        version=version,
+        metrics=findings.metrics,
+        problem=problem,
+        deciles=deciles,
+        calibration=charts.calibration(deciles) if deciles else None,
+        monitored=monitored,
+        promises=_promises(dashboard, monitored),
+        alarms=charts.alarms(monitored.history) if monitored else None,
+        quality=quality,
+        set_aside=dashboard.set_aside(),
+        data_docs=links.data_docs_url(settings),
+        monitoring_page=links.data_docs_url(settings, page) if page else None,
+        dag=links.dag_url(settings, "monitor_daily"),
+    )
 
 
-def model(dashboard: "Dashboard", number: str | None) -> dict[str, Any]:
-    """The versions, and what was found out about one: the asked for, else the champion, else the newest.
+def model(dashboard: "Dashboard", number: str | None) -> Model:
+    """Collect the versions and the measures of one: the given one, else the champion, else the newest.
 
     Raises:
-        Unavailable: MLflow doesn't answer.
+        Unavailable: MLflow does not answer.
         UnknownVersion: there is no such version.
         PurseError: there are no versions yet.
     """
     versions, chosen, problem = _chosen(dashboard, number)
     settings, findings = dashboard.settings, _findings(dashboard, chosen)
     importances, fairness = findings.tables.get("importances", []), findings.tables.get("fairness", [])
-    judged = [row for row in fairness if row["measure"] in TESTED]
-    return {
-        "versions": versions,
-        "chosen": chosen,
-        "champion": next((one for one in versions if one.role == CHAMPION), None),
-        "problem": problem,
-        "metrics": findings.metrics,
-        "importances": importances[:IMPORTANCES],
-        "descriptions": DESCRIPTIONS,
-        "importance_chart": charts.importances(importances) if importances else None,
-        "slices": findings.slices,
-        "judged": judged,
-        "flagged": [row for row in judged if row["flagged"]],
-        "has_card": bool(findings.card),
-        "model_url": links.model_url(settings, chosen.number),
-        "run_url": links.run_url(settings, findings.experiment_id, chosen.run_id) if findings.experiment_id else None,
-        "dag": links.dag_url(settings, "retrain_daily"),
-    }
+    tested = [row for row in fairness if row["measure"] in TESTED]
+    return Model(
+        versions=versions,
+        chosen=chosen,
+        champion=next((one for one in versions if one.role == CHAMPION), None),
+        problem=problem,
+        metrics=findings.metrics,
+        importances=importances[:IMPORTANCES],
+        descriptions=DESCRIPTIONS,
+        importance_chart=charts.importances(importances) if importances else None,
+        slices=findings.slices,
+        judged=tested,
+        flagged=[row for row in tested if row["flagged"]],
+        has_card=bool(findings.card),
+        model_url=links.model_url(settings, chosen.number),
+        run_url=links.run_url(settings, findings.experiment_id, chosen.run_id) if findings.experiment_id else None,
+        dag=links.dag_url(settings, "retrain_daily"),
+    )
 
 
-def card(dashboard: "Dashboard", number: str | None) -> dict[str, Any]:
-    """The model card of a version.
+def card(dashboard: "Dashboard", number: str | None) -> Card:
+    """Read the model card of a version.
 
     Raises:
-        Unavailable: MLflow doesn't answer.
+        Unavailable: MLflow does not answer.
         UnknownVersion: there is no such version.
         PurseError: it has no card.
     """
@@ -107,14 +169,14 @@ def card(dashboard: "Dashboard", number: str | None) -> dict[str, Any]:
             f"Version {chosen.number} has no model card. Run 'purse evaluate' and 'purse register' with the "
             "--snapshot-date of its training."
         )
-    return {"chosen": chosen, "card": findings.card, "problem": problem}
+    return Card(chosen, findings.card, problem)
 
 
-def _promises(dashboard: "Dashboard", monitored: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """Measure, what the version that scored promised, what came, the limit, and whether it was kept."""
-    if not monitored or not monitored["realised"]:
+def _promises(dashboard: "Dashboard", monitored: Monitoring | None) -> list[Promise]:
+    """What the version that scored promised, beside what came."""
+    if not monitored or not monitored.realised:
         return []
-    scored_by = lake_trust.matured_version(dashboard.settings, monitored["snapshot_date"])
+    scored_by = lake_trust.matured_version(dashboard.settings, monitored.snapshot_date)
     try:
         versions, _ = dashboard.registry.versions()
         found = [dashboard.registry.findings(one) for one in versions if one.number == scored_by]
@@ -124,15 +186,12 @@ def _promises(dashboard: "Dashboard", monitored: dict[str, Any] | None) -> list[
     if not set(PROMISED) <= metrics.keys():
         return []
     rows = []
-    for kind, row in monitored["realised"].items():
+    for kind, check in monitored.realised.items():
         title, name = REALISED[kind]
-        promised = metrics[name] if kind == "ngini_loss" else abs(metrics[name])
-        came, limit = (
-            (promised - row["value"], promised - row["threshold"])
-            if kind == "ngini_loss"
-            else (row["value"], row["threshold"])
-        )
-        rows.append({"title": title, "promised": promised, "came": came, "limit": limit, "kept": not row["violated"]})
+        loss = kind == "ngini_loss"
+        promised = metrics[name] if loss else abs(metrics[name])
+        came, limit = (promised - check.value, promised - check.threshold) if loss else (check.value, check.threshold)
+        rows.append(Promise(title, promised, came, limit, kept=not check.violated))
     return rows
 
 

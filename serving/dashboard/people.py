@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -15,6 +14,7 @@ from pipelines.lake import commit_log, tables
 from pipelines.lake.names import FEATURE_TABLE
 from pipelines.settings import Settings
 from serving.dashboard.population import Choice, Population
+from serving.dashboard.values import Change, Row, UserScore
 
 SNAPSHOTS = 30
 """Newest snapshots in a user's history."""
@@ -57,7 +57,7 @@ def as_csv(population: Population, choice: Choice) -> Iterator[bytes]:
     return pieces()
 
 
-def history(population: Population, user_id: str) -> list[dict[str, Any]]:
+def history(population: Population, user_id: str) -> list[Row]:
     """What the newest SNAPSHOTS snapshots say of a user, oldest first; those without a score of them are left out."""
     connection = tables.connect()
     days = sorted(commit_log.files(population.predictions))[-SNAPSHOTS:]
@@ -65,22 +65,29 @@ def history(population: Population, user_id: str) -> list[dict[str, Any]]:
     return list(rows.filter(rows.user_id == user_id).order_by("snapshot_date").to_pyarrow().to_pylist())
 
 
-def as_score(row: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """A row of `predictions` in the form in which the live service answers."""
+def as_score(row: Row, now: datetime) -> UserScore:
+    """A row of `predictions` as a score."""
     scored_at = row["scored_at"].replace(tzinfo=UTC)
-    return {
-        **row,
-        "reasons": [reason for reason in (row["reasons"] or "").split("; ") if reason],
-        "basis": row.get("basis") or ORDERS,
-        "scored_at": scored_at,
-        "age_seconds": max((now - scored_at).total_seconds(), 0.0),
-        "live": False,
-    }
+    return UserScore(
+        user_id=row["user_id"],
+        score=row["score"],
+        tier=row["tier"],
+        expected_spend=row["expected_spend"],
+        spend_low=row.get("spend_low"),
+        spend_high=row.get("spend_high"),
+        purchase_probability=row["purchase_probability"],
+        reasons=[reason for reason in (row["reasons"] or "").split("; ") if reason],
+        basis=row.get("basis") or ORDERS,
+        model_version=row["model_version"],
+        snapshot_date=row["snapshot_date"],
+        horizon_days=row["horizon_days"],
+        scored_at=scored_at,
+        age_seconds=max((now - scored_at).total_seconds(), 0.0),
+        live=False,
+    )
 
 
-def changes(
-    settings: Settings, before: date, now: date, user_id: str, importances: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def changes(settings: Settings, before: date, now: date, user_id: str, importances: list[Row]) -> list[Change]:
     """What moved most between two snapshots of `features`, of what the model's scores depend on most.
 
     A number's standing is its percentile among all users of the newer snapshot, ties in the middle. Features are
@@ -88,8 +95,7 @@ def changes(
     account of the points. Categories are left out.
 
     Returns:
-        feature, text, unit, before, now, standing_before, standing_now (0 to 1); none without features of both.
-        What moved by less than NOTABLE is left out.
+        The changes of at least NOTABLE; none without features of both snapshots.
     """
     if not tables.exists(settings, FEATURE_TABLE):
         return []
@@ -106,25 +112,22 @@ def changes(
     moved = [name for name in moved if values[before][name] != values[now][name]][:COMPARED]
     standings = _standings(rows.filter(rows.snapshot_date == now), moved, values[before], values[now])
     found = [
-        {
-            "feature": name,
-            "text": known[name].description,
-            "unit": known[name].unit.text,
-            "before": values[before][name],
-            "now": values[now][name],
-            "standing_before": standings[name][0],
-            "standing_now": standings[name][1],
-        }
+        Change(
+            feature=name,
+            text=known[name].description,
+            unit=known[name].unit.text,
+            before=values[before][name],
+            now=values[now][name],
+            standing_before=standings[name][0],
+            standing_now=standings[name][1],
+        )
         for name in moved
     ]
-    found.sort(key=lambda one: -effects[one["feature"]] * abs(one["standing_now"] - one["standing_before"]))
-    notable = [one for one in found if abs(one["standing_now"] - one["standing_before"]) >= NOTABLE]
-    return notable[:CHANGES]
+    found.sort(key=lambda change: -effects[change.feature] * change.movement)
+    return [change for change in found if change.movement >= NOTABLE][:CHANGES]
 
 
-def _standings(
-    rows: ir.Table, names: list[str], before: dict[str, Any], now: dict[str, Any]
-) -> dict[str, tuple[float, float]]:
+def _standings(rows: ir.Table, names: list[str], before: Row, now: Row) -> dict[str, tuple[float, float]]:
     """Of each feature the percentiles of two values among the rows, in one pass."""
     if not names:
         return {}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import ibis
 import ibis.expr.types as ir
@@ -14,6 +14,7 @@ from models.predictions import TIERS
 from pipelines.lake import commit_log, tables
 from serving.dashboard.picture import BUCKETS, Picture, picture_of
 from serving.dashboard.problems import UnknownChoice
+from serving.dashboard.values import Row
 
 ATTRIBUTES = ("region", "age_band")
 """Columns of raw/users that users can be chosen by, as far as the source gives them."""
@@ -49,7 +50,7 @@ class Population:
         self.before: date | None = snapshots[-2] if len(snapshots) > 1 else None
         self._lock = Lock()
         self._pictures: dict[tuple, Picture] = {}
-        self._largest: dict[tuple, list[dict[str, Any]]] = {}
+        self._largest: dict[tuple, list[Row]] = {}
         scratch = tables.connect()  # holds a row for each user until they are counted
         rows = tables.hold(scratch, self._compared(scratch))
         self._connection = tables.connect()
@@ -97,7 +98,7 @@ class Population:
         with self._lock:
             return _kept(self._pictures, choice, lambda: self._picture(choice))
 
-    def largest(self, choice: Choice) -> list[dict[str, Any]]:
+    def largest(self, choice: Choice) -> list[Row]:
         """The LISTED chosen users with the largest expected spend, largest first; kept like the counts.
 
         Raises:
@@ -156,7 +157,7 @@ class Population:
         self._connection.con.register(name, rows.to_pyarrow())  # Ibis' own way sends what DuckDB 2 refuses
         return self._connection.table(name)
 
-    def _find_largest(self, choice: Choice) -> list[dict[str, Any]]:
+    def _find_largest(self, choice: Choice) -> list[Row]:
         leaders = _fitting(self._leaders, choice).order_by([ibis.desc("expected_spend"), "user_id"]).limit(LISTED)
         names = leaders.user_id.to_pyarrow().to_pylist()
         rows = self._rows(tables.connect())

@@ -1,7 +1,8 @@
 """What the pages of today and of one user are given: plain values and charts, put together from the lake."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
 
 from models.predictions import TIERS
 from pipelines.errors import PurseError
@@ -10,40 +11,94 @@ from pipelines.results.scoring import Scored
 from pipelines.settings import Settings
 from serving.dashboard import charts, people
 from serving.dashboard.context import champion_of
+from serving.dashboard.picture import Picture
 from serving.dashboard.population import Choice, Population
 from serving.dashboard.problems import UnknownUser
+from serving.dashboard.values import Change, Row, UserScore
 
 if TYPE_CHECKING:
     from serving.dashboard.context import Dashboard
 
 
-def today(dashboard: "Dashboard", choice: Choice) -> dict[str, Any]:
-    """The picture of the chosen users.
+@dataclass(frozen=True)
+class Today:
+    """The page of today: the chosen users, beside everybody.
+
+    Attributes:
+        population: of the newest scored snapshot.
+        choice: filters.
+        picture, everybody: counts of the chosen users and of all.
+        interval: 80 % interval of the chosen users' total spend, in money.
+        stayed, moved, newcomers: users who kept their tier, changed it or are new since the snapshot before.
+        largest: the users with most expected spend.
+        distribution, shares: charts.
+    """
+
+    population: Population
+    choice: Choice
+    picture: Picture
+    everybody: Picture
+    interval: tuple[float, float] | None
+    tiers: tuple[str, ...]
+    stayed: int
+    moved: int
+    newcomers: int
+    largest: list[Row]
+    distribution: charts.Spec
+    shares: charts.Spec
+
+
+@dataclass(frozen=True)
+class UserForm:
+    """The page of users without a user: the form, and the users with most expected spend."""
+
+    largest: list[Row]
+    user: None = None
+    user_id: str = ""
+    problem: None = None
+
+
+@dataclass(frozen=True)
+class UserPage:
+    """The page of one user: the newest score, its history and what changed since the snapshot before."""
+
+    user: UserScore
+    user_id: str
+    history: list[Row]
+    course: charts.Spec | None
+    before: date | None
+    changes: list[Change]
+    why_no_changes: str | None
+    problem: None = None
+
+
+def today(dashboard: "Dashboard", choice: Choice) -> Today:
+    """Count the chosen users.
 
     Raises:
-        PurseError: no lake, no predictions, or nobody can be chosen by this.
+        PurseError: no lake, no predictions, or an unknown choice.
     """
     population = dashboard.populations.newest()
     picture, everybody = population.picture(choice), population.picture({})
     known = {move: users for move, users in picture.moves.items() if move[0] is not None}
-    return {
-        "population": population,
-        "choice": choice,
-        "picture": picture,
-        "everybody": everybody,
-        "interval": _interval(dashboard.settings, population, picture.spend),
-        "tiers": TIERS,
-        "stayed": sum(users for (before, now), users in known.items() if before == now),
-        "moved": sum(users for (before, now), users in known.items() if before != now),
-        "newcomers": sum(users for (before, _), users in picture.moves.items() if before is None),
-        "largest": population.largest(choice),
-        "distribution": charts.distribution(picture),
-        "shares": charts.shares(picture),
-    }
+    return Today(
+        population=population,
+        choice=choice,
+        picture=picture,
+        everybody=everybody,
+        interval=_interval(dashboard.settings, population, picture.spend),
+        tiers=TIERS,
+        stayed=sum(users for (before, now), users in known.items() if before == now),
+        moved=sum(users for (before, now), users in known.items() if before != now),
+        newcomers=sum(users for (before, _), users in picture.moves.items() if before is None),
+        largest=population.largest(choice),
+        distribution=charts.distribution(picture),
+        shares=charts.shares(picture),
+    )
 
 
-def user(dashboard: "Dashboard", user_id: str) -> dict[str, Any]:
-    """One user's score, its history and what changed; without an id the form alone.
+def user(dashboard: "Dashboard", user_id: str) -> UserForm | UserPage:
+    """Look up one user's score, its history and what changed; without an id the form alone.
 
     Raises:
         UnknownUser: there is no score of this user.
@@ -51,27 +106,24 @@ def user(dashboard: "Dashboard", user_id: str) -> dict[str, Any]:
     """
     population = dashboard.populations.newest()
     if not user_id:
-        return {"user": None, "user_id": "", "problem": None, "largest": population.largest({})}
+        return UserForm(population.largest({}))
     rows = people.history(population, user_id)
-    now = dashboard.now()
-    newest = people.as_score(rows[-1], now) if rows and rows[-1]["snapshot_date"] == population.snapshot else None
+    scored = rows and rows[-1]["snapshot_date"] == population.snapshot
+    newest = people.as_score(rows[-1], dashboard.now()) if scored else None
     if dashboard.newest_score is not None:
         newest = dashboard.newest_score(user_id) or newest
-    if newest and isinstance(newest["scored_at"], str):  # as the API writes it
-        newest = {**newest, "scored_at": datetime.fromisoformat(newest["scored_at"])}
     if newest is None:
         raise UnknownUser(user_id, population.snapshot)
     changes, why_not = _changes(dashboard, population, user_id)
-    return {
-        "user": newest,
-        "user_id": user_id,
-        "problem": None,
-        "history": rows,
-        "course": charts.course(rows) if len(rows) > 1 else None,
-        "before": population.before,
-        "changes": changes,
-        "why_no_changes": why_not,
-    }
+    return UserPage(
+        user=newest,
+        user_id=user_id,
+        history=rows,
+        course=charts.course(rows) if len(rows) > 1 else None,
+        before=population.before,
+        changes=changes,
+        why_no_changes=why_not,
+    )
 
 
 def _interval(settings: Settings, population: Population, spend: float) -> tuple[float, float] | None:
@@ -85,7 +137,7 @@ def _interval(settings: Settings, population: Population, spend: float) -> tuple
     return spend * level.low / level.expected, spend * level.high / level.expected
 
 
-def _changes(dashboard: "Dashboard", population: Population, user_id: str) -> tuple[list[dict[str, Any]], str | None]:
+def _changes(dashboard: "Dashboard", population: Population, user_id: str) -> tuple[list[Change], str | None]:
     if population.before is None:
         return [], "There is one snapshot only: changes are shown from the second on."
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import PurseError
 from pipelines.tracking.registry import CHALLENGER, CHAMPION, MODEL_CARD, ROLLED_BACK_TO
+from serving.dashboard.values import Row
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -53,8 +54,8 @@ class Findings:
 
     experiment_id: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
-    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    slices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    slices: dict[str, Row] = field(default_factory=dict)
     card: str = ""
 
 

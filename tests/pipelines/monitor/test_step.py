@@ -1,6 +1,5 @@
 """monitor on a real champion in a real registry, over a lake in which something moves or nothing does."""
 
-import json
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
@@ -85,7 +84,6 @@ def test_quiet_days_are_no_alarm_and_drift_that_lasts_is_one_that_is_not_repeate
     )
     assert results[3].reason.startswith("Drift on at least 2 of 3 days up to 2020-04-01: features.")
     assert "A retraining was asked for on 2020-04-01" in results[4].reason
-    json.dumps(results)
 
     rows = tables.read(tables.connect(), champion, "monitoring").to_pandas()
     assert set(rows.columns) == {"snapshot_date", "name", "kind", "value", "threshold", "violated", "model_version"}

@@ -10,12 +10,14 @@ from html import unescape
 import pandas as pd
 import pyarrow as pa
 import pytest
+from pydantic import TypeAdapter
 
 from pipelines import links
 from pipelines.lake import tables
 from pipelines.tracking import runs as tracking
 from serving.dashboard import registry_view
 from serving.dashboard.pages import ago, markdown, number, share
+from serving.dashboard.values import UserScore
 
 PAGES = ("/", "/trust", "/model", "/card", "/users", "/users?user_id=user-07")
 
@@ -236,7 +238,8 @@ def test_an_unknown_user_is_told_what_to_do(client):
 def test_the_live_score_comes_first(scored, make_client, scores):
     row = scores["now"].iloc[7].to_dict() | {"score": 99.0, "tier": "high", "reasons": ["bought just now"]}
     live = row | {"scored_at": "2020-03-30T05:59:00Z", "age_seconds": 60.0, "live": True, "snapshot_date": "2020-03-29"}
-    client = make_client(scored, newest_score={"user-07": live, "newcomer": live | {"user_id": "newcomer"}}.get)
+    scores = [TypeAdapter(UserScore).validate_python(live | {"user_id": user}) for user in ("user-07", "newcomer")]
+    client = make_client(scored, newest_score={score.user_id: score for score in scores}.get)
     said = text_of(client.get("/users?user_id=user-07"))
     assert "high with a score of 99.0" in said
     assert "bought just now" in said

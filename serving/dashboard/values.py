@@ -1,0 +1,116 @@
+"""Values that the pages show, row by row of their tables."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+Row = dict[str, Any]
+"""A row of a table of the lake or of an artifact, by column."""
+
+
+@dataclass(frozen=True)
+class UserScore:
+    """A user's score, from the lake or live; `age_seconds` counts from the moment up to which all rows are known."""
+
+    user_id: str
+    score: float
+    tier: str
+    expected_spend: float
+    spend_low: float | None
+    spend_high: float | None
+    purchase_probability: float
+    reasons: list[str]
+    basis: str
+    model_version: str
+    snapshot_date: date
+    horizon_days: int
+    scored_at: datetime
+    age_seconds: float
+    live: bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """A feature that moved between two snapshots; standings are percentile ranks among all users, 0 to 1."""
+
+    feature: str
+    text: str
+    unit: str
+    before: float
+    now: float
+    standing_before: float
+    standing_now: float
+
+    @property
+    def movement(self) -> float:
+        """Movement among the users, as a share of them."""
+        return abs(self.standing_now - self.standing_before)
+
+
+@dataclass(frozen=True)
+class DriftCheck:
+    """A drift check of a snapshot; `ratio` is the value in parts of the threshold."""
+
+    name: str
+    kind: str
+    value: float
+    threshold: float
+    violated: bool
+
+    @property
+    def ratio(self) -> float:
+        """Value over threshold."""
+        return self.value / max(self.threshold, 1e-12)
+
+
+@dataclass(frozen=True)
+class MonitoredDay:
+    """Checks of a snapshot, and whether they asked for a retraining."""
+
+    snapshot_date: date
+    checks: int
+    violated: int
+    alarm: bool
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """The newest monitoring: drift checks (violated first), realised checks by kind, and the history (oldest first)."""
+
+    snapshot_date: date
+    model_version: str
+    drift: list[DriftCheck]
+    realised: dict[str, DriftCheck]
+    alarm: bool
+    history: list[MonitoredDay]
+
+
+@dataclass(frozen=True)
+class DayRows:
+    """Rows of a day that were taken and refused."""
+
+    day: date
+    kept: int
+    refused: int
+
+
+@dataclass(frozen=True)
+class TableQuality:
+    """Rows of a table that were taken and refused; a row that breaks two rules counts for both reasons."""
+
+    table: str
+    kept: int
+    refused: int
+    reasons: list[tuple[str, int]]
+    days: list[DayRows]
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A measure that the evaluation promised, what came, and the limit."""
+
+    title: str
+    promised: float
+    came: float
+    limit: float
+    kept: bool
