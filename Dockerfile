@@ -11,7 +11,7 @@ RUN pip install --no-cache-dir uv \
 
 COPY . .
 RUN uv pip install --system --no-cache --no-deps --editable . \
-    && python -m compileall -q cli stack dags pipelines features models expectations marketplace serving \
+    && python -m compileall -q $(sed -n 's/^packages = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",') \
     && useradd --uid 50000 --create-home purse \
     && mkdir --parents /opt/airflow /var/lib/purse \
     && chown purse /opt/airflow /var/lib/purse

@@ -32,6 +32,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.lake import tables
+from pipelines.lake.rows import snapshot_rows
 from pipelines.score import score
 from pipelines.settings import load_settings
 from pipelines.tracking.logged_model import load_model
@@ -147,8 +148,7 @@ def batch(users: int) -> None:
     settings = load_settings()
     model = load_model(settings, f"models:/{settings.mlflow.model_name}/{champion_version(settings)}")
     day = tables.days(settings, "features", "snapshot_date")[-1]
-    table = tables.read(tables.connect(), settings, "features")
-    real = table.filter(table.snapshot_date == day).to_pyarrow()
+    real = snapshot_rows(tables.connect(), settings, "features", day).to_pyarrow()
     place = real.schema.get_field_index("user_id")
     copies = [
         real.set_column(place, "user_id", pc.binary_join_element_wise(real["user_id"], str(copy), "-"))
@@ -177,9 +177,9 @@ def serving(port: int, seconds: int, folder: Path) -> None:
     url, log, users = f"http://127.0.0.1:{port}/readyz", folder / "log", folder / "users"
     env = {"PURSE_SERVING__PORT": str(port), "PURSE_SERVING__RATE_LIMIT": "1000000/second"}
     command = [sys.executable, "-m", "serving"]
-    table = tables.read(tables.connect(), settings, "features")
     day = tables.days(settings, "features", "snapshot_date")[-1]
-    rows = table.filter(table.snapshot_date == day).order_by("user_id").limit(USERS).to_pyarrow().to_pandas()
+    features = snapshot_rows(tables.connect(), settings, "features", day)
+    rows = features.order_by("user_id").limit(USERS).to_pyarrow().to_pandas()
     users.write_text("\n".join(rows["user_id"]))
     starts = []
     for _ in range(2):

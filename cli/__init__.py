@@ -1,1 +1,1 @@
-"""The command line, above everything: it alone knows the steps."""
+"""Command line: the only package that imports every step."""

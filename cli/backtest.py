@@ -1,4 +1,4 @@
-"""The whole modelling path on one source, without Airflow, in a home of its own."""
+"""Backtest: run all steps from ingest to evaluate on one source, without Airflow, in a separate home."""
 
 import hashlib
 import io
@@ -20,6 +20,7 @@ from pipelines.files import write_atomically
 from pipelines.ingest.step import ingest
 from pipelines.lake import tables
 from pipelines.lake.names import FEATURE_TABLE
+from pipelines.lake.rows import snapshot_rows
 from pipelines.results.decision import Evaluated
 from pipelines.results.result import Result, Value
 from pipelines.retraining.snapshots import is_matured
@@ -42,17 +43,16 @@ MEASURES = {
     "spearman": ("Spear-\nman", "{:.3f}"),
     "top10_capture": ("top\n10 %", "{:.3f}"),
 }
-"""What the table shows: the measure's title and format."""
-
+"""Title and format of each measure in the table."""
 
 STEPS = 8
-"""From ingest to evaluate."""
+"""Number of steps from ingest to evaluate."""
 
 Kind = TypeVar("Kind", bound=Result)
 
 
 class Backtest(Value):
-    """Outcome of a backtest; `evaluate` is absent where the orders end before the horizon does."""
+    """Outcome of a backtest; `evaluate` is None if the orders end before the horizon does."""
 
     source: str
     cutoff: date
@@ -75,20 +75,20 @@ def backtest(
     trials: int | None,
     console: Console,
 ) -> Backtest:
-    """Learn from data before `cutoff` only and predict every user with a purchase before it.
+    """Train only on data before `cutoff` and predict every user with a purchase before it.
 
     Args:
         settings: the settings; lake, sweep and MLflow runs go to <home>/backtests/<source>-<cutoff>-<horizon>d.
         source: name or path of the source.
-        cutoff: exclusive end of what is learned from; later rows are used to measure only.
-        horizon_days: predicted and measured window from the cutoff on.
+        cutoff: exclusive end of the training data; later rows are used only to measure.
+        horizon_days: length of the predicted and measured window from the cutoff on.
         output: Parquet file for user_id, expected_spend, purchase_probability, score and tier; None: not written.
-        families: of the sweep; None: those of the settings.
-        trials: of the sweep; None: as many as the settings say.
-        console: where progress is shown.
+        families: families of the sweep; None: those of the settings.
+        trials: trials of the sweep; None: the number in the settings.
+        console: console that shows progress.
 
     Raises:
-        PurseError: as the steps do, or a family that does not exist.
+        PurseError: a step failed, or a family does not exist.
     """
     own = own_settings(settings, source, cutoff, horizon_days, families, trials)
     end = cutoff + timedelta(days=horizon_days)
@@ -111,7 +111,7 @@ def backtest(
         trained = run("train", lambda: train(own, end))
         matured = is_matured(tables.days(own, "raw/order_lines")[-1], cutoff, horizon_days)
         evaluated = run("evaluate", lambda: evaluate(own, end)) if matured else None
-        users = _predictions(own, cutoff, trained.model_uri, output)
+        users = _predict(own, cutoff, trained.model_uri, output)
     return Backtest(
         source=source,
         cutoff=cutoff,
@@ -126,18 +126,18 @@ def backtest(
 
 
 def table(result: Backtest) -> Table:
-    """The measures of the model and the baselines, side by side."""
+    """Tabulate the measures of the model and the baselines, one row each."""
     title = f"{result.source}, cutoff {result.cutoff}, {result.horizon_days} days, {result.users:,} users"
-    shown = Table(title=title, caption=_caption(result), caption_justify="left", box=box.SIMPLE_HEAD, padding=0)
-    shown.add_column("", no_wrap=True)
+    output = Table(title=title, caption=_caption(result), caption_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    output.add_column("", no_wrap=True)
     for header, _ in MEASURES.values():
-        shown.add_column(header, justify="right", no_wrap=True)
+        output.add_column(header, justify="right", no_wrap=True)
     if result.evaluate:
         rows = {"model": result.evaluate.measures}
         rows |= {name: baseline.measures for name, baseline in result.evaluate.baselines.items()}
         for name, measures in rows.items():
-            shown.add_row(name, *(form.format(measures[measure]) for measure, (_, form) in MEASURES.items()))
-    return shown
+            output.add_row(name, *(form.format(measures[measure]) for measure, (_, form) in MEASURES.items()))
+    return output
 
 
 def _caption(result: Backtest) -> str:
@@ -149,7 +149,7 @@ def _caption(result: Backtest) -> str:
             gain = baseline.gain
             lines.append(f"nGini against {name}: {gain.estimate:+.3f} ± {gain.standard_error:.3f} (standard error)")
     else:
-        lines.append("The source's orders end before the horizon does: nothing can be measured.")
+        lines.append("The source's orders end before the horizon does, so the predictions can't be measured.")
     if result.label_days < result.horizon_days:
         lines.append(
             f"The history is short: trained on labels of {result.label_days} days, scaled to {result.horizon_days}."
@@ -162,12 +162,12 @@ def _caption(result: Backtest) -> str:
 def own_settings(
     settings: Settings, source: str, cutoff: date, horizon_days: int, families: list[str] | None, trials: int | None
 ) -> Settings:
-    """The settings with a home of the backtest's own, so that it never meets the shop's runs and models."""
+    """Settings of a backtest with a separate home, so that it never touches the shop's runs and models."""
     from models.catalog import FAMILIES
 
     for family in families or []:
         if family not in FAMILIES:
-            raise PurseError(f"--families: '{family}' is unknown. There are {', '.join(FAMILIES)}.")
+            raise PurseError(f"--families: '{family}' is unknown. Choose from {', '.join(FAMILIES)}.")
     return settings.with_changes(
         source=source,
         home=settings.home_path / "backtests" / f"{_label(source)}-{cutoff}-{horizon_days}d",
@@ -181,17 +181,17 @@ def own_settings(
 
 
 def _label(source: str) -> str:
-    """A folder's name for a source: its own, or of a file its stem and a hash of where it is."""
+    """Folder name of a source: its name, or for a file its stem and a hash of its path."""
     path = Path(source)
     if not path.suffix:
         return source
     return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
 
 
-def _predictions(settings: Settings, cutoff: date, model_uri: str, output: Path | None) -> int:
-    features = tables.read(tables.connect(), settings, FEATURE_TABLE)
-    rows = features.filter(features.snapshot_date == cutoff).drop("snapshot_date").to_pyarrow().to_pandas()
-    scores = predict(load_model(settings, model_uri), rows)[COLUMNS]
+def _predict(settings: Settings, cutoff: date, model_uri: str, output: Path | None) -> int:
+    """Predict the users at the cutoff, write the predictions to `output`, and return the number of users."""
+    rows = snapshot_rows(tables.connect(), settings, FEATURE_TABLE, cutoff).drop("snapshot_date")
+    scores = predict(load_model(settings, model_uri), rows.to_pyarrow().to_pandas())[COLUMNS]
     if output:
         content = io.BytesIO()
         scores.to_parquet(content, index=False)

@@ -1,4 +1,4 @@
-"""The commands of the data: from the source to features."""
+"""Commands for data: from the source to features."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ import typer
 
 from cli.output import AsJson, show
 from cli.runner import run_step
-from cli.steps import From, Snapshot, To, day_of, newest_or, run_for, working
+from cli.steps import From, Snapshot, To, day_of, requested_or_newest, run_for, working
 from pipelines.settings import load_settings
 
 
@@ -15,7 +15,7 @@ def ingest(
     to: To = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read days of the source into staging, as they arrived; by default from some days before the newest loaded on."""
+    """Load days of the source into staging unchanged. Default: from ingest.lookback_days before the newest day on."""
     from pipelines.ingest.step import ingest as step
 
     settings = load_settings()
@@ -29,7 +29,7 @@ def validate(
     to: To = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check staged days, by default all: good rows become raw data, the others go to quarantine with their reason."""
+    """Validate staged days (default: all): valid rows go to raw, invalid rows to quarantine with the reason."""
     from pipelines.validate.step import validate as step
 
     settings = load_settings()
@@ -42,18 +42,18 @@ def snapshot_date(
     snapshot_date: Snapshot = None,
     purpose: Annotated[
         Literal["training", "scoring"],
-        typer.Option("--for", help="scoring: stop with exit code 99 while there is no champion to score with."),
+        typer.Option("--for", help="scoring: exit with code 99 if no champion exists yet."),
     ] = "training",
     as_json: AsJson = False,
 ) -> None:
-    """Say which snapshot date a run without one would take; stop when the data is stale."""
+    """Print the snapshot date that a run uses by default; fail if the data is stale."""
     settings = load_settings()
-    found = newest_or(settings, snapshot_date)
+    resolved = requested_or_newest(settings, snapshot_date)
     if purpose == "scoring":
         from pipelines.tracking.registry import champion_version
 
         champion_version(settings)
-    show({"snapshot_date": found.isoformat()}, as_json=as_json)
+    show({"snapshot_date": resolved.isoformat()}, as_json=as_json)
 
 
 def build_features(
@@ -64,9 +64,9 @@ def build_features(
     ] = "scoring",
     as_json: AsJson = False,
 ) -> None:
-    """Compute the features of users with a purchase before the snapshot, and of those known without one."""
+    """Compute features of users with a purchase before the snapshot, and of known users without orders."""
     from pipelines.build_features.step import build_features as step
 
-    # kept apart: a scoring run may build beside a retraining of the same date
+    # separate results: a scoring run may build features during a retraining of the same date
     name = "build_features" if purpose == "training" else "build_scoring_features"
     run_for(name, snapshot_date, lambda s, d: step(s, d, purpose), as_json=as_json)

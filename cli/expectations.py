@@ -1,4 +1,4 @@
-"""The commands for the rules of a person's own."""
+"""Commands for custom expectations."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import typer
 from cli.output import AsJson, show
 from pipelines.settings import load_settings
 
-app = typer.Typer(no_args_is_help=True, help="Rules of your own, checked in addition to the built-in ones.")
+app = typer.Typer(no_args_is_help=True, help="Custom expectations, checked in addition to the built-in rules.")
 
 
 @app.callback()
@@ -23,7 +23,7 @@ def propose(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Profile raw tables and write rules that a person can edit; what is there stays, and is written beside it."""
+    """Profile raw tables and write proposed rules to edit; an existing file stays, the proposal goes beside it."""
     from pipelines.validate.proposals import propose as run
 
     show(run(load_settings(), table), as_json=as_json)

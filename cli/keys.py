@@ -1,4 +1,4 @@
-"""`purse keys`: the API keys of the live service."""
+"""Commands for the API keys of the live service."""
 
 import getpass
 from datetime import UTC, datetime, timedelta
@@ -12,16 +12,16 @@ from pipelines.settings import load_settings
 from serving.audit import record
 
 app = typer.Typer(no_args_is_help=True, help="API keys of the live service: create, list, rotate, revoke.")
-KeyId = Annotated[str, typer.Argument(help="The id of a key, as 'purse keys list' shows it.")]
+KeyId = Annotated[str, typer.Argument(help="Id of the key, as shown by 'purse keys list'.")]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
-    scope: Annotated[list[str], typer.Option(help="read, write or admin; repeat it for several.")],
+    name: Annotated[str, typer.Argument(help="Name of the key: its purpose.")],
+    scope: Annotated[list[str], typer.Option(help="read, write or admin. Repeatable.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print it, once: only its hash is kept."""
+    """Create a key and print it once: only its hash is stored."""
     key, text = _keys().create(name, scopes_of(scope), datetime.now(UTC))
     _record("key.create", key)
     show({**_shown(key), "key": text}, as_json=as_json)
@@ -29,17 +29,17 @@ def create(
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """Show the keys, without what makes them work."""
+    """List the keys without their secrets."""
     show({"keys": [_shown(key) for key in _keys().all()]}, as_json=as_json)
 
 
 @app.command()
 def rotate(
     key_id: KeyId,
-    grace_hours: Annotated[float, typer.Option(help="For how long the old key still works.", min=0)] = 24,
+    grace_hours: Annotated[float, typer.Option(help="Hours for which the old key stays valid.", min=0)] = 24,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new key in the place of one, which goes on working for a while."""
+    """Replace a key by a new one; the old key stays valid for the grace period."""
     key, text = _keys().rotate(key_id, timedelta(hours=grace_hours), datetime.now(UTC))
     _record("key.rotate", key, replaces=key_id)
     show({**_shown(key), "key": text, "replaces": key_id}, as_json=as_json)
@@ -47,7 +47,7 @@ def rotate(
 
 @app.command()
 def revoke(key_id: KeyId, as_json: AsJson = False) -> None:
-    """Make a key void, at once."""
+    """Revoke a key at once."""
     key = _keys().revoke(key_id, datetime.now(UTC))
     _record("key.revoke", key)
     show(_shown(key), as_json=as_json)

@@ -1,4 +1,4 @@
-"""The command line: one subcommand per step, the backtest, and the embedded stack."""
+"""Command line: one subcommand per step, the backtest, and the embedded stack."""
 
 import logging
 import os
@@ -21,8 +21,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    help="Purse tells how much purchasing power each user of a shop has. The steps run in the order shown; each can be "
-    "run again and replaces what it wrote. Settings: conf/purse.yaml, a file named by PURSE_CONFIG, PURSE_* variables.",
+    help="Purse predicts the purchasing power of each user of a shop. Run the steps in the order shown; a rerun "
+    "replaces a step's output. Settings: conf/purse.yaml, the file named by PURSE_CONFIG, PURSE_* variables.",
 )
 DATA, MODEL, STACK = "Data", "Model and scores", "Embedded stack"
 
@@ -39,7 +39,7 @@ app.add_typer(keys, name="keys", rich_help_panel=STACK)
 
 
 def main() -> None:
-    """Run the command; what a person can mend ends in a message on stderr and its exit code."""
+    """Run the command; print a PurseError as a message on stderr and exit with its code."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

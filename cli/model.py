@@ -1,4 +1,4 @@
-"""The commands of the model and its scores: from the training set to what is in force, and the backtest."""
+"""Commands for the model and its scores, from the training set to deployment, and for the backtest."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipelines.settings import load_settings
 
 
 def split(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
-    """Join features with labels into a training set: which snapshots train, validate and test."""
+    """Join features with labels into training sets; plan the training, validation and test snapshots."""
     from pipelines.split import split as step
 
     run_for("split", snapshot_date, step, as_json=as_json)
@@ -21,25 +21,29 @@ def split(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
 
 def sweep(
     snapshot_date: Snapshot = None,
-    plan_only: Annotated[bool, typer.Option("--plan-only", help="Only plan the trials, for workers to share.")] = False,
-    worker: Annotated[str | None, typer.Option(help="Only work on a planned sweep, under this name.")] = None,
+    plan_only: Annotated[bool, typer.Option("--plan-only", help="Only plan the trials; workers share them.")] = False,
+    worker: Annotated[
+        str | None, typer.Option(help="Only run trials of a planned sweep, as the worker of this name.")
+    ] = None,
     tabular: Annotated[bool, typer.Option("--tabular", help="Only families that are not networks.")] = False,
     networks: Annotated[bool, typer.Option("--networks", help="Only networks.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Try families and hyperparameters: plan the trials and run them, or be one of several workers."""
+    """Try families and hyperparameters: plan and run the trials, or run them as one of several workers."""
     from pipelines import sweep as steps
 
     kind: steps.Kind = "tabular" if tabular else "networks" if networks else "all"
     if worker is None:
         run_for("plan_sweep", snapshot_date, steps.plan, as_json=as_json)
     if not plan_only:
-        name = worker or "command-line"  # a planned worker's name would take its trials for dead
+        name = (
+            worker or "command-line"
+        )  # under a planned worker's name, that worker's running trials would count as dead
         run_for(f"sweep_{name}", snapshot_date, lambda s, d: steps.work(s, d, name, kind), as_json=as_json)
 
 
 def train(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
-    """Refit the best families of the sweep, blend them where that helps, and log the model to MLflow."""
+    """Refit the best families of the sweep, blend them if that helps, and log the model to MLflow."""
     from pipelines.train.step import train as step
 
     run_for("train", snapshot_date, step, as_json=as_json)
@@ -63,25 +67,25 @@ def promote(
     snapshot_date: Snapshot = None,
     replace_unusable: Annotated[
         bool,
-        typer.Option("--replace-unusable", help="Approve that a champion that cannot be compared is replaced."),
+        typer.Option("--replace-unusable", help="Approve the replacement of a champion that cannot be compared."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the challenger the champion if it is measurably better; say why or why not."""
+    """Make the challenger the champion if it is measurably better; print the reason."""
     from pipelines.promote import promote as step
 
     run_for("promote", snapshot_date, lambda s, d: step(s, d, replace_unusable=replace_unusable), as_json=as_json)
 
 
 def score(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
-    """Score every user with the champion. Exit code 99: there is no champion yet."""
+    """Score every user with the champion. Exit code 99: no champion exists yet."""
     from pipelines.score import score as step
 
     run_for("score", snapshot_date, lambda s, d: step(s, d, datetime.now(UTC)), as_json=as_json)
 
 
 def deploy(as_json: AsJson = False) -> None:
-    """Let the live service put the champion's newest scores into force. Exit code 99: no service runs."""
+    """Deploy the champion's newest scores to the live service. Exit code 99: no service runs."""
     from pipelines.deploy import deploy as step
 
     with working("deploy"):
@@ -90,7 +94,7 @@ def deploy(as_json: AsJson = False) -> None:
 
 
 def monitor(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
-    """Compare features, scores and matured scores with the champion's training. Exit code 99: there is no champion."""
+    """Compare features, scores and matured scores with the champion's training. Exit code 99: no champion exists."""
     from pipelines.monitor.step import monitor as step
 
     run_for("monitor", snapshot_date, step, as_json=as_json)
@@ -104,8 +108,10 @@ def rollback(as_json: AsJson = False) -> None:
 
 
 def card(
-    version: Annotated[str | None, typer.Option(help="Of the registered model. Default: the alias.")] = None,
-    alias: Annotated[str, typer.Option(help="champion or challenger.")] = "champion",
+    version: Annotated[
+        str | None, typer.Option(help="Version of the registered model. Default: the one with the alias.")
+    ] = None,
+    alias: Annotated[str, typer.Option(help="Alias: champion or challenger.")] = "champion",
 ) -> None:
     """Print the model card of a version: data, measures, slices, fairness, limits, as Markdown."""
     from pipelines.tracking.registry import read_card
@@ -114,11 +120,11 @@ def card(
 
 
 def backtest(
-    source: Annotated[str, typer.Argument(help="A name in conf/sources, or the path of a source file.")],
-    cutoff: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Only data before this day is learned from.")],
-    horizon_days: Annotated[int, typer.Option(help="How far ahead spend is predicted.", min=1)],
+    source: Annotated[str, typer.Argument(help="Name in conf/sources, or path of a source file.")],
+    cutoff: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Train only on data before this day.")],
+    horizon_days: Annotated[int, typer.Option(help="Length of the predicted window in days.", min=1)],
     output: Annotated[Path | None, typer.Option(help="Parquet file for the predictions.", dir_okay=False)] = None,
-    families: Annotated[str | None, typer.Option(help="Families to try, with commas between.")] = None,
+    families: Annotated[str | None, typer.Option(help="Families to try, separated by commas.")] = None,
     trials: Annotated[int | None, typer.Option(help="Trials of the sweep over all families.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:

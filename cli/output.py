@@ -1,4 +1,4 @@
-"""How commands print their result."""
+"""Print the result of a command."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON, last on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON, the last line on stdout.")]
 
 
 def show(result: BaseModel | Mapping[str, object], *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Run a step: time it, keep its result, and turn what a person can mend into a message."""
+"""Run a step: time it, store its result, and report a full disk."""
 
 import errno
 import time
@@ -17,13 +17,13 @@ Kind = TypeVar("Kind", bound=Result)
 
 
 def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Callable[[], Kind]) -> Kind:
-    """Run a step and write its result under `snapshot_date`, or, for the steps on raw data, under its `to_date`.
+    """Run a step and write its result under `snapshot_date`; None: under the result's `to_date` (ingest, validate).
 
     Returns:
         The step's result with its `seconds`.
 
     Raises:
-        PurseError: the step's own, or that the disk is full.
+        PurseError: the step raised it, or the disk is full.
     """
     starting = _seconds_since_start()
     began = time.monotonic()
@@ -33,7 +33,7 @@ def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Ca
         if error.errno != errno.ENOSPC:
             raise
         raise PurseError(
-            f"The disk is full: {error}. What this step writes is whole or not there at all. Free space on the disk of "
+            f"The disk is full: {error}. The step left no partial output. Free space on the disk of "
             f"{settings.home_path} and run the step again."
         ) from error
     seconds = Seconds(starting=round(starting, 2), computing=round(time.monotonic() - began, 2))
@@ -43,9 +43,9 @@ def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Ca
 
 
 def _end(result: Result) -> date:
-    """The exclusive end of the days that a step on raw data covered."""
+    """Exclusive end of the days that `ingest` or `validate` processed."""
     if not isinstance(result, Ingested | Validated):
-        raise TypeError(f"Expected a result of days, found one of '{result.step}'.")
+        raise TypeError(f"Expected the result of 'ingest' or 'validate', found that of '{result.step}'.")
     return result.to_date
 
 

@@ -1,4 +1,4 @@
-"""The command that makes a simulated shop."""
+"""Command that writes a simulated shop."""
 
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +14,14 @@ FIRST_DAY = datetime.fromisoformat("2024-01-01")
 
 
 def simulate(
-    users: Annotated[int, typer.Option(help="Users that register by the end.", min=1)],
+    users: Annotated[int, typer.Option(help="Users registered by the last day.", min=1)],
     days: Annotated[int, typer.Option(help="Days to simulate.", min=1)],
-    seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.", min=0)] = 0,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")] = FIRST_DAY,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed writes the same bytes.", min=0)] = 0,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = FIRST_DAY,
     drift: Annotated[
         list[str] | None,
         typer.Option(
-            help="KIND@DAY: price_rise, mix_change or broken_tracking from that day on, the first being 0. Repeatable.",
+            help="KIND@DAY: price_rise, mix_change or broken_tracking from that day on; the first is 0. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -35,13 +35,13 @@ def simulate(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Folder to write. Default: <source_root>/marketplace, which is in the home unless set.",
+            help="Folder to write. Default: <source_root>/marketplace; source_root is the home unless set.",
             show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a simulated shop: users, products, orders, returns and events. No row of it is real."""
+    """Write a simulated shop: users, products, orders, returns and events. All rows are synthetic."""
     from marketplace.plan import Plan
     from pipelines.simulate import parse_dirt, parse_drift
     from pipelines.simulate import simulate as run

@@ -1,4 +1,4 @@
-"""The commands for the embedded stack, and how every command prints its result."""
+"""Commands for the embedded stack."""
 
 import os
 import sys
@@ -11,21 +11,21 @@ from pipelines.settings import load_settings
 
 
 def up() -> None:
-    """Start MLflow, Airflow and the live service on this machine, as far as they do not run."""
+    """Start MLflow, Airflow and the live service on this machine, unless they run already."""
     from stack.services import up as start
 
     start(load_settings())
 
 
 def down() -> None:
-    """Stop what `up` started."""
+    """Stop the services that `up` started."""
     from stack.services import down as stop
 
     stop(load_settings())
 
 
 def status(as_json: AsJson = False) -> None:
-    """Say what runs, where, and how to log in."""
+    """Show the services that run, their addresses and the login."""
     from stack.services import status as state
 
     show(state(load_settings()), as_json=as_json)
@@ -33,9 +33,9 @@ def status(as_json: AsJson = False) -> None:
 
 def logs(
     name: Annotated[
-        str | None, typer.Argument(help="mlflow, api-server, scheduler, dag-processor or serving; default: all.")
+        str | None, typer.Argument(help="mlflow, api-server, scheduler, dag-processor or serving. Default: all.")
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing new lines.")] = False,
 ) -> None:
     """Show the logs of the embedded stack."""
     from stack.services import logs as follow_logs
@@ -44,12 +44,12 @@ def logs(
 
 
 def serve() -> None:
-    """Run the live service here, in the foreground; `up` runs it in the background."""
+    """Run the live service in the foreground; `up` runs it in the background."""
     os.execv(sys.executable, [sys.executable, "-m", "serving"])  # noqa: S606  # no shell, fixed words
 
 
 def demo() -> None:
-    """Take the source from files to scored users through Airflow, and show what came out."""
+    """Run the source from files to scored users through Airflow, and show the results."""
     from stack.demo import run
 
     run(load_settings())

@@ -1,4 +1,4 @@
-"""What the commands of steps share: their options, and how a step is run and waited for."""
+"""Shared code of the step commands: options, running a step, the spinner."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -17,44 +17,44 @@ console = Console(stderr=True)
 
 From = Annotated[
     datetime | None,
-    typer.Option("--from", formats=["%Y-%m-%d"], help="First day. Default: see above.", show_default=False),
+    typer.Option("--from", formats=["%Y-%m-%d"], help="First day. Default: see the description.", show_default=False),
 ]
 To = Annotated[
     datetime | None,
-    typer.Option("--to", formats=["%Y-%m-%d"], help="The day after the last. Default: to the end.", show_default=False),
+    typer.Option("--to", formats=["%Y-%m-%d"], help="Day after the last day. Default: to the end.", show_default=False),
 ]
 Snapshot = Annotated[
     datetime | None,
     typer.Option(
         "--snapshot-date",
         formats=["%Y-%m-%d"],
-        help="Exclusive end of the data that is used. Default: the day after the lake's last day.",
+        help="Exclusive end of the data. Default: the day after the lake's last day.",
         show_default=False,
     ),
 ]
 
 
 def day_of(value: datetime | None) -> date | None:
-    """The day of an option."""
+    """Convert an option to a date."""
     return value.date() if value else None
 
 
-def newest_or(settings: Settings, given: datetime | None) -> date:
-    """The snapshot date that was given, or the lake's newest."""
+def requested_or_newest(settings: Settings, requested: datetime | None) -> date:
+    """Return the requested snapshot date, or the lake's newest."""
     from pipelines.retraining.newest import resolve_snapshot_date
 
-    return resolve_snapshot_date(settings, day_of(given), datetime.now(UTC).date())
+    return resolve_snapshot_date(settings, day_of(requested), datetime.now(UTC).date())
 
 
-def run_for(name: str, given: datetime | None, step: Callable[[Settings, date], Result], *, as_json: bool) -> None:
-    """Run a step of one snapshot and show its result."""
+def run_for(name: str, requested: datetime | None, step: Callable[[Settings, date], Result], *, as_json: bool) -> None:
+    """Run a step for one snapshot and show its result."""
     settings = load_settings()
-    snapshot_date = newest_or(settings, given)
+    snapshot_date = requested_or_newest(settings, requested)
     with working(f"{name} {snapshot_date}"):
         result = run_step(settings, snapshot_date, name, lambda: step(settings, snapshot_date))
     show(result, as_json=as_json)
 
 
-def working(what: str) -> AbstractContextManager[object]:
-    """A spinner for a person who waits; nothing in a log."""
-    return console.status(what) if console.is_terminal else nullcontext()
+def working(label: str) -> AbstractContextManager[object]:
+    """Show a spinner in a terminal; do nothing elsewhere."""
+    return console.status(label) if console.is_terminal else nullcontext()

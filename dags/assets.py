@@ -1,7 +1,7 @@
-"""What the DAGs tell each other: there are new orders, there is a new champion, there are new scores.
+"""Assets through which the DAGs start each other: new orders, a new champion, new scores.
 
-Every event carries the date that it makes possible to score, or that was scored,
-`{"snapshot_date": "2001-03-01"}`, because a run that is started by an asset has no logical date of its own.
+Every event carries the snapshot date to score, or the scored one, as `{"snapshot_date": "2001-03-01"}`, because a run
+that an asset starts has no logical date.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ PREDICTIONS = Asset(name="predictions", uri="purse://lake/predictions", group="p
 
 
 def newest_snapshot_date(events: Mapping[Any, Sequence[Any]]) -> str:
-    """The latest snapshot date among the events that started a run.
+    """Latest snapshot date among the events that started a run.
 
     Args:
-        events: Airflow's `triggering_asset_events`: the events of each asset.
+        events: Airflow's `triggering_asset_events`: events by asset.
 
     Returns:
-        An ISO date; empty when a person started the run or sent an event without a date.
+        An ISO date; empty if a person started the run or the events have no date.
     """
-    dates = (event.extra.get("snapshot_date") for of_asset in events.values() for event in of_asset)
+    dates = (event.extra.get("snapshot_date") for asset_events in events.values() for event in asset_events)
     return max(filter(None, dates), default="")

@@ -1,19 +1,21 @@
 """# Watch for drift.
 
-Runs after every scoring: compares the newest day, the features and the scores with the champion's training, and, once
-the horizon of earlier scores is over, what users spent with what was promised. Writes the table `monitoring` in the
-lake, an MLflow run and a page with pictures (*Data Docs* on *monitor*). A rerun of a date replaces them.
+This DAG runs after every scoring. It compares the newest day, the features and the scores with the champion's
+training. Once the horizon of earlier scores is over, it also compares actual spend with the predictions. It writes the
+table `monitoring` in the lake, an MLflow run and a page with plots (*Data Docs* on *monitor*). A rerun of a date
+replaces them.
 
-**What it starts.** A check that is violated on `monitor.days` of the last `monitor.of_days` days starts
-`retrain_daily`, whose run carries the reason; not again within `monitor.pause_days` days.
+**Retraining.** If a check is violated on `monitor.days` of the last `monitor.of_days` days, the DAG starts
+`retrain_daily` and passes it the reason. It starts at most one retraining within `monitor.pause_days` days.
 
-**It does not** change a score, a model or a limit, and a violated check is not a red task: open the page and see
-whether the shop changed (prices, assortment, a campaign) or the data broke (an empty column, missing events).
-Broken data is mended at the source: a retraining would only learn it.
+**It does not** change scores, models or thresholds. A violated check does not make a task red. Open the page and find
+out whether the shop changed (prices, assortment, a campaign) or the data broke (an empty column, missing events).
+Correct broken data at the source: a retraining would only learn it.
 
-**When it is red** scores and champion are not touched.
-- *monitor*: the date has no features (run `score_daily` for it), or MLflow is unreachable (`make up`); clear it.
-- *retrain*: `retrain_daily` could not be started. Clear it, or trigger `retrain_daily` by hand.
+**When it is red** scores and champion are unchanged.
+- *monitor*: the date has no features (run `score_daily` for it), or MLflow is unreachable (start it with `make up`).
+  Then clear the task.
+- *retrain*: `retrain_daily` could not be started. Clear the task, or trigger `retrain_daily` by hand.
 """
 
 from datetime import timedelta
@@ -27,7 +29,7 @@ from dags.steps import SNAPSHOT_DATE, purse, task_defaults
 
 @task.short_circuit
 def is_alarmed(*, alarm: bool) -> bool:
-    """Go on to the retraining only if one is wanted."""
+    """Start the retraining only if `monitor` asks for one."""
     return alarm
 
 
@@ -43,17 +45,17 @@ def is_alarmed(*, alarm: bool) -> bool:
 )
 def monitor_daily() -> None:
     """Wire the steps."""
-    wanted = "{{ params.snapshot_date or newest_snapshot_date(triggering_asset_events) }}"
-    day = purse("snapshot-date", "--for", "scoring")(snapshot_date=wanted)["snapshot_date"]
-    watched = purse("monitor")(snapshot_date=day)
+    requested = "{{ params.snapshot_date or newest_snapshot_date(triggering_asset_events) }}"
+    day = purse("snapshot-date", "--for", "scoring")(snapshot_date=requested)["snapshot_date"]
+    checked = purse("monitor")(snapshot_date=day)
     retrain = TriggerDagRunOperator(
         task_id="retrain",
         trigger_dag_id="retrain_daily",
         trigger_run_id=f"drift__{day}",
-        conf={"snapshot_date": day, "reason": watched["reason"]},
-        skip_when_already_exists=True,  # a rerun of the same date starts nothing twice
+        conf={"snapshot_date": day, "reason": checked["reason"]},
+        skip_when_already_exists=True,  # a rerun of the same date starts no second retraining
     )
-    chain(is_alarmed(alarm=watched["alarm"]), retrain)
+    chain(is_alarmed(alarm=checked["alarm"]), retrain)
 
 
 monitor_daily()

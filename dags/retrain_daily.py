@@ -1,26 +1,26 @@
 """# Train a challenger and promote it if it is better.
 
-Builds features and labels at several past dates, tries every family of models within the sweep's budget, refits
-and blends the best, measures challenger and champion on the same newest window whose truth is known, and
-promotes the challenger only when it is measurably better. Scoring then starts by itself.
+This DAG builds features and labels at several past dates and tries every model family within the sweep's budget. It
+refits and blends the best families. It measures challenger and champion on the same window, the newest with known
+spend. It promotes the challenger only if it is measurably better. Scoring then starts automatically.
 
-It runs by the clock, and when `monitor_daily` sees drift: then the run's *reason* says which.
+It runs on schedule, and when `monitor_daily` detects drift: then *reason* in the run's form names the drift.
 
-**It does not** promote because a model is new: keeping the champion is a success, and *announce_champion* is
-then skipped. It does not read orders on or after the snapshot date.
+**It does not** promote a model because it is new. Keeping the champion is a success; *announce_champion* is then
+skipped. It does not read orders on or after the snapshot date.
 
-**Compare** the trials in MLflow (*Open in MLflow* on *train* or *evaluate*); the decision with its numbers is on the
-version of the registered model.
+**Compare** the trials in MLflow (*Open in MLflow* on *train* or *evaluate*). The version of the registered model shows
+the decision with its numbers.
 
-**When it is red** the champion stays in force.
+**When it is red** the champion stays active.
 - *snapshot_date*: the lake is empty or older than `ingest.max_staleness_days`. Run `ingest_daily`.
-- *sweep*, *sweep_networks*, *train*: clear the task; finished trials are kept and only the missing ones run.
+- *sweep*, *sweep_networks*, *train*: clear the task. Finished trials are kept; only the missing ones run.
 - *evaluate*, *register*, *promote*: usually MLflow is unreachable. Start it (`make up`) and clear the task.
 
-**When the champion can't be compared** (files missing or corrupt, a package or a feature gone, another horizon) it
-stays: the outcome of *promote* is `champion_unusable`, with the reason and the command that approves its replacement.
-Run that command and trigger `score_daily`. The form of `promotion.approval` counts as approval, and with
-`promotion.replace_unusable` nobody is asked. The challenger must be surely better than the best baseline in any case.
+**When the champion can't be compared** (files missing or corrupt, a package or feature removed, another horizon) it
+stays. *promote* then ends with `champion_unusable`, the reason and the command that approves the replacement. Run that
+command and trigger `score_daily`. An approval in the form of `promotion.approval` counts as well;
+`promotion.replace_unusable` needs none. The challenger must always be significantly better than the best baseline.
 """
 
 from datetime import timedelta
@@ -39,19 +39,19 @@ REASON = Param(
     None,
     type=["null", "string"],
     title="Reason",
-    description="Why this retraining is wanted; `monitor_daily` says which drift it saw. It changes nothing.",
+    description="Reason for this retraining; `monitor_daily` names the drift it detected. It has no effect on the run.",
 )
 
 
 def ask_approval() -> ApprovalOperator:
-    """A person approves before the champion may change; no answer is a no, and the champion stays."""
+    """Ask a person to approve before the champion may change; without an answer the champion stays."""
     return ApprovalOperator(
         task_id="approve",
-        subject="May this challenger become the champion, if it is measurably better?",
+        subject="May this challenger become the champion if it is measurably better?",
         body="Measures on the test window: {{ ti.xcom_pull('evaluate')['measures'] }}\n\n"
         "{% set reason = ti.xcom_pull('evaluate').get('champion_unusable') %}{% if reason %}"
-        "**The champion cannot be compared: {{ reason }}.** Approve to replace it, provided that the challenger is "
-        "surely better than the best baseline.\n\n{% endif %}"
+        "**The champion cannot be compared: {{ reason }}.** If you approve, the challenger replaces it, provided that "
+        "it is significantly better than the best baseline.\n\n{% endif %}"
         "[Open in MLflow]({{ ti.xcom_pull('evaluate')['run_url'] }})",
         defaults=ApprovalOperator.REJECT,
         response_timeout=timedelta(hours=12),
@@ -60,7 +60,7 @@ def ask_approval() -> ApprovalOperator:
 
 @task(outlets=[CHAMPION])
 def announce_champion(promotion: dict[str, Any], snapshot_date: str) -> None:
-    """Tell the DAGs that wait for a new champion; skipped when there is none."""
+    """Start the DAGs that wait for a new champion; skip the task if the champion stays."""
     if not promotion["promoted"]:
         raise AirflowSkipException(f"The champion stays: {promotion['description']}")
     get_current_context()["outlet_events"][CHAMPION].extra = {"snapshot_date": snapshot_date}
@@ -68,9 +68,9 @@ def announce_champion(promotion: dict[str, Any], snapshot_date: str) -> None:
 
 @dag(
     schedule=SETTINGS.airflow.retrain_schedule,
-    catchup=False,  # without a start date, so that the first run waits for its hour
+    catchup=False,  # no start date: the first run waits for its scheduled time
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=20),  # leaves a person the time to approve, and ends before the next run
+    dagrun_timeout=timedelta(hours=20),  # leaves time to approve, and ends before the next run
     default_args=task_defaults(),
     doc_md=__doc__,
     tags=["purse", "models"],
@@ -84,7 +84,7 @@ def retrain_daily() -> None:
     workers = purse("sweep", "--plan-only", task_id="plan_sweep", result_key="workers")(snapshot_date=day)
     tabular = purse("sweep", "--tabular").partial(snapshot_date=day).expand(worker=workers)
     on_gpu = {"pool": "gpu", "queue": SETTINGS.airflow.gpu_queue}
-    # first in line for a free slot: the tabular workers share their trials, a late network would find the time spent
+    # networks get the first free slot: tabular workers share their trials, but a late network would find time used up
     networks = purse("sweep", "--networks", task_id="sweep_networks", priority_weight=10, **on_gpu)(
         snapshot_date=day, worker="networks"
     )

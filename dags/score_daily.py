@@ -1,22 +1,22 @@
 """# Score every user.
 
-Runs when new orders were validated or a new champion was promoted: computes the features of every user as of the
-snapshot date and writes what the champion says of them to `predictions` in the lake and to
-`exports/scores_<date>.csv`. A rerun of a date replaces its scores. Then the live service tries the newest scores of the
-champion on its canary and answers from them.
+This DAG runs after new orders were validated or a new champion was promoted. It computes the features of every user as
+of the snapshot date. It writes the champion's predictions to the lake table `predictions` and to
+`exports/scores_<date>.csv`. A rerun of a date replaces its scores. Then the live service tests the champion's newest
+scores on its canary and serves them.
 
-**Which date.** The date of the event that started the run; in a run that a person triggers, the date in
-the form, or else the day after the lake's last complete day.
+**Date.** The run scores the date of the event that started it. A manual run scores the date in the form, or by default
+the day after the lake's last complete day.
 
-**It does not** train or choose a model. As long as there is no champion, the run is skipped and says so; the first
-`retrain_daily` that promotes one starts this DAG again.
+**It does not** train or choose a model. Without a champion, the run is skipped with a message; the first
+`retrain_daily` that promotes a champion starts this DAG again.
 
-**When it is red** the last scores stay in force.
+**When it is red** the last scores stay active.
 - *snapshot_date*: the lake is empty or older than `ingest.max_staleness_days`. Run `ingest_daily`.
-- *deploy*: the live service refuses the new release, with the reason, and goes on with the one before; or it broke
-  off, see `purse logs serving`. Skipped means that no service runs. `purse deploy` does the same by hand.
-- *build_features*, *score*: *Data Docs* on the task shows what the table should be and is not. If a new champion is to
-  blame, `purse rollback` brings the previous one back; then clear *score*.
+- *deploy*: the live service rejected the new release with a reason and keeps serving the previous one, or it crashed:
+  see `purse logs serving`. To repeat this task by hand, run `purse deploy`. A skipped task means that no service runs.
+- *build_features*, *score*: *Data Docs* on the task shows the failed expectations. If a new champion is the cause, run
+  `purse rollback` to restore the previous one, then clear *score*.
 """
 
 from datetime import timedelta
@@ -39,8 +39,8 @@ from dags.steps import SNAPSHOT_DATE, purse, task_defaults
 )
 def score_daily() -> None:
     """Wire the steps."""
-    wanted = "{{ params.snapshot_date or newest_snapshot_date(triggering_asset_events) }}"
-    day = purse("snapshot-date", "--for", "scoring")(snapshot_date=wanted)["snapshot_date"]
+    requested = "{{ params.snapshot_date or newest_snapshot_date(triggering_asset_events) }}"
+    day = purse("snapshot-date", "--for", "scoring")(snapshot_date=requested)["snapshot_date"]
     features = purse("build-features", "--for", "scoring")(snapshot_date=day)
     chain(features, purse("score", outlets=[PREDICTIONS])(snapshot_date=day), purse("deploy")())
 

@@ -1,9 +1,9 @@
-"""How a step is run: as `purse VERB ... --json`, the command that a person can copy from the task's log.
+"""Run a step as the command `purse VERB ... --json`, which a person can copy from the task's log.
 
-A fresh interpreter per step keeps the worker free of TensorFlow and leaves isolation, queue and environment in
-one place. The command's last line on stdout, a JSON object, becomes the task's XCom, one per key;
-everything on stderr is the task's log. Exit code 0 is success and 99 means that there is nothing to do yet,
-which Airflow shows as skipped; any other code fails the task, which is then tried again.
+A new interpreter per step keeps TensorFlow out of the worker and defines isolation, queue and environment in one place.
+The command's last line on stdout is a JSON object and becomes the task's XComs, one per key; stderr goes to the task's
+log. Exit code 0 is success. Exit code 99 means nothing to do yet; Airflow shows the task as skipped. Any other code
+fails the task, and Airflow retries it.
 """
 
 import json
@@ -27,42 +27,42 @@ SNAPSHOT_DATE = Param(
     type=["null", "string"],
     format="date",
     title="Snapshot date",
-    description="Only orders before this day are seen. Empty: the day after the lake's last complete day.",
+    description="Only orders before this day are used. Empty: the day after the lake's last complete day.",
 )
 
 
 class MlflowLink(BaseOperatorLink):
-    """The button that opens the step's run in MLflow."""
+    """Button that opens the step's run in MLflow."""
 
     name = "Open in MLflow"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002  # Airflow's form
-        """Empty, and so no button, if the step names no run."""
+        """Address of the run; empty, so no button, if the step has no run."""
         return BaseXCom.get_value(ti_key=ti_key, key="run_url") or ""
 
 
 class DataDocsLink(BaseOperatorLink):
-    """The button that opens the step's validation report, which plugins/data_docs.py serves."""
+    """Button that opens the step's validation report, which plugins/data_docs.py serves."""
 
     name = "Data Docs"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002  # Airflow's form
-        """A path on Airflow's own server; empty if the step wrote no report."""
+        """Path of the report on Airflow's server; empty if the step wrote no report."""
         page = BaseXCom.get_value(ti_key=ti_key, key="data_docs")
         return f"/data-docs/{Path(page).relative_to(load_settings().data_docs)}" if page else ""
 
 
 class Step(DecoratedOperator, BashOperator):
-    """One `purse` command. Its arguments are quoted after templating, so no value is ever read as code."""
+    """One `purse` command. Arguments are quoted after templating, so that no value is executed as code."""
 
     template_fields = DecoratedOperator.template_fields
     operator_extra_links = (MlflowLink(), DataDocsLink())
     custom_operator_name = "purse"
 
     def __init__(self, *, result_key: str | None = None, **kwargs: object) -> None:
-        """Read the whole result, or only one part of it.
+        """Return the whole result, or only the value of `result_key`.
 
-        A task can only be mapped over another's whole result, so a list is taken out of it here.
+        Airflow maps a task only over another task's whole result, so a list must be the result itself.
         """
         super().__init__(
             bash_command="",
@@ -75,19 +75,19 @@ class Step(DecoratedOperator, BashOperator):
         """Run the command and return its result.
 
         Raises:
-            AirflowException: the command failed; its message is above in the log.
-            AirflowSkipException: there is nothing to do yet.
+            AirflowException: the command failed; the log above has its message.
+            AirflowSkipException: nothing to do yet.
         """
         command = shlex.join([str(PURSE), *self.python_callable(**self.op_kwargs), "--json"])
-        self.log.info("By hand: %s", command)
-        # stderr joins stdout in the log: held back, the result stays last whatever is said while the interpreter ends
+        self.log.info("Command: %s", command)
+        # the log mixes stderr with stdout: print the result last, after any output of the ending interpreter
         self.bash_command = f"result=$({command}) && printf '%s\\n' \"$result\""
         result = BashOperator.execute(self, context)
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {"snapshot_date": result["snapshot_date"]}
         if self.result_key is None:
             return result
-        if "run_url" in result:  # the button needs it beside the part
+        if "run_url" in result:  # the button needs its own XCom
             context["ti"].xcom_push(key="run_url", value=result["run_url"])
         return result[self.result_key]
 
@@ -95,10 +95,10 @@ class Step(DecoratedOperator, BashOperator):
 def purse(
     *words: str, task_id: str | None = None, result_key: str | None = None, **task_arguments: object
 ) -> TaskDecorator:
-    """The task that runs `purse WORDS`; call it, or map it, with the options that are known at run time.
+    """Build the task that runs `purse WORDS`; call or map it with the options that are known at run time.
 
     `purse("sweep", "--tabular").partial(snapshot_date=day).expand(worker=names)` runs
-    `purse sweep --tabular --snapshot-date 2001-02-01 --worker w1 --json` and so on; an empty option is left out.
+    `purse sweep --tabular --snapshot-date 2001-02-01 --worker w1 --json` and so on. Empty options are omitted.
     """
 
     def arguments(**options: str | None) -> list[str]:
@@ -116,12 +116,12 @@ def purse(
 
 
 def explain_failure(context: Context) -> None:
-    """Say in the log of a task that failed for good what still stands and what to do."""
+    """Log what to do after a task has used up its retries."""
     ti = context["ti"]
     logging.getLogger(__name__).error(
-        "%s.%s failed for good. The champion and the last scores stay in force. Read the error above, remove its "
-        "cause and clear this task in the grid, which reruns it and all that follows; a rerun replaces, "
-        "it never duplicates. The Docs of this DAG are its runbook.",
+        "%s.%s failed and has no retries left. The champion and the last scores stay active. Read the error above, "
+        "remove the cause and clear this task in the grid: it and all later tasks run again. A rerun replaces data and "
+        "never duplicates it. The Docs of this DAG are its runbook.",
         ti.dag_id,
         ti.task_id,
     )
@@ -130,8 +130,8 @@ def explain_failure(context: Context) -> None:
 def task_defaults() -> dict[str, Any]:
     """Arguments of every task of Purse.
 
-    Every failure is tried again: a server that restarts or a full disk looks like any other error of a step, and
-    a step that stops because of the data stops early.
+    Every failure is retried: a restarting server or a full disk can't be told from other errors of a step, and a step
+    that fails because of its data fails early.
     """
     settings = load_settings().airflow
     return {

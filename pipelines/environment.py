@@ -1,4 +1,4 @@
-"""Environment variables that quiet libraries on the command line."""
+"""Environment variables that silence libraries and their telemetry."""
 
 QUIET = {
     "DO_NOT_TRACK": "true",

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and files that one process holds."""
+"""Atomic file writes, file locks and code fingerprints."""
 
 import fcntl
 import hashlib
@@ -17,7 +17,7 @@ def code_fingerprint(*places: Path) -> str:
     """Short fingerprint of source code: path and content of every Python file at or below the places.
 
     Args:
-        places: files or folders; a folder counts with all folders in it.
+        places: files or folders; folders are searched recursively.
     """
     digest = hashlib.sha256()
     for place in places:
@@ -27,22 +27,22 @@ def code_fingerprint(*places: Path) -> str:
 
 
 @contextmanager
-def held(file: Path, otherwise: str) -> Iterator[None]:
-    """Hold the lock of a file; that of a killed process is free again.
+def locked(file: Path, message: str) -> Iterator[None]:
+    """Hold the lock of a file inside the block; a killed process releases its lock.
 
     Raises:
-        PurseError: another process holds it; with the words of `otherwise`.
+        PurseError: another process holds the lock; the text is `message`.
     """
     with file.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise PurseError(otherwise) from None
+            raise PurseError(message) from None
         yield
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader or a crash sees the old content or the new, never a part."""
+    """Replace a file's content at once: after a crash the file has the old or the new content, never a part."""
     with replacing(path) as file:
         file.write(content)
 
@@ -65,7 +65,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def exclusive(settings: Settings, name: str) -> Iterator[None]:
-    """Let one process of this machine at a time into what follows; the lock of a killed process is free again."""
+    """Let one process of this machine at a time run the block; a killed process releases its lock."""
     settings.home_path.mkdir(parents=True, exist_ok=True)
     with (settings.home_path / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,6 +1,6 @@
-"""Make the challenger the champion if it is measurably better; say why on the model version either way.
+"""Promote the challenger if it is measurably better; write the decision to the model version either way.
 
-The decision itself is `models.promotion`, on numbers that `evaluate` measured.
+`models.promotion` decides, on numbers that `evaluate` measured.
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
 
     Args:
         settings: the settings.
-        snapshot_date: of the retraining.
-        replace_unusable: a person approves that a champion that cannot be compared is replaced.
+        snapshot_date: snapshot date of the retraining.
+        replace_unusable: a person approves the replacement of a champion that cannot be compared.
 
     Raises:
         PurseError: `evaluate` or `register` has not run, or the champion changed since `evaluate`.
@@ -41,48 +41,48 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
         )
     version = registered.version
     name, client = settings.mlflow.model_name, connect(settings)
-    challenger, rival = _sides(measured, snapshot_date)
-    numbers = _numbers(challenger, rival)
+    challenger, opponent = _sides(measured, snapshot_date)
+    numbers = _numbers(challenger, opponent)
     champion = version_of(client, name, CHAMPION)
     if champion == version:
-        return _result(settings, _earlier(client, name, version), version, measured, numbers)
+        return _result(settings, _earlier_decision(client, name, version), version, measured, numbers)
     if champion != measured.champion_version:
         raise PurseError(
             f"The challenger was compared with champion version {measured.champion_version}, but the champion of "
             f"'{name}' is now version {champion}. Run 'purse evaluate --snapshot-date {snapshot_date}' again."
         )
     approved = replace_unusable or settings.promotion.replace_unusable
-    decision = _rolled_back(client, name, version) or decide(challenger, rival, _gate(settings), approved=approved)
+    decision = _rolled_back(client, name, version) or decide(challenger, opponent, _gate(settings), approved=approved)
     if decision.promoted and champion is not None:
         client.set_model_version_tag(name, version, PREVIOUS, champion)
     _describe(client, name, version, decision, numbers)
-    if decision.promoted:  # last: an interrupted step decides the same again
+    if decision.promoted:  # last: a rerun of an interrupted step decides the same
         client.set_registered_model_alias(name, CHAMPION, version)
     return _result(settings, decision, version, measured, numbers)
 
 
-def _earlier(client: "MlflowClient", name: str, version: str) -> Decision:
-    """The decision that made this version champion, so that a rerun says the same again."""
-    found = client.get_model_version(name, version)
-    outcome = found.tags.get("outcome")
+def _earlier_decision(client: "MlflowClient", name: str, version: str) -> Decision:
+    """Read the decision that made this version champion, so that a rerun returns it again."""
+    model_version = client.get_model_version(name, version)
+    outcome = model_version.tags.get("outcome")
     if outcome in PROMOTED:
-        return Decision(outcome, found.description)
+        return Decision(outcome, model_version.description)
     return Decision("already_champion", f"Version {version} is the champion already.")
 
 
 def _rolled_back(client: "MlflowClient", name: str, version: str) -> Decision | None:
-    """A person took this version out of force: a retraining on the same data doesn't bring it back."""
+    """Decide against a version that a person rolled back: a retraining on the same data must not promote it again."""
     if ROLLED_BACK_TO not in client.get_model_version(name, version).tags:
         return None
     return Decision(
         "rolled_back",
         f"Not promoted: version {version} was champion and was rolled back. New data makes a new version; "
-        f"to use this one all the same, set the alias '{CHAMPION}' on it in the MLflow UI.",
+        f"to use this one anyway, set the alias '{CHAMPION}' on it in the MLflow UI.",
     )
 
 
 def _sides(measured: Evaluated, snapshot_date: date) -> tuple[Metrics, Metrics | Unusable | None]:
-    """The two sides of the comparison out of the result of `evaluate`."""
+    """Build the challenger's metrics and those of its opponent from the result of `evaluate`."""
     ours, theirs = measured.measures, measured.champion
     slices = {name: part.gain for name, part in measured.slices.items() if part.gain}
     challenger = Metrics(ours["ngini"], ours["bias"], theirs.gain if theirs else None, slices)
@@ -102,7 +102,7 @@ def _gate(settings: Settings) -> Gate:
 
 
 def _numbers(challenger: Metrics, champion: Metrics | Unusable | None) -> dict[str, float]:
-    """The numbers that the decision rests on."""
+    """Finite numbers that the decision is based on."""
     numbers = {"ngini": challenger.ngini, "bias": challenger.bias}
     if isinstance(champion, Unusable):
         numbers |= {f"baseline_gain_{k}": v for k, v in asdict(champion.gain).items()}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def register(settings: Settings, snapshot_date: date) -> Registered:
-    """Register the model of `train`; a rerun finds the version that is there.
+    """Register the trained model; a rerun returns the existing version.
 
     Raises:
         PurseError: `train` has not run, or MLflow does not answer.
@@ -26,8 +26,8 @@ def register(settings: Settings, snapshot_date: date) -> Registered:
     name, client = settings.mlflow.model_name, connect(settings)
     with exclusive(settings, "mlflow-registry"):
         version = _find(client, name, trained) or _register(name, trained)
-        if not client.get_registered_model(name).description:  # a person's words stay
-            client.update_registered_model(name, _where(settings))
+        if not client.get_registered_model(name).description:  # keep a person's description
+            client.update_registered_model(name, _description(settings))
     client.set_model_version_tag(name, version, MODEL_CARD, f"runs:/{trained.run_id}/{MODEL_CARD_FILE}")
     client.set_registered_model_alias(name, CHALLENGER, version)
     return Registered(
@@ -36,7 +36,7 @@ def register(settings: Settings, snapshot_date: date) -> Registered:
 
 
 def _find(client: "MlflowClient", name: str, trained: Trained) -> str | None:
-    """The version of this run's model; one that a kill left unready is deleted."""
+    """Find the version of this run's model; delete a version that a kill left unready."""
     for version in client.search_model_versions(f"name = '{name}' and run_id = '{trained.run_id}'"):
         if version.status != "READY":
             client.delete_model_version(name, version.version)
@@ -52,7 +52,7 @@ def _register(name: str, trained: Trained) -> str:
     return str(mlflow.register_model(trained.model_uri, name, tags=tags).version)
 
 
-def _where(settings: Settings) -> str:
-    """The model's description in the MLflow UI: links to the other screens."""
+def _description(settings: Settings) -> str:
+    """Description of the model in the MLflow UI: links to the other screens."""
     dashboard, dag = links.dashboard_url(settings), links.dag_url(settings, "retrain_daily")
-    return f"[What it says today]({dashboard}/), [how it is doing]({dashboard}/model), [what trains it]({dag})."
+    return f"[Today's scores]({dashboard}/), [the model's health]({dashboard}/model), [the DAG that trains it]({dag})."

@@ -11,16 +11,16 @@ from pipelines.tracking.runs import connect
 
 
 def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
-    """Move the alias `champion` back to the version that the champion replaced; again, one further back.
+    """Move the alias `champion` back to the version that the champion replaced; repeat to go further back.
 
-    A live service goes back to its release before at once, if that is of this version. If it cannot, that is no
-    failure: the result says so, and score_daily, which is to be run anyway, deploys scores of the version.
+    A live service returns at once to its previous release if that has the restored version. If it can't, `service`
+    in the result says so and the rollback still succeeds: run score_daily to score and deploy the version.
 
     Returns:
-        model_name, from_version, to_version, and what the `service` did.
+        model_name, from_version, to_version, and `service`: the outcome in the live service.
 
     Raises:
-        PurseError: there is no champion, it replaced none, or its predecessor was deleted.
+        PurseError: no champion exists, it is the first one, or its predecessor was deleted.
     """
     from mlflow.exceptions import MlflowException
 
@@ -31,7 +31,7 @@ def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
     previous = client.get_model_version(name, current).tags.get(PREVIOUS)
     if previous is None:
         raise PurseError(
-            f"Version {current} of '{name}' is the first champion: there is none before it. "
+            f"Version {current} of '{name}' is the first champion: no earlier champion to return to. "
             f"To use another version, set the alias '{CHAMPION}' on it in the MLflow UI."
         )
     try:
@@ -46,15 +46,16 @@ def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
         "model_name": name,
         "from_version": current,
         "to_version": previous,
-        "service": _told(settings, str(previous), now),
+        "service": _rollback_service(settings, str(previous), now),
     }
 
 
-def _told(settings: Settings, version: str, now: datetime) -> str:
+def _rollback_service(settings: Settings, version: str, now: datetime) -> str:
+    """Roll the live service back; return the outcome in words."""
     try:
-        done = ask(settings, "rollback", {"model_version": version}, now)
+        answer = ask(settings, "rollback", {"model_version": version}, now)
     except NothingToDo:
         return "no live service runs"
     except PurseError as error:
         return str(error)
-    return f"answers from release {done['release']}"
+    return f"answers from release {answer['release']}"

@@ -4,7 +4,6 @@ from collections.abc import Container
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.sql import SQLBackend
 
@@ -15,6 +14,7 @@ from pipelines.files import replacing
 from pipelines.lake import commit_log, tables
 from pipelines.lake.checks import check
 from pipelines.lake.names import FEATURE_TABLE, WITHOUT_ORDERS
+from pipelines.lake.rows import snapshot_rows
 from pipelines.results.scoring import Scored, TierSpend
 from pipelines.results.training import Interval
 from pipelines.retraining.level import forecast_level
@@ -68,7 +68,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
         )
     _require_features(settings, snapshot_date, model)
     connection = backend.connect(settings)
-    known = _rows(connection, settings, FEATURE_TABLE, snapshot_date).select("user_id", *model.feature_names)
+    known = snapshot_rows(connection, settings, FEATURE_TABLE, snapshot_date).select("user_id", *model.feature_names)
     level = forecast_level(settings, snapshot_date)
     said = backend.answers(connection, known, model.blend_and_reasons, ANSWERS)
     model = model.at_level(said["blend"].to_numpy(), level.expected)
@@ -151,7 +151,7 @@ def _with_cold_start(
             "that could not. Train and promote a new one."
         )
         return scores, [unscored]
-    attributes = _rows(connection, settings, WITHOUT_ORDERS, snapshot_date)
+    attributes = snapshot_rows(connection, settings, WITHOUT_ORDERS, snapshot_date).drop("snapshot_date")
     cold = backend.answers(connection, attributes, model.predict_without_orders, COLD_ANSWERS)
     return pd.concat([scores, cold]).sort_values("user_id", ignore_index=True), []
 
@@ -179,9 +179,3 @@ def _count(settings: Settings, name: str, snapshot_date: date) -> int:
     if not tables.exists(settings, name):
         return 0
     return commit_log.row_counts(tables.open_table(settings, name)).get(snapshot_date, 0)
-
-
-def _rows(connection: SQLBackend, settings: Settings, name: str, snapshot_date: date) -> ir.Table:
-    """The users of one snapshot."""
-    table = tables.read(connection, settings, name)
-    return table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date")

@@ -1,4 +1,4 @@
-"""Sections of the settings; conf/purse.yaml says what each key means."""
+"""Sections of the settings; conf/purse.yaml explains each key."""
 
 from typing import Annotated, Literal
 

@@ -1,6 +1,6 @@
-"""The settings: conf/purse.yaml, then the file named by PURSE_CONFIG, then PURSE_* variables.
+"""Settings, read from conf/purse.yaml, then the file named by PURSE_CONFIG, then PURSE_* variables.
 
-Settings are frozen and reject unknown keys, so a typo stops the run before any work is done.
+Settings are frozen and reject unknown keys, so a typo stops the run before it does any work.
 """
 
 import os
@@ -36,7 +36,12 @@ from pipelines.sections import (
 )
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+"""The folder of the packages and conf/: a checkout, or the site-packages of an installed wheel."""
+
 DEFAULTS = REPOSITORY / "conf" / "purse.yaml"
+
+BASE = REPOSITORY if (REPOSITORY / "pyproject.toml").is_file() else Path.cwd()
+"""Where relative paths of the settings start: the checkout, or for an installed wheel the current folder."""
 
 
 class Settings(BaseSettings):
@@ -70,9 +75,9 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _home_is_a_plain_path(cls, home: Path) -> Path:
-        """Refuse signs that the lake's reader takes for patterns."""
-        if signs := sorted(set("[]*?") & set(str(home))):
-            raise ValueError(f"no table can lie below a folder with {' '.join(signs)} in its name: choose another home")
+        """Reject characters that the lake's reader interprets as patterns."""
+        if characters := sorted(set("[]*?") & set(str(home))):
+            raise ValueError(f"a folder with {' '.join(characters)} in its name can't hold tables: choose another home")
         return home
 
     @classmethod
@@ -90,23 +95,23 @@ class Settings(BaseSettings):
 
     @cached_property
     def home_path(self) -> Path:
-        return self.home if self.home.is_absolute() else REPOSITORY / self.home
+        return self.home if self.home.is_absolute() else BASE / self.home
 
     @property
     def lake(self) -> str:
-        """Root of the Delta tables, a path or an object-store URL."""
+        """Root of the Delta tables: a path or an object-store URL."""
         root = self.lake_root or str(self.home_path / "lake")
-        return root if "://" in root else str(REPOSITORY / root)
+        return root if "://" in root else str(BASE / root)
 
     @property
     def source_root_path(self) -> Path:
-        """The folder that {source_root} in a source file stands for."""
+        """Folder that replaces {source_root} in a source file."""
         root = self.source_root or self.home_path
-        return root if root.is_absolute() else REPOSITORY / root
+        return root if root.is_absolute() else BASE / root
 
     @property
     def serving_folder(self) -> Path:
-        """What the live service keeps: releases, the embedded store, keys and logs."""
+        """Folder of the live service: releases, embedded store, keys and logs."""
         return self.home_path / "serving"
 
     @property
@@ -122,7 +127,7 @@ class Settings(BaseSettings):
         return self.home_path / "data_docs"
 
     def with_changes(self, **changes: object) -> "Settings":
-        """A copy with some settings replaced; a nested one is named `section__key`."""
+        """Copy the settings with some replaced; a nested setting is named `section__key`."""
         data = self.model_dump()
         for name, value in changes.items():
             *path, key = name.split("__")
@@ -137,7 +142,7 @@ def load_settings() -> Settings:
     """Read the settings.
 
     Raises:
-        PurseError: an unknown key or a value of the wrong kind, named with its place.
+        PurseError: a key is unknown or a value is invalid; the message names its place.
     """
     config = os.environ.get("PURSE_CONFIG")
     if config and not Path(config).is_file():
@@ -148,5 +153,7 @@ def load_settings() -> Settings:
         lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()]
         places = f"conf/purse.yaml{', ' + config if config else ''} and PURSE_* variables"
         raise PurseError(
-            f"The settings ({places}) don't fit:\n" + "\n".join(lines) + "\nEvery key is explained in conf/purse.yaml."
+            f"The settings ({places}) are invalid:\n"
+            + "\n".join(lines)
+            + "\nCorrect them; conf/purse.yaml explains every key."
         ) from error

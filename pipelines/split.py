@@ -1,4 +1,4 @@
-"""Step `split`: join features with labels and say which snapshots train, validate and test."""
+"""Step `split`: join features with labels and plan which snapshots train, validate and test."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ from features.daily.tables import USER_DAY
 from pipelines.files import code_fingerprint
 from pipelines.lake import tables
 from pipelines.lake.names import FEATURE_TABLE, WITHOUT_ORDERS
+from pipelines.lake.rows import between, snapshot_rows
 from pipelines.results.data import Built
 from pipelines.results.result import read_result
 from pipelines.results.training import Split
@@ -31,14 +32,14 @@ TRAINING_CODE = (
     "pipelines/sweep.py",
     "pipelines/train",
 )
-"""Code that a training runs. Other code (messages, pages, the command line) may change without a new training."""
+"""Code that a training runs. A change of other code (pages, the command line) needs no new training."""
 
 
 def split(settings: Settings, snapshot_date: date) -> Split:
     """Write the training sets of the retraining at `snapshot_date` (exclusive end of all labels).
 
-    A label covers `[snapshot, snapshot + label_days)`, the test label the whole horizon. Where the lake's orders end
-    before the test window does, the test label is null: a prediction can be made and not be measured.
+    A label covers `[snapshot, snapshot + label_days)`; the test label covers the whole horizon. The test label is null
+    if the lake's orders end before the test window does: predictions can then be made, but not measured.
 
     Raises:
         PurseError: `build_features` has not run for training, or the history is too short.
@@ -48,10 +49,10 @@ def split(settings: Settings, snapshot_date: date) -> Split:
     plan = plan_snapshots(days[0], snapshot_date, settings.horizon_days, settings.snapshots)
     connection = tables.connect()
     user_day = tables.hold(connection, tables.read(connection, settings, USER_DAY.name))
-    training = [TrainingSet(FEATURE_TABLE, TRAINING_SETS, built.features)]
+    training_sets = [TrainingSet(FEATURE_TABLE, TRAINING_SETS, built.features)]
     if tables.exists(settings, WITHOUT_ORDERS):
-        training.append(TrainingSet(WITHOUT_ORDERS, TRAINING_WITHOUT_ORDERS, attribute_names(built.features)))
-    rows = [_write(connection, settings, one, plan, user_day, snapshot_date) for one in training]
+        training_sets.append(TrainingSet(WITHOUT_ORDERS, TRAINING_WITHOUT_ORDERS, attribute_names(built.features)))
+    rows = [_write(connection, settings, target, plan, user_day, snapshot_date) for target in training_sets]
     return Split(
         snapshot_date=snapshot_date,
         training_id=_training_id(connection, settings, snapshot_date, built.features),
@@ -67,7 +68,7 @@ def split(settings: Settings, snapshot_date: date) -> Split:
 
 
 class TrainingSet(NamedTuple):
-    """A table of features, the table that they are written to with their labels, and their names."""
+    """Table of features, target table for features with labels, and names of the features."""
 
     source: str
     target: str
@@ -82,13 +83,13 @@ def _write(
     user_day: ir.Table,
     snapshot_date: date,
 ) -> dict[date, int]:
-    """Write a training set; the rows of each snapshot."""
-    features = tables.read(connection, settings, training.source)
+    """Write a training set; return the number of rows by snapshot."""
     last_day = tables.days(settings, "raw/order_lines")[-1]
     parts, rows = [], {}
     for snapshot in plan.all:
         label_days = settings.horizon_days if snapshot == plan.test else plan.label_days
-        part = features.filter(features.snapshot_date == snapshot).select("snapshot_date", "user_id", *training.names)
+        features = snapshot_rows(connection, settings, training.source, snapshot)
+        part = features.select("snapshot_date", "user_id", *training.names)
         part = part.left_join(labels(user_day, snapshot, label_days), "user_id").drop("user_id_right")
         known = snapshot != plan.test or is_matured(last_day, plan.test, settings.horizon_days)
         spend, purchased = part.future_spend.fill_null(0.0), part.purchased.fill_null(False)  # noqa: FBT003 - Ibis' API
@@ -106,15 +107,14 @@ def _write(
 
 
 def _training_id(connection: Backend, settings: Settings, snapshot_date: date, features: list[str]) -> str:
-    """A fingerprint of the data before the snapshot date, of the code and of the settings that shape a model."""
+    """Fingerprint of the data before the snapshot date, and of the code and settings that determine a model."""
     parts: list[Any] = [features, settings.horizon_days, settings.country, settings.scoring.model_dump()]
     parts.append(code_fingerprint(*(REPOSITORY / place for place in TRAINING_CODE)))
-    chosen = (settings.snapshots, settings.preprocessing, settings.sweep, settings.training)
-    parts += [section.model_dump() for section in chosen]
+    sections = (settings.snapshots, settings.preprocessing, settings.sweep, settings.training)
+    parts += [section.model_dump() for section in sections]
     for name in ("order_lines", "users", "products", "events"):
         if tables.exists(settings, f"raw/{name}"):
-            table = tables.read(connection, settings, f"raw/{name}")
-            table = table.filter(table.day < snapshot_date)
+            table = between(tables.read(connection, settings, f"raw/{name}"), None, snapshot_date)
             text = ibis.literal("|").join([table[c].cast("string").fill_null("") for c in sorted(table.columns)])
             parts.append(str(text.hash().cast("decimal(38, 0)").sum().to_pandas()))
     parts.append(hashlib.sha256((REPOSITORY / "requirements.lock").read_bytes()).hexdigest())

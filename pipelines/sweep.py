@@ -1,8 +1,8 @@
-"""Try families and hyperparameters on rolling snapshots; every trial is a nested MLflow run.
+"""Try families and hyperparameters on rolling snapshots; log every trial as a nested MLflow run.
 
-`plan` decides how many trials each family gets, any number of `work` processes share them, `finish` makes sure that
-every family was tried once and that nothing is left half done. The value of a trial is its mean nGini over the temporal
-folds, less a penalty for a total that is grossly wrong.
+`plan` sets the number of trials per family. Any number of `work` processes share the trials. `finish` runs each
+family's default trial if it is missing and replaces dead trials. A trial's value is its mean nGini over the temporal
+folds, minus a penalty for a grossly wrong total.
 """
 
 import logging
@@ -27,7 +27,7 @@ Kind = Literal["all", "tabular", "networks"]
 
 
 def plan(settings: Settings, snapshot_date: date) -> Planned:
-    """Plan the trials and make the retraining's MLflow run; planning again adds nothing but what had failed.
+    """Plan the trials and create the retraining's MLflow run; planning again only adds failed trials once more.
 
     Raises:
         PurseError: `split` has not run, a family is unknown, or MLflow does not answer.
@@ -45,10 +45,10 @@ def plan(settings: Settings, snapshot_date: date) -> Planned:
 
 
 def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = "all") -> Swept:
-    """Run waiting trials of the wanted kind until there are none or the time is up; then the rest is left waiting.
+    """Run waiting trials of the chosen families until none is left or time is up; the rest stays waiting.
 
-    Run again after a kill, a worker first lets the slot of its own unfinished trial wait again. A trial that raises is
-    recorded with its error and the sweep goes on.
+    A worker that runs again after a kill first puts the slot of its own unfinished trial back in the queue. A trial
+    that raises an error is recorded with it, and the sweep goes on.
 
     Raises:
         PurseError: nothing is planned, every trial of the sweep failed, or MLflow does not answer.
@@ -61,8 +61,8 @@ def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = 
     def pick(waiting: "list[FrozenTrial]") -> "FrozenTrial | None":
         begun = sweep.trials()
         time_is_up = budget.busy_seconds(begun) >= settings.sweep.seconds
-        wanted = [trial for trial in waiting if mine(trial) and (study.key(trial)[1] == 0 or not time_is_up)]
-        return budget.next_in_turn(wanted, begun)
+        eligible = [trial for trial in waiting if mine(trial) and (study.key(trial)[1] == 0 or not time_is_up)]
+        return budget.next_in_turn(eligible, begun)
 
     split = read_result(settings, snapshot_date, Split)
     sweep = study.open_sweep(settings, split.training_id)
@@ -75,7 +75,7 @@ def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = 
         ended = run_trials(sweep, split, run_id, worker, pick)
         if not study.unfinished(sweep):
             require_success(sweep)
-    _leave_to_others(sweep, run_id)
+    _keep_running_for_others(sweep, run_id)
     best = study.best_by_family(sweep)[:1]
     return Swept(
         worker=worker,
@@ -88,8 +88,8 @@ def work(settings: Settings, snapshot_date: date, worker: str, families: Kind = 
     )
 
 
-def _leave_to_others(sweep: study.Sweep, run_id: str) -> None:
-    """Of workers side by side only the last one ends the parent run: the others leave it running."""
+def _keep_running_for_others(sweep: study.Sweep, run_id: str) -> None:
+    """Set the parent run RUNNING while other workers run trials; only the last worker ends it."""
     from optuna.trial import TrialState
 
     client = connect(sweep.settings)

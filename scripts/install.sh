@@ -39,4 +39,6 @@ fi
 # Compiled now: without bytecode every step would spend three times as long on its imports.
 "$uv" pip install --python "$venv/bin/python" --require-hashes --compile-bytecode --requirements requirements.lock
 "$uv" pip install --python "$venv/bin/python" --no-deps --editable .
-"$venv/bin/python" -m compileall -q cli stack dags pipelines features models expectations marketplace serving
+packages=$(sed -n 's/^packages = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
+# shellcheck disable=SC2086  # several words
+"$venv/bin/python" -m compileall -q $packages

@@ -1,1 +1,1 @@
-"""Airflow, MLflow and the live service on one machine, and the demo."""
+"""Embedded stack: Airflow, MLflow and the live service on one machine; and the demo."""

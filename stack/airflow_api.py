@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as Purse uses it: trigger a DAG, follow its run, read results and logs."""
+"""Client of Airflow's REST API: trigger a DAG, follow its run, read results and logs."""
 
 import logging
 import time
@@ -15,19 +15,19 @@ from stack import airflow_home
 FINISHED = ("success", "failed")
 LOG_TAIL_LINES = 25
 
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request, and a run is asked for twice a second
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request, and runs are polled twice a second
 
 
 def connect(settings: Settings) -> httpx.Client:
-    """A client that is logged in as the admin, relative to /api/v2.
+    """Return a client of /api/v2 that is logged in as admin.
 
     Raises:
-        PurseError: Airflow does not answer or refuses the login; says what to do.
+        PurseError: Airflow does not answer or rejects the login.
     """
     url = airflow_address(settings)
     user, password = airflow_home.login(settings)
     try:
-        # Only this machine is asked: a proxy that the environment names must not see it.
+        # The request stays on this machine: a proxy from the environment must not see the login.
         answer = httpx.post(
             f"{url}/auth/token", json={"username": user, "password": password}, trust_env=False, timeout=30
         )
@@ -35,8 +35,8 @@ def connect(settings: Settings) -> httpx.Client:
         raise PurseError(f"Airflow does not answer at {url} ({error}). Start it with 'purse up'.") from error
     if answer.status_code != httpx.codes.CREATED:
         raise PurseError(
-            f"Airflow at {url} refuses the login in {airflow_home.login_file(settings)}: it belongs to another "
-            "home. Stop that one, or choose another port with PURSE_SERVICES__AIRFLOW_PORT=NUMBER."
+            f"Airflow at {url} rejects the login in {airflow_home.login_file(settings)}: it belongs to another "
+            "home. Stop that Airflow, or choose another port with PURSE_SERVICES__AIRFLOW_PORT=NUMBER."
         )
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     return httpx.Client(base_url=f"{url}/api/v2", headers=headers, trust_env=False, timeout=30)
@@ -49,14 +49,14 @@ def connect(settings: Settings) -> httpx.Client:
     reraise=True,
 )
 def get(client: httpx.Client, path: str, **parameters: str | int | bool) -> dict[str, Any]:
-    """The answer to a GET, tried again while the server is busy with its database."""
+    """Send a GET and return its JSON; retry while the server's database is busy."""
     answer = client.get(path, params=parameters)
     answer.raise_for_status()
     return dict(answer.json())
 
 
 def ensure_pool(settings: Settings, name: str, slots: int) -> None:
-    """Make a pool unless it is there; one that a person has resized stays as it is."""
+    """Create a pool if it does not exist; an existing pool keeps its size."""
     with connect(settings) as client:
         if client.get(f"/pools/{name}").status_code == httpx.codes.NOT_FOUND:
             body = {"name": name, "slots": slots, "description": "Training on a GPU"}
@@ -64,40 +64,50 @@ def ensure_pool(settings: Settings, name: str, slots: int) -> None:
 
 
 def wait_for_dag(client: httpx.Client, dag_id: str, seconds: float = 90) -> None:
-    """Wait until Airflow has read a DAG's file, and see that it isn't paused.
+    """Wait until Airflow has read a DAG's file, then unpause the DAG.
 
     Raises:
-        PurseError: the file does not import, with its error; or the DAG did not appear in time.
+        PurseError: the import of the file failed, or the DAG did not appear in time.
     """
     until = time.monotonic() + seconds
     while client.get(f"/dags/{dag_id}").status_code == httpx.codes.NOT_FOUND:
         for problem in get(client, "/importErrors")["import_errors"]:
             if problem["filename"].endswith(f"{dag_id}.py"):
-                raise PurseError(f"Airflow can't import {problem['filename']}:\n{problem['stack_trace']}")
+                raise PurseError(
+                    f"Airflow can't import {problem['filename']}:\n{problem['stack_trace']}\n"
+                    "Correct the file and run the command again."
+                )
         if time.monotonic() > until:
             raise PurseError(
-                f"Airflow shows no DAG '{dag_id}' after {seconds:.0f} seconds: see 'purse logs dag-processor'."
+                f"Airflow shows no DAG '{dag_id}' after {seconds:.0f} seconds. Read 'purse logs dag-processor'."
             )
         time.sleep(0.5)
     client.patch(f"/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
 
 
 def trigger(client: httpx.Client, dag_id: str, **parameters: str) -> str:
-    """Start a DAG by hand and return the run's id."""
+    """Trigger a DAG and return the run's id.
+
+    Raises:
+        PurseError: Airflow rejects the parameters.
+    """
     answer = client.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": parameters})
     if answer.is_client_error:
-        raise PurseError(f"Airflow refuses to start '{dag_id}' with {parameters}: {answer.text[:500]}")
+        raise PurseError(
+            f"Airflow refuses to start '{dag_id}' with {parameters}: {answer.text[:500]}. "
+            "Correct what the answer names, or read 'purse logs api-server'."
+        )
     answer.raise_for_status()
     return str(answer.json()["dag_run_id"])
 
 
 def run_state(client: httpx.Client, dag_id: str, run_id: str) -> str:
-    """queued, running, success or failed."""
+    """State of a run: queued, running, success or failed."""
     return str(get(client, f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
 
 def newest_runs(client: httpx.Client, dag_id: str = "~", limit: int = 5) -> list[dict[str, Any]]:
-    """The newest runs of one DAG (or of all), newest first: dag_id, run_id, state, start_date, end_date."""
+    """Newest runs of one DAG (default: all), newest first: dag_id, run_id, state, start_date, end_date."""
     runs = get(client, f"/dags/{dag_id}/dagRuns", order_by="-run_after", limit=limit)["dag_runs"]
     keys = {
         "dag_id": "dag_id",
@@ -110,19 +120,19 @@ def newest_runs(client: httpx.Client, dag_id: str = "~", limit: int = 5) -> list
 
 
 def causes(client: httpx.Client, dag_id: str, run_id: str) -> set[str]:
-    """The ids of the runs whose asset events started this run."""
+    """Ids of the runs whose asset events started this run."""
     events = get(client, f"/dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents")["asset_events"]
     return {event["source_run_id"] for event in events}
 
 
 def task_instances(client: httpx.Client, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-    """The tasks of a run as Airflow describes them, mapped ones each, by their start (those not started last)."""
-    found = get(client, f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]
-    return sorted(found, key=lambda task: (task["start_date"] is None, task["start_date"] or "", task["task_id"]))
+    """Task instances of a run (one per mapped task), by start; those not started come last."""
+    instances = get(client, f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]
+    return sorted(instances, key=lambda task: (task["start_date"] is None, task["start_date"] or "", task["task_id"]))
 
 
 def result(client: httpx.Client, task: dict[str, Any]) -> dict[str, Any]:
-    """The JSON object that a step returned; empty when the task returned none."""
+    """JSON object that a step returned; empty if the task returned none."""
     answer = client.get(f"{_address(task)}/xcomEntries/return_value", params={"map_index": task["map_index"]})
     if answer.status_code == httpx.codes.NOT_FOUND:
         return {}
@@ -132,7 +142,7 @@ def result(client: httpx.Client, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def log_tail(client: httpx.Client, task: dict[str, Any]) -> str:
-    """The last lines of the log of a task's last attempt."""
+    """Last log lines of a task's last attempt."""
     path = f"{_address(task)}/logs/{max(task['try_number'], 1)}"
     content = get(client, path, map_index=task["map_index"], full_content=True)["content"]
     lines = [line if isinstance(line, str) else line["event"] for line in content]

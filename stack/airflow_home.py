@@ -1,7 +1,7 @@
-"""AIRFLOW_HOME of the embedded stack: secrets, airflow.cfg, the database and the environment of every service.
+"""AIRFLOW_HOME of the embedded stack: secrets, airflow.cfg, database and the environment of every service.
 
-Everything lies under `<home>/airflow` and `<home>/secrets`; nothing is read from an Airflow that the user may
-already have (AIRFLOW_* variables are left out of the environment).
+All files are under `<home>/airflow` and `<home>/secrets`. An Airflow that the user already has is ignored: AIRFLOW_*
+variables are removed from the environment.
 """
 
 import configparser
@@ -24,7 +24,7 @@ ADMIN = "admin"
 
 
 def login_file(settings: Settings) -> Path:
-    """JSON {user: password}, the format that Airflow's SimpleAuthManager reads."""
+    """File with JSON {user: password}, the format of Airflow's SimpleAuthManager."""
     return settings.home_path / "secrets" / "airflow_login.json"
 
 
@@ -32,16 +32,18 @@ def login(settings: Settings) -> tuple[str, str]:
     """User and password of the Airflow UI and API.
 
     Raises:
-        PurseError: the stack was never started in this home.
+        PurseError: the services were never started in this home.
     """
     file = login_file(settings)
     if not file.is_file():
-        raise PurseError(f"There is no login in {file}: the services were never started here. Run 'purse up' first.")
+        raise PurseError(
+            f"The login file {file} is missing: the services were never started here. Run 'purse up' first."
+        )
     return ADMIN, json.loads(file.read_text())[ADMIN]
 
 
 def prepare(settings: Settings) -> None:
-    """Write what Airflow needs before it starts: secrets (once, kept) and airflow.cfg (anew, from the settings)."""
+    """Write the files that Airflow needs to start: secrets (only once) and airflow.cfg (always, from the settings)."""
     folder = settings.home_path / "secrets"
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -59,7 +61,11 @@ def prepare(settings: Settings) -> None:
 
 
 def migrate(settings: Settings) -> None:
-    """Create Airflow's database, or bring it to the installed version; nothing when it is there already."""
+    """Create Airflow's database or upgrade it to the installed version; do nothing if it is up to date.
+
+    Raises:
+        PurseError: 'airflow db migrate' failed.
+    """
     airflow_home = settings.home_path / "airflow"
     marker = airflow_home / "database_version"
     installed = version("apache-airflow-core")
@@ -77,17 +83,17 @@ def migrate(settings: Settings) -> None:
     if done.returncode != 0:
         raise PurseError(
             f"Airflow could not prepare its database in {airflow_home}:\n{done.stderr[-2000:]}\n"
-            "Free disk space or mend what it names; a broken database can be removed with 'rm -r' of that folder."
+            "Free disk space or correct the named cause. To discard a broken database, remove that folder with 'rm -r'."
         )
     marker.write_text(installed)
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of every service, and so of every step: ours first on PATH, no foreign Airflow, no telemetry."""
+    """Environment of every service and step: our programs first on PATH, no other Airflow, no telemetry."""
     home = settings.home_path
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     local_hosts = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1", "localhost", settings.services.host)))
-    # the services run in their own folder: paths that were given relative to this one are made absolute
+    # services run in another folder, so relative paths become absolute
     files = {name: os.environ.get(name, "") for name in ("PURSE_CONFIG", "PURSE_SOURCE")}
     absolute = {name: str(Path(file).resolve()) for name, file in files.items() if Path(file).suffix}
     return (
@@ -104,14 +110,14 @@ def environment(settings: Settings) -> dict[str, str]:
             "DO_NOT_TRACK": "true",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "GX_ANALYTICS_ENABLED": "false",
-            # MLflow would otherwise keep a pool of workers for evaluation jobs that Purse doesn't use.
+            # Otherwise MLflow starts a pool of workers for evaluation jobs that Purse doesn't use.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
     )
 
 
 def parallel_tasks() -> int:
-    """Tasks at once: one for each core that this process may use, at least 2."""
+    """Number of parallel tasks: one per core that this process may use, at least 2."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(2, cores)
 
@@ -127,7 +133,7 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "parallelism": parallel_tasks(),
             "load_examples": False,
             "dags_are_paused_at_creation": False,
-            "fernet_key_cmd": _reading(folder / "fernet_key"),
+            "fernet_key_cmd": _cat(folder / "fernet_key"),
             "simple_auth_manager_users": f"{ADMIN}:admin",
             "simple_auth_manager_passwords_file": login_file(settings),
             "execution_api_server_url": f"{url}/execution/",
@@ -138,11 +144,11 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "port": settings.services.airflow_port,
             "base_url": url,
             "workers": 1,
-            "secret_key_cmd": _reading(folder / "api_secret_key"),
+            "secret_key_cmd": _cat(folder / "api_secret_key"),
             "instance_name": "Purse",
         },
-        "api_auth": {"jwt_secret_cmd": _reading(folder / "jwt_secret")},
-        # A quarter of a second between looks instead of one: the steps are short, the waiting would show.
+        "api_auth": {"jwt_secret_cmd": _cat(folder / "jwt_secret")},
+        # Poll every 0.25 s instead of 1 s: the steps are short, so the waits would be noticeable.
         "scheduler": {"scheduler_idle_sleep_time": 0.25, "task_instance_heartbeat_timeout": 60},
         "dag_processor": {"parsing_processes": 1, "refresh_interval": 30, "min_file_process_interval": 30},
         "logging": {
@@ -152,19 +158,20 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "colored_console_log": False,
         },
     }
-    # Airflow interpolates: a literal per cent sign (it may stand in a path) is doubled.
+    # Airflow interpolates: double every literal per cent sign, which a path may contain.
     return {
         section: {key: str(value).replace("%", "%%") for key, value in options.items()}
         for section, options in sections.items()
     }
 
 
-def _reading(file: Path) -> str:
+def _cat(file: Path) -> str:
+    """Shell command that prints the file."""
     return shlex.join(["cat", str(file)])
 
 
 def _write_secret(file: Path, text: str) -> None:
-    """Write the file for its owner only; one that exists is kept, since the database is encrypted with it."""
+    """Write a file that only its owner can read; keep an existing file, since it encrypts the database."""
     if not file.exists():
-        write_atomically(file, text.encode())  # made with mode 0600 from the first byte on
+        write_atomically(file, text.encode())  # created with mode 0600
     file.chmod(0o600)

@@ -1,4 +1,4 @@
-"""The tables at the end of the demo, from what the steps returned; and where its time went."""
+"""Tables at the end of the demo, from the results of the steps; and a breakdown of the time."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ SHOWN_BASELINES = ("previous_window", "linear_rfm")
 
 Interval = tuple[datetime, datetime]
 Row = Mapping[str, Any]
-"""A row of `predictions`."""
+"""Row of `predictions`."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """When a task ran, and how much of it the step itself says it spent, in seconds."""
+    """Start and end of a task, and the seconds that its step reported."""
 
     start: datetime
     end: datetime
@@ -35,7 +35,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Results of the steps of the demo that the tables show."""
+    """Results of the demo's steps."""
 
     validated: Validated
     trained: Trained
@@ -49,9 +49,9 @@ def show(settings: Settings, outcome: Outcome, examples: Sequence[Row], console:
 
     Args:
         settings: the settings of the run.
-        outcome: of the steps.
+        outcome: results of the steps.
         examples: rows of `predictions` to show.
-        console: where to print.
+        console: console to print on.
     """
     validated, measured, scored, decided = outcome.validated, outcome.measured, outcome.scored, outcome.decided
     parts = (
@@ -62,7 +62,7 @@ def show(settings: Settings, outcome: Outcome, examples: Sequence[Row], console:
         ),
         (f"{scored.rows:,} users scored as of {scored.snapshot_date}, also in {scored.export}", tier_table(scored)),
         (f"Five of them and their next {settings.horizon_days} days", example_table(examples)),
-        ("The services stay up; make status and make down manage them", addresses(settings)),
+        ("The services keep running: make status shows them, make down stops them", addresses(settings)),
     )
     for heading, table in parts:
         console.print(f"\n[bold]{heading}[/]", soft_wrap=True)
@@ -70,7 +70,7 @@ def show(settings: Settings, outcome: Outcome, examples: Sequence[Row], console:
 
 
 def rows_table(validated: Validated) -> Table:
-    """Rows in, kept and quarantined of each table."""
+    """Tabulate rows in, kept and quarantined by table."""
     table = Table("table", *(Column(name, justify="right") for name in ("rows in", "kept", "quarantined")))
     for name, counts in validated.tables.items():
         numbers = (counts.rows_in, counts.rows_kept, counts.rows_quarantined)
@@ -79,7 +79,7 @@ def rows_table(validated: Validated) -> Table:
 
 
 def model_table(trained: Trained, measured: Evaluated, decided: Decided) -> Table:
-    """The champion (and a challenger that did not make it) against the baselines, on the same test users."""
+    """Compare the model (and the champion if the model was not promoted) with baselines on the same test users."""
     is_champion = decided.promoted or decided.outcome == "already_champion"
     table = Table("model", *(Column(name, justify="right") for name in ("nGini", "bias", "decile WAPE")))
     low, high = measured.ngini_interval
@@ -95,7 +95,7 @@ def model_table(trained: Trained, measured: Evaluated, decided: Decided) -> Tabl
 
 
 def tier_table(scored: Scored) -> Table:
-    """Users of each tier with their share of all expected spend."""
+    """Tabulate users and share of expected spend by tier."""
     table = Table("tier", *(Column(name, justify="right") for name in ("users", "share of expected spend")))
     for tier, part in scored.tiers.items():
         table.add_row(tier, f"{part.users:,}", f"{part.expected_spend_share:.1%}")
@@ -103,18 +103,18 @@ def tier_table(scored: Scored) -> Table:
 
 
 def example_table(examples: Sequence[Row]) -> Table:
-    """A few users with what the model says of them and why, a reason a line."""
+    """Tabulate users with their predictions and reasons, one reason per line."""
     numbers = (Column(name, justify="right") for name in ("score", "expected spend", "buys"))
     table = Table("user", "tier", *numbers, Column("because"), show_lines=True)
     for user in examples:
-        spend, chance = f"{user['expected_spend']:,.0f}", f"{user['purchase_probability']:.0%}"
+        spend, probability = f"{user['expected_spend']:,.0f}", f"{user['purchase_probability']:.0%}"
         reasons = user["reasons"].replace("; ", "\n")
-        table.add_row(str(user["user_id"]), user["tier"], f"{user['score']:.0f}", spend, chance, reasons)
+        table.add_row(str(user["user_id"]), user["tier"], f"{user['score']:.0f}", spend, probability, reasons)
     return table
 
 
 def addresses(settings: Settings) -> Table:
-    """Where to look next, and the login."""
+    """Tabulate addresses and logins of the screens."""
     table = Table("screen", "address", "login")
     table.add_row("Dashboard", links.dashboard_url(settings), "none")
     table.add_row("Airflow", links.airflow_url(settings), " / ".join(airflow_home.login(settings)))
@@ -123,21 +123,21 @@ def addresses(settings: Settings) -> Table:
 
 
 def spans(tasks: Sequence[Mapping[str, Any]], seconds: Sequence[Mapping[str, float]]) -> list[Span]:
-    """The tasks that ran, with the seconds that each step said it spent (none for a task that is no step)."""
+    """Spans of the tasks that ran, with the seconds that each step reported (0 for a task without a step)."""
     return [
         Span(
             datetime.fromisoformat(task["start_date"]),
             datetime.fromisoformat(task["end_date"]),
-            spent.get("starting", 0.0),
-            spent.get("computing", 0.0),
+            reported.get("starting", 0.0),
+            reported.get("computing", 0.0),
         )
-        for task, spent in zip(tasks, seconds, strict=True)
+        for task, reported in zip(tasks, seconds, strict=True)
         if task["start_date"] and task["end_date"]
     ]
 
 
 def time_line(ran: list[Span]) -> str:
-    """Divide the elapsed time: steps computing (imports included), interpreters starting, orchestration."""
+    """Describe the elapsed time: steps computing (imports included), interpreters starting, orchestration."""
     total, computing, starting = time_split(ran)
     rest = total - computing - starting
     parts = (("computing", computing), ("starting", starting), ("orchestration", rest))
@@ -146,13 +146,13 @@ def time_line(ran: list[Span]) -> str:
 
 
 def time_split(ran: list[Span]) -> tuple[float, float, float]:
-    """Divide the time from the first start to the last end.
+    """Split the time from the first start to the last end.
 
-    A step computes last in its task and starts just before, so a moment counts as computing when any step
-    computes, as starting when none computes and any starts, and as orchestration otherwise.
+    A step computes at the end of its task and starts just before. A moment counts as computing if any step computes,
+    as starting if any step starts and none computes, and as orchestration otherwise.
 
     Returns:
-        Seconds in all, of computing and of starting.
+        Total, computing and starting seconds.
     """
     total = (max(span.end for span in ran) - min(span.start for span in ran)).total_seconds()
     began = [(span, max(span.start, span.end - timedelta(seconds=span.computing))) for span in ran]
@@ -163,7 +163,7 @@ def time_split(ran: list[Span]) -> tuple[float, float, float]:
 
 
 def _covered(intervals: Iterable[Interval]) -> float:
-    """Seconds that at least one of the intervals covers."""
+    """Seconds covered by at least one interval."""
     covered, until = timedelta(), None
     for start, end in sorted(intervals):
         covered += max(end - (start if until is None else max(start, until)), timedelta())
@@ -172,7 +172,7 @@ def _covered(intervals: Iterable[Interval]) -> float:
 
 
 def _recipe(trained: Trained) -> str:
-    """The members of the model: weight, family and hyperparameters."""
+    """Format the members of the model: weight, family and hyperparameters."""
     lines = []
     for member in trained.members:
         values = ", ".join(f"{name} {_short(value)}" for name, value in member.params.items())

@@ -1,9 +1,8 @@
-"""Background processes of the embedded stack: start them, find them, stop them, and only them.
+"""Start, find and stop the background processes of the embedded stack, and no other process.
 
-Two marks tell our processes from others. A file `<home>/run/<name>.json` holds a service's pid with its start
-time, so that a pid that was given to another program since is never taken for the service. And every process
-carries `PURSE_SERVICE=<name>@<home>` in its environment, inherited by whatever it starts, so that workers that left
-their session or outlived their parent are found as well.
+Two marks identify our processes. The file `<home>/run/<name>.json` has a service's pid and start time, so that a
+reused pid is never mistaken for the service. Every process has `PURSE_SERVICE=<name>@<home>` in its environment and
+passes it on to its children, so that workers that left their session or outlived their parent are found as well.
 """
 
 import json
@@ -19,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from pipelines.errors import PurseError
-from pipelines.files import held
+from pipelines.files import locked
 
 MARK = "PURSE_SERVICE"
 SAME_START_SECONDS = 1.0
@@ -28,12 +27,12 @@ GRACE_SECONDS = 5.0
 
 
 def log_file(home: Path, name: str) -> Path:
-    """Where a service's output goes; that of its run before lies beside it as NAME.previous.log."""
+    """Log file of a service; the log of its previous run is NAME.previous.log beside it."""
     return home / "logs" / f"{name}.log"
 
 
 def start(home: Path, name: str, command: Sequence[str], environment: Mapping[str, str]) -> psutil.Process:
-    """Start a service in a session of its own (so Ctrl-C in the terminal doesn't reach it); output goes to its log."""
+    """Start a service in its own session, so that Ctrl-C doesn't reach it; its output goes to its log."""
     log = log_file(home, name)
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
@@ -41,7 +40,7 @@ def start(home: Path, name: str, command: Sequence[str], environment: Mapping[st
     # setproctitle, which Airflow uses, would overwrite the mark unless SPT_NOENV is set.
     marked = {**environment, MARK: _mark(home, name), "SPT_NOENV": "1"}
     with log.open("wb") as output:
-        child = subprocess.Popen(  # noqa: S603  # no shell, the words come from services.py
+        child = subprocess.Popen(  # noqa: S603  # no shell, the command comes from services.py
             command,
             env=marked,
             cwd=home,
@@ -58,7 +57,7 @@ def start(home: Path, name: str, command: Sequence[str], environment: Mapping[st
 
 
 def running(home: Path, name: str) -> psutil.Process | None:
-    """The service's process, or None when it isn't running (its pid may belong to another program by now)."""
+    """Process of the service; None if it isn't running (another program may have its pid now)."""
     try:
         record = json.loads(_pid_file(home, name).read_text())
         process = psutil.Process(record["pid"])
@@ -69,42 +68,42 @@ def running(home: Path, name: str) -> psutil.Process | None:
 
 
 def members(home: Path, names: Collection[str]) -> list[psutil.Process]:
-    """Every live process of these services, however deep; never the caller or its parents."""
+    """All live processes of these services and their descendants; never the caller or its parents."""
     marks = {_mark(home, name) for name in names}
-    mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    found = []
+    callers = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    processes = []
     for process in psutil.process_iter():
         try:
-            if process.pid not in mine and process.environ().get(MARK) in marks:
-                found.append(process)
+            if process.pid not in callers and process.environ().get(MARK) in marks:
+                processes.append(process)
         except (psutil.Error, OSError):
-            continue  # gone meanwhile, a zombie, or another user's
-    return found
+            continue  # ended, a zombie, or another user's process
+    return processes
 
 
 def stop(home: Path, names: Collection[str], grace_seconds: float = GRACE_SECONDS) -> None:
-    """Ask every process of these services to end, and after the grace end those that are left, until none is."""
-    while found := members(home, names):
-        _signal(found, signal.SIGTERM)
-        _, rest = psutil.wait_procs(found, timeout=grace_seconds)
-        _signal(rest, signal.SIGKILL)
-        psutil.wait_procs(rest, timeout=grace_seconds)
+    """Terminate all processes of these services; kill them after the grace period; repeat until none is left."""
+    while alive := members(home, names):
+        _signal(alive, signal.SIGTERM)
+        _, remaining = psutil.wait_procs(alive, timeout=grace_seconds)
+        _signal(remaining, signal.SIGKILL)
+        psutil.wait_procs(remaining, timeout=grace_seconds)
     for name in names:
         _pid_file(home, name).unlink(missing_ok=True)
 
 
 def log_tail(home: Path, name: str) -> str:
-    """The last lines of a service's log; empty when there is none."""
+    """Last lines of a service's log; empty without a log."""
     log = log_file(home, name)
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     return "\n".join(lines[-LOG_TAIL_LINES:])
 
 
 def require_free_port(host: str, port: int, owner: str, setting: str) -> None:
-    """Stop unless the port can be listened on.
+    """Raise unless a service can listen on the port.
 
     Raises:
-        PurseError: names the port, who needs it and the setting that chooses another.
+        PurseError: the port is not free; the message names the service and the setting for another port.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -113,22 +112,28 @@ def require_free_port(host: str, port: int, owner: str, setting: str) -> None:
         except OSError as error:
             variable = f"PURSE_{setting.replace('.', '__').upper()}"
             raise PurseError(
-                f"{owner} needs port {port} on {host}, which can't be used ({error.strerror}): "
-                f"stop the program that has it, or choose another port with {variable}=NUMBER (setting {setting})."
+                f"{owner} needs port {port} on {host}, which can't be used ({error.strerror}). "
+                f"Stop the program that uses it, or choose another port with {variable}=NUMBER (setting {setting})."
             ) from None
 
 
 @contextmanager
 def only_one(home: Path) -> Iterator[None]:
-    """Hold the stack's lock, so that two `purse up` or `purse down` never work on one home at a time."""
+    """Hold the stack's lock, so that only one `purse up` or `purse down` changes a home at a time.
+
+    Raises:
+        PurseError: another process holds the lock.
+    """
     file = home / "run" / "lock"
     file.parent.mkdir(parents=True, exist_ok=True)
-    with held(file, f"Another 'purse up' or 'purse down' is at work in {home}: wait for it to finish, then try again."):
+    with locked(
+        file, f"Another 'purse up' or 'purse down' is running in {home}: wait for it to finish, then try again."
+    ):
         yield
 
 
 def executable(name: str) -> str:
-    """The console script of this interpreter's environment, whatever PATH says."""
+    """Console script in this interpreter's environment, regardless of PATH."""
     return str(Path(sys.executable).with_name(name))
 
 

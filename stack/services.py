@@ -1,8 +1,8 @@
-"""The embedded stack: an MLflow server, Airflow's three components and the live service on this machine, on loopback.
+"""Embedded stack: an MLflow server, three Airflow components and the live service on this machine's loopback.
 
-Airflow's components are started one by one rather than with `airflow standalone`: its children outlive a SIGTERM,
-it needs a triggerer that nothing here uses, and its log server listens on every interface.
-Ports, host and home are settings; secrets, databases, logs and pid files lie under `<home>`.
+Airflow's components are started separately instead of with `airflow standalone`: its children survive a SIGTERM,
+it needs a triggerer that Purse doesn't use, and its log server listens on every interface.
+Ports, host and home are settings; secrets, databases, logs and pid files are under `<home>`.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ console = Console(stderr=True, highlight=False)
 
 @dataclass(frozen=True)
 class Service:
-    """A background process; `port` and the setting that chooses it where it listens on one."""
+    """Background process, with its port and the setting of the port if it has one."""
 
     name: str
     command: tuple[str, ...]
@@ -38,15 +38,15 @@ class Service:
 
 
 def up(settings: Settings) -> dict[str, Any]:
-    """Start what isn't running and wait until it answers.
+    """Start the services that don't run and wait until all answer.
 
-    What this call started is stopped again when it fails or is interrupted.
+    If this call fails or is interrupted, it stops the services that it started.
 
     Returns:
-        The same as `status`, with the names of what was `started`.
+        The values of `status`, and the names of the `started` services.
 
     Raises:
-        PurseError: a port is taken, or a service ended or did not answer in time; with the end of its log.
+        PurseError: a port is not free, or a service ended or did not answer in time; the message ends with its log.
     """
     home = settings.home_path
     with processes.only_one(home):
@@ -61,17 +61,17 @@ def up(settings: Settings) -> dict[str, Any]:
         except BaseException:
             processes.stop(home, [service.name for service in missing])
             raise
-    found = status(settings)
+    state = status(settings)
     console.print(
-        f"Airflow {found['airflow_url']} (login in {found['login_file']}), MLflow {found['mlflow_url']}, "
-        f"live scores {found['serving_url']}",
+        f"Airflow {state['airflow_url']} (login in {state['login_file']}), MLflow {state['mlflow_url']}, "
+        f"live scores {state['serving_url']}",
         soft_wrap=True,
     )
-    return {"started": [service.name for service in missing], **found}
+    return {"started": [service.name for service in missing], **state}
 
 
 def down(settings: Settings) -> dict[str, Any]:
-    """Stop every service and whatever they started. Returns the names of the `stopped`; none is fine."""
+    """Stop every service and its descendants; return the names of the `stopped` services, which may be none."""
     home, names = settings.home_path, [service.name for service in _services(settings)]
     with processes.only_one(home), console.status("Stopping the services"):
         stopped = [name for name in names if processes.running(home, name)]
@@ -81,34 +81,34 @@ def down(settings: Settings) -> dict[str, Any]:
 
 
 def status(settings: Settings) -> dict[str, Any]:
-    """Which services run (pid or None), where they answer, where the login and the logs are, the newest DAG runs."""
+    """Services (pid or None), their addresses, places of the login and the logs, and the newest DAG runs."""
     home = settings.home_path
-    found = {service.name: processes.running(home, service.name) for service in _services(settings)}
+    running = {service.name: processes.running(home, service.name) for service in _services(settings)}
     return {
-        "running": all(found.values()),
-        "services": {name: process.pid if process else None for name, process in found.items()},
+        "running": all(running.values()),
+        "services": {name: process.pid if process else None for name, process in running.items()},
         "airflow_url": airflow_address(settings),
         "mlflow_url": mlflow_address(settings),
         "serving_url": service_url(settings),
         "login_file": str(airflow_home.login_file(settings)),
         "logs": str(processes.log_file(home, "api-server").parent),
-        "runs": _newest_runs(settings) if found["api-server"] else [],
+        "runs": _newest_runs(settings) if running["api-server"] else [],
     }
 
 
 def logs(settings: Settings, name: str | None = None, follow: bool = False) -> None:
-    """Show the end of one service's log, or of all; `follow` keeps showing new lines until Ctrl-C.
+    """Show the end of one service's log (default: all logs); `follow` keeps showing new lines until Ctrl-C.
 
     Raises:
-        PurseError: no such service, or nothing was ever started here.
+        PurseError: the service does not exist, or no service was ever started here.
     """
     names = [service.name for service in _services(settings)]
     if name is not None and name not in names:
         raise PurseError(f"There is no service '{name}': choose one of {', '.join(names)}.")
-    wanted = [processes.log_file(settings.home_path, each) for each in ([name] if name else names)]
-    files = [str(file) for file in wanted if file.exists()]
+    candidates = [processes.log_file(settings.home_path, service) for service in ([name] if name else names)]
+    files = [str(file) for file in candidates if file.exists()]
     if not files:
-        raise PurseError(f"There is no log in {wanted[0].parent}: start the services with 'purse up' first.")
+        raise PurseError(f"There is no log in {candidates[0].parent}: start the services with 'purse up' first.")
     try:
         subprocess.run(["tail", "-n", "50", *(["-F"] if follow else []), *files], check=True)  # noqa: S603, S607
     except KeyboardInterrupt:
@@ -121,8 +121,8 @@ def _services(settings: Settings) -> list[Service]:
         *(processes.executable("mlflow"), "server", "--workers", "1"),
         *("--host", settings.services.host, "--port", str(settings.services.mlflow_port)),
         *("--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"),
-        # Steps write artifacts straight to the folder: faster than through the server, and runs that were logged
-        # with the services down lie in the same place.
+        # Steps write artifacts directly to the folder: this is faster than through the server, and runs that were
+        # logged without the services use the same folder.
         *("--no-serve-artifacts", "--default-artifact-root", str(home / "mlartifacts")),
     )
     tracking = [Service("mlflow", mlflow, settings.services.mlflow_port, "services.mlflow_port")]
@@ -136,7 +136,7 @@ def _services(settings: Settings) -> list[Service]:
 
 
 def _start(settings: Settings, services: list[Service]) -> None:
-    """Start the services, MLflow first: it makes its database while Airflow makes its own."""
+    """Start the services, MLflow first: it creates its database while Airflow creates its own."""
     airflow_home.prepare(settings)
     environment = airflow_home.environment(settings)
     with console.status("Starting the services"):
@@ -164,7 +164,7 @@ def _wait_until_ready(settings: Settings) -> None:
 
 
 def _healthy(settings: Settings, client: httpx.Client) -> set[str]:
-    """The names of the services that answer, Airflow's background ones by a heartbeat since they started."""
+    """Names of the services that answer; for Airflow's background services, that sent a heartbeat since their start."""
     healthy = set()
     with contextlib.suppress(httpx.TransportError):
         if client.get(f"{mlflow_address(settings)}/health").is_success:
@@ -193,9 +193,12 @@ def _stop_if_ended(settings: Settings, names: list[str]) -> None:
             raise _not_started(settings, name, "ended while it started")
 
 
-def _not_started(settings: Settings, name: str, what: str) -> PurseError:
+def _not_started(settings: Settings, name: str, problem: str) -> PurseError:
     log = processes.log_file(settings.home_path, name)
-    return PurseError(f"{name} {what}. The end of its log ({log}):\n{processes.log_tail(settings.home_path, name)}")
+    tail = processes.log_tail(settings.home_path, name)
+    return PurseError(
+        f"{name} {problem}. Remove the cause and run 'purse up' again. The end of its log ({log}):\n{tail}"
+    )
 
 
 def _newest_runs(settings: Settings) -> list[dict[str, Any]]:
@@ -203,4 +206,4 @@ def _newest_runs(settings: Settings) -> list[dict[str, Any]]:
         with airflow_api.connect(settings) as client:
             return airflow_api.newest_runs(client)
     except (PurseError, httpx.HTTPError):
-        return []  # it is starting or stopping; status says so by the services themselves
+        return []  # Airflow is starting or stopping; the list of services shows it

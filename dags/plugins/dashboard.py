@@ -1,7 +1,7 @@
-"""Shows the dashboard as a page of the Airflow UI, and MLflow in its menu.
+"""Airflow plugin: show the dashboard as a page of the Airflow UI, and MLflow in its menu.
 
-The dashboard allows exactly this UI to frame it, see `pipelines.links.frame_ancestors`. Airflow's frames open no
-windows, so MLflow, which allows nobody to frame it, is an entry of its own.
+The dashboard lets only this UI frame it, see `pipelines.links.frame_ancestors`. MLflow can't be framed and Airflow's
+frames can't open windows, so MLflow is a menu entry.
 """
 
 from airflow.plugins_manager import AirflowPlugin
@@ -11,7 +11,7 @@ from pipelines.settings import load_settings
 
 
 class Dashboard(AirflowPlugin):
-    """Airflow finds it in its plugins_folder."""
+    """Plugin with the dashboard and MLflow; Airflow loads it from its plugins_folder."""
 
     name = "dashboard"
     external_views = [  # noqa: RUF012  # Airflow's form

@@ -1,4 +1,4 @@
-"""Serves the Data Docs, the reports of every validation, at /data-docs of the Airflow UI to whoever is logged in."""
+"""Airflow plugin: serve the Data Docs (all validation reports) to logged-in users at /data-docs of the Airflow UI."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @cache
 def application() -> "FastAPI":
-    """The pages under `settings.data_docs`, behind Airflow's login."""
+    """Build the application that serves `settings.data_docs` behind Airflow's login."""
     from airflow.api_fastapi.core_api.security import get_user
     from fastapi import Depends, FastAPI, Request, Response
     from fastapi.staticfiles import StaticFiles
@@ -30,12 +30,12 @@ def application() -> "FastAPI":
 
 
 async def data_docs(scope: "Scope", receive: "Receive", send: "Send") -> None:
-    """Build the application at the first request: every worker loads plugins, only the API server serves pages."""
+    """Handle a request; build the application at the first one, as every worker loads plugins but only one serves."""
     await application()(scope, receive, send)
 
 
 class DataDocs(AirflowPlugin):
-    """Airflow finds it in its plugins_folder."""
+    """Plugin with the Data Docs; Airflow loads it from its plugins_folder."""
 
     name = "data_docs"
     fastapi_apps = [{"app": data_docs, "url_prefix": "/data-docs", "name": "Data Docs"}]  # noqa: RUF012  # Airflow's form

@@ -1,7 +1,4 @@
-"""Ranks in a reference population and the scores and tiers made of them.
-
-The reference is a grid of quantiles, small enough to ship inside a model.
-"""
+"""Rank of a value in a reference population, from a grid of quantiles small enough to ship inside a model."""
 
 from collections.abc import Mapping
 

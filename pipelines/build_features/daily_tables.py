@@ -12,7 +12,6 @@ from pathlib import Path
 
 import ibis.expr.types as ir
 import pyarrow as pa
-from deltalake import DeltaTable
 from ibis.backends.duckdb import Backend
 
 from features import daily, schema
@@ -22,6 +21,7 @@ from features.daily.tables import DAILY, Daily
 from pipelines.build_features.reopened_days import Raw, reopened
 from pipelines.files import code_fingerprint
 from pipelines.lake import commit_log, tables
+from pipelines.lake.rows import between
 from pipelines.settings import Settings
 
 ROWS_AT_ONCE = 5_000_000
@@ -49,8 +49,8 @@ def _refresh(raw: Raw, table: Daily) -> int:
     ids = {name: raw.logs[name].metadata().id for name in sources}
     state = {"sources": json.dumps(sources), "ids": json.dumps(ids), "code": _code()}
     kept = tables.open_table(raw.settings, table.name) if tables.exists(raw.settings, table.name) else None
-    found = _state(kept) if kept else {}
-    if found == state:
+    found = commit_log.metadata(kept) if kept else {}
+    if state.items() <= found.items():
         return 0
     there = commit_log.files(raw.logs[table.log])
     days = None
@@ -64,12 +64,6 @@ def _refresh(raw: Raw, table: Daily) -> int:
     chosen = sorted(day for day in (there if days is None else days) if day in there)
     tables.replace_days(raw.settings, table.name, lambda: _rows(raw, table, chosen), days, state)
     return len(chosen)
-
-
-def _state(log: DeltaTable) -> dict[str, str]:
-    """`sources` (versions), `ids` and `code` of a table as it is; without them when it was written otherwise."""
-    kept = commit_log.metadata(log)
-    return {key: kept[key] for key in ("sources", "ids", "code") if key in kept}
 
 
 def _rows(raw: Raw, table: Daily, days: list[date]) -> pa.RecordBatchReader:
@@ -93,7 +87,7 @@ def _reduced(raw: Raw, table: Daily, days: list[date], prices: ir.Table | None) 
     if prices is None:
         return table.reduce(rows)
     first, last = min(days, default=date.max) - A_DAY * user_day.PRICE_REFERENCE_DAYS, max(days, default=date.min)
-    return table.reduce(rows, prices.filter(prices.day >= first, prices.day < last))
+    return table.reduce(rows, between(prices, first, last))
 
 
 def _prices(raw: Raw, days: list[date]) -> ir.Table:

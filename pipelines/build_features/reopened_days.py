@@ -92,8 +92,7 @@ def reopened(raw: Raw, log: str, *, priced: bool, before: Mapping[str, int]) -> 
 
 def _changed_days(raw: Raw, name: str, before: Mapping[str, int]) -> set[date]:
     def compare() -> set[date]:
-        old, new = commit_log.files(_log(raw, name, before[name])), commit_log.files(raw.logs[name])
-        return {day for day in {*old, *new} if sorted(old.get(day, [])) != sorted(new.get(day, []))}
+        return commit_log.rewritten_days(_log(raw, name, before[name]), raw.logs[name])
 
     return raw.once(name, before[name], compare) if raw.logs[name].version() != before[name] else set()
 

@@ -1,4 +1,4 @@
-"""The pictures of an evaluation, as matplotlib figures; every one is drawn from the test snapshot."""
+"""Plot an evaluation on the test snapshot as matplotlib figures."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def calibration_by_decile(deciles: pd.DataFrame) -> "Figure":
-    """Mean predicted and mean true spend (money) of each tenth of the users; see `findings.deciles`."""
+    """Plot mean predicted and mean true spend (money) by decile of users; see `findings.deciles`."""
     figure, axes = _figure("Calibration by decile", "decile of expected spend", "mean spend per user")
     axes.bar(deciles["decile"] - 0.2, deciles["mean_expected"], 0.4, label="expected")
     axes.bar(deciles["decile"] + 0.2, deciles["mean_spend"], 0.4, label="true")
@@ -25,7 +25,7 @@ def calibration_by_decile(deciles: pd.DataFrame) -> "Figure":
 
 
 def gain_curve(future_spend: ArrayLike, predictions: Mapping[str, ArrayLike]) -> "Figure":
-    """Share of all spend that the users with the highest predictions make, for each model and the perfect order."""
+    """Plot the cumulative share of spend, highest prediction first, for each model and the perfect order."""
     spend = np.maximum(np.asarray(future_spend, dtype=float), 0)
     figure, axes = _figure("Gain curve", "share of users, highest prediction first", "share of spend")
     users = np.linspace(0, 1, len(spend) + 1)
@@ -39,7 +39,7 @@ def gain_curve(future_spend: ArrayLike, predictions: Mapping[str, ArrayLike]) ->
 
 
 def score_distribution(expected_spend: ArrayLike, tier: ArrayLike) -> "Figure":
-    """Histogram of expected spend (money, log scale) by tier."""
+    """Plot a histogram of expected spend (money, log scale) by tier."""
     expected, tiers = np.asarray(expected_spend, dtype=float), np.asarray(tier, dtype=str)
     figure, axes = _figure("Expected spend by tier", "expected spend + 1", "users")
     bins = np.geomspace(1, max(float(expected.max()) + 1, 2), 40)
@@ -51,7 +51,7 @@ def score_distribution(expected_spend: ArrayLike, tier: ArrayLike) -> "Figure":
 
 
 def feature_importance(importances: pd.DataFrame, largest: int = 20) -> "Figure":
-    """The features that move the score most, see `Reasons.importances`; red where more means a lower score."""
+    """Plot the features that move the score most (see `Reasons.importances`); red: a higher value lowers the score."""
     top = importances.head(largest).iloc[::-1]
     figure, axes = _figure("What moves the score", "mean effect, in points of the score", "")
     axes.barh(top["feature"], top["effect"], color=["tab:red" if way < 0 else "tab:blue" for way in top["direction"]])
@@ -59,7 +59,7 @@ def feature_importance(importances: pd.DataFrame, largest: int = 20) -> "Figure"
 
 
 def _figure(title: str, x: str, y: str) -> tuple["Figure", "Axes"]:
-    """A figure without pyplot, which keeps figures alive and may look for a screen."""
+    """Make a figure without pyplot, which keeps figures in memory and may need a display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

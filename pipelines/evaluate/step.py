@@ -1,4 +1,4 @@
-"""Measure challenger, champion and baselines on the same users of the newest matured window, the test snapshot."""
+"""Measure challenger, champion and baselines on the same users of the test snapshot, the newest matured window."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ from models.promotion import Gain
 from pipelines.evaluate import plots
 from pipelines.evaluate.card.card import render
 from pipelines.evaluate.card.facts import Facts
+from pipelines.evaluate.compared_models import ComparedModels, predict
 from pipelines.evaluate.findings import Findings, find, profile_groups
-from pipelines.evaluate.rivals import Test, predict
 from pipelines.results.data import Built
 from pipelines.results.decision import Compared, Evaluated, Fidelity, Slice, TierShare
 from pipelines.results.result import read_result
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Measured(TypedDict):
-    """What is measured of the models themselves, see `Evaluated`."""
+    """Measures of the models; see `Evaluated`."""
 
     users: int
     measures: dict[str, float]
@@ -47,30 +47,32 @@ class Measured(TypedDict):
 
 
 TENURE = ("shortest", "middle", "longest")
+"""Names of the thirds of users by days since their first purchase."""
 
 
 def evaluate(settings: Settings, snapshot_date: date) -> Evaluated:
-    """Measure on the test snapshot; log measures, tables, plots and the model card to the retraining's run.
+    """Measure all models on the test snapshot; log measures, tables, plots and the model card to the retraining's run.
 
     Raises:
-        PurseError: `train` has not run, the test window has no truth yet, or MLflow or its store does not answer.
+        PurseError: `train` has not run, the true spend of the test window is unknown, or MLflow or its store does not
+            answer.
     """
     built, split = read_result(settings, snapshot_date, Built), read_result(settings, snapshot_date, Split)
     trained = read_result(settings, snapshot_date, Trained)
     client = connect(settings)
     with resumed_run(settings, trained.training_id) as run_id:
         champion_version = version_of(client, settings.mlflow.model_name, CHAMPION)
-        test = predict(settings, split, trained.model_uri, champion_version)
-        findings = find(settings, split, test)
+        compared = predict(settings, split, trained.model_uri, champion_version)
+        findings = find(settings, split, compared)
         evaluated = Evaluated(
-            **_measured(settings, test),
+            **_measured(settings, compared),
             champion_version=champion_version,
             surrogate=Fidelity(r2=findings.surrogate_r2, spearman=findings.surrogate_spearman),
             flagged_differences=int(findings.fairness["flagged"].sum()),
             run_id=run_id,
             run_url=run_url(settings, run_id),
         )
-        _log(test, evaluated, findings)
+        _log(compared, evaluated, findings)
         tags = client.get_run(run_id).data.tags
         card, note = render(Facts(settings, built, split, trained, evaluated, findings, tags))
         client.log_text(run_id, card, MODEL_CARD_FILE)
@@ -79,7 +81,7 @@ def evaluate(settings: Settings, snapshot_date: date) -> Evaluated:
 
 
 def slices(features: pd.DataFrame, min_users: int = 1) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Names and rows of the groups that are looked at one by one: each value of a profile column, thirds of tenure."""
+    """Yield name and mask of each slice of users: values of profile columns, thirds of tenure."""
     yield from profile_groups(features, min_users).items()
     if "T" in features and len(features) >= len(TENURE):
         thirds = features["T"].rank(method="average", pct=True).fillna(0)
@@ -87,89 +89,92 @@ def slices(features: pd.DataFrame, min_users: int = 1) -> Iterator[tuple[str, ND
             yield f"tenure={name}", (thirds > number / 3).to_numpy() & (thirds <= (number + 1) / 3).to_numpy()
 
 
-def _measured(settings: Settings, test: Test) -> Measured:
-    """Measures of all models on the test users."""
-    spend, everyone = test.users.future_spend.to_numpy(), np.ones(len(test.users), dtype=bool)
+def _measured(settings: Settings, compared: ComparedModels) -> Measured:
+    """Measure all models on the test users."""
+    spend, everyone = compared.users.future_spend.to_numpy(), np.ones(len(compared.users), dtype=bool)
     samples, seed = settings.promotion.bootstrap_samples, settings.training.seed
-    expected = test.challenger["expected_spend"].to_numpy()
+    expected = compared.challenger["expected_spend"].to_numpy()
     low, high = bootstrap_interval(spend, expected, samples, seed)
     baselines = {
-        name: Compared(measures=_measures(settings, test, rival), gain=_gain(settings, test, rival, everyone))
-        for name, rival in test.baselines.items()
+        name: Compared(
+            measures=_measures(settings, compared, predictions), gain=_gain(settings, compared, predictions, everyone)
+        )
+        for name, predictions in compared.baselines.items()
     }
     champion = None
-    if test.champion is not None:
-        gain = _gain(settings, test, test.champion, everyone)
-        champion = Compared(measures=_measures(settings, test, test.champion), gain=gain)
+    if compared.champion is not None:
+        gain = _gain(settings, compared, compared.champion, everyone)
+        champion = Compared(measures=_measures(settings, compared, compared.champion), gain=gain)
     return {
-        "users": len(test.users),
-        "measures": _measures(settings, test, test.challenger),
+        "users": len(compared.users),
+        "measures": _measures(settings, compared, compared.challenger),
         "ngini_interval": (low, high),
         "champion": champion,
-        "champion_unusable": test.champion_unusable,
+        "champion_unusable": compared.champion_unusable,
         "baselines": baselines,
-        "slices": _sliced(settings, test),
-        "tiers": _tier_shares(test),
+        "slices": _sliced(settings, compared),
+        "tiers": _tier_shares(compared),
     }
 
 
-def _measures(settings: Settings, test: Test, said: pd.DataFrame) -> dict[str, float]:
+def _measures(settings: Settings, compared: ComparedModels, predictions: pd.DataFrame) -> dict[str, float]:
     shares = settings.scoring.tier_shares
-    users, tier = test.users, said.get("tier")
+    users, tier = compared.users, predictions.get("tier")
     measures = measure(
         users.future_spend,
         users.purchased,
-        said["expected_spend"],
-        said["purchase_probability"],
+        predictions["expected_spend"],
+        predictions["purchase_probability"],
         tier,
         tier_shares=shares,
     )
-    if "spend_low" in said:  # baselines give no interval
-        measures["interval_coverage"] = coverage(users.future_spend, said["spend_low"], said["spend_high"])
+    if "spend_low" in predictions:  # baselines have no interval
+        low, high = predictions["spend_low"], predictions["spend_high"]
+        measures["interval_coverage"] = coverage(users.future_spend, low, high)
     return measures
 
 
-def _gain(settings: Settings, test: Test, rival: pd.DataFrame, rows: NDArray[np.bool_]) -> Gain:
-    """The challenger's gain over another model on some rows."""
+def _gain(settings: Settings, compared: ComparedModels, other: pd.DataFrame, rows: NDArray[np.bool_]) -> Gain:
+    """Challenger's gain over another model's predictions, on the chosen rows."""
     spend, ours, theirs = (
         column.to_numpy()[rows]
-        for column in (test.users.future_spend, test.challenger["expected_spend"], rival["expected_spend"])
+        for column in (compared.users.future_spend, compared.challenger["expected_spend"], other["expected_spend"])
     )
     samples, seed = settings.promotion.bootstrap_samples, settings.training.seed
     return Gain(*paired_bootstrap(spend, ours, theirs, samples, seed))
 
 
-def _sliced(settings: Settings, test: Test) -> dict[str, Slice]:
-    """Each slice with at least promotion.min_slice_users users, with the gain over the champion if there is one."""
-    result, least = {}, settings.promotion.min_slice_users
-    for name, rows in slices(test.users.features, least):
-        if rows.sum() >= least:
-            spend, said = test.users.future_spend[rows], test.challenger[rows]
-            expected = said["expected_spend"]
+def _sliced(settings: Settings, compared: ComparedModels) -> dict[str, Slice]:
+    """Measure slices with at least promotion.min_slice_users users, and the gain over the champion if there is one."""
+    result, min_users = {}, settings.promotion.min_slice_users
+    for name, rows in slices(compared.users.features, min_users):
+        if rows.sum() >= min_users:
+            spend, predictions = compared.users.future_spend[rows], compared.challenger[rows]
+            expected = predictions["expected_spend"]
             result[name] = Slice(
                 users=int(rows.sum()),
                 ngini=normalized_gini(spend, expected),
                 bias=relative_bias(spend, expected),
                 mean_spend=float(spend.mean()),
                 mean_expected=float(expected.mean()),
-                high_share=float((said["tier"] == HIGH).mean()),
-                gain=None if test.champion is None else _gain(settings, test, test.champion, rows),
+                high_share=float((predictions["tier"] == HIGH).mean()),
+                gain=None if compared.champion is None else _gain(settings, compared, compared.champion, rows),
             )
     return result
 
 
-def _tier_shares(test: Test) -> dict[str, TierShare]:
-    """Of each predicted tier: its users, and its shares of all users and of true spend (net spend below 0 is 0)."""
-    spend, result = test.users.future_spend.clip(lower=0).to_numpy(), {}
+def _tier_shares(compared: ComparedModels) -> dict[str, TierShare]:
+    """Count the users of each predicted tier; compute its share of users and of true spend (net spend below 0 is 0)."""
+    spend, result = compared.users.future_spend.clip(lower=0).to_numpy(), {}
     for tier in TIERS:
-        rows = (test.challenger["tier"] == tier).to_numpy()
+        rows = (compared.challenger["tier"] == tier).to_numpy()
         share = float(spend[rows].sum() / spend.sum()) if spend.sum() > 0 else 0.0
         result[tier] = TierShare(users=int(rows.sum()), user_share=float(rows.mean()), spend_share=share)
     return result
 
 
-def _log(test: Test, evaluated: Evaluated, findings: Findings) -> None:
-    """Measures as `test_<measure>` and `<model>_<measure>`, tables, per-user predictions and pictures."""
+def _log(compared: ComparedModels, evaluated: Evaluated, findings: Findings) -> None:
+    """Log measures as `test_<measure>` and `<model>_<measure>`, tables, predictions per user, and plots."""
     import mlflow
 
     sides = {"test": evaluated.measures}
@@ -181,36 +186,41 @@ def _log(test: Test, evaluated: Evaluated, findings: Findings) -> None:
     metrics |= {"surrogate_r2": evaluated.surrogate.r2, "surrogate_spearman": evaluated.surrogate.spearman}
     mlflow.log_metrics({name: value for name, value in metrics.items() if isfinite(value)})
     mlflow.log_dict({name: part.model_dump() for name, part in evaluated.slices.items()}, "slices.json")
-    for name, found in findings.tables.items():
-        mlflow.log_text(found.to_json(orient="records", indent=1), f"{name}.json")
+    for name, table in findings.tables.items():
+        mlflow.log_text(table.to_json(orient="records", indent=1), f"{name}.json")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "test_predictions.parquet"
-        _per_user(test).to_parquet(path, index=False)
+        _per_user(compared).to_parquet(path, index=False)
         mlflow.log_artifact(str(path))
         path = Path(folder) / CANARY_FILE
-        canary_set(test.user_id, test.users.features, test.challenger, test.model).to_parquet(path, index=False)
+        canary_set(compared.user_id, compared.users.features, compared.challenger, compared.model).to_parquet(
+            path, index=False
+        )
         mlflow.log_artifact(str(path))
-    for name, figure in _figures(test, findings).items():
+    for name, figure in _figures(compared, findings).items():
         mlflow.log_figure(figure, f"plots/{name}.png")
 
 
-def _per_user(test: Test) -> pd.DataFrame:
-    frame = test.challenger.assign(
-        user_id=test.user_id, future_spend=test.users.future_spend, purchased=test.users.purchased
+def _per_user(compared: ComparedModels) -> pd.DataFrame:
+    frame = compared.challenger.assign(
+        user_id=compared.user_id, future_spend=compared.users.future_spend, purchased=compared.users.purchased
     )
-    if test.champion is not None:
-        frame["champion_expected_spend"] = test.champion["expected_spend"]
+    if compared.champion is not None:
+        frame["champion_expected_spend"] = compared.champion["expected_spend"]
     return frame
 
 
-def _figures(test: Test, findings: Findings) -> dict[str, "Figure"]:
-    spend, expected = test.users.future_spend, test.challenger["expected_spend"]
-    rivals = {"challenger": expected, **{name: said["expected_spend"] for name, said in test.baselines.items()}}
-    if test.champion is not None:
-        rivals["champion"] = test.champion["expected_spend"]
+def _figures(compared: ComparedModels, findings: Findings) -> dict[str, "Figure"]:
+    spend, expected = compared.users.future_spend, compared.challenger["expected_spend"]
+    expected_by_model = {
+        "challenger": expected,
+        **{name: predictions["expected_spend"] for name, predictions in compared.baselines.items()},
+    }
+    if compared.champion is not None:
+        expected_by_model["champion"] = compared.champion["expected_spend"]
     return {
         "calibration": plots.calibration_by_decile(findings.deciles),
-        "gain_curve": plots.gain_curve(spend, rivals),
-        "score_distribution": plots.score_distribution(expected, test.challenger["tier"]),
+        "gain_curve": plots.gain_curve(spend, expected_by_model),
+        "score_distribution": plots.score_distribution(expected, compared.challenger["tier"]),
         "feature_importance": plots.feature_importance(findings.importances),
     }

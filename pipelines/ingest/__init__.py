@@ -1,1 +1,1 @@
-"""Step `ingest`: rows of a source to the staging tables."""
+"""Step `ingest`: read the rows of a source into the staging tables."""

@@ -1,4 +1,4 @@
-"""The files of a source: found, unpacked, and as UTF-8."""
+"""Locate the files of a source, unpack them and convert them to UTF-8."""
 
 import codecs
 import glob
@@ -16,15 +16,16 @@ from pipelines.files import write_atomically
 from pipelines.source.definition import Format, Origin, Source
 
 CHUNK = 1 << 20
+"""Bytes converted to UTF-8 at a time."""
 
 
 def locate(origin: Origin, source: Source, cache: Path) -> dict[str, str]:
-    """The files of an origin: by the path that can be read, the file that the source names.
+    """Map each readable path of an origin to the file that the source names.
 
-    Zip archives are unpacked into `cache`, and text that isn't UTF-8 is written there as such.
+    Zip archives are unpacked into `cache`; text in another encoding is copied there as UTF-8.
 
     Raises:
-        PurseError: a file, package or glob that matches nothing, or text that isn't in the encoding.
+        PurseError: a file, package or glob matches nothing, or text does not fit its encoding.
     """
     if origin.package:
         paths = [_package_file(origin.package, str(origin.file), source)]
@@ -39,7 +40,11 @@ def locate(origin: Origin, source: Source, cache: Path) -> dict[str, str]:
 
 
 def file_format(origin: Origin, files: list[str], place: str) -> Format:
-    """The format that the origin names, or the one that the files' names say."""
+    """Return the declared format of an origin, or the format of the first file's extension.
+
+    Raises:
+        PurseError: the extension is unknown and no format is declared.
+    """
     if origin.format:
         return origin.format
     endings: dict[str, Format] = {
@@ -52,18 +57,21 @@ def file_format(origin: Origin, files: list[str], place: str) -> Format:
     }
     ending = Path(files[0].removesuffix(".gz")).suffix
     if ending not in endings:
-        raise PurseError(f"{place}: the name {files[0]} doesn't tell its format. Set 'format' to csv, parquet or json.")
+        raise PurseError(
+            f"{place}: expected an extension among {', '.join(endings)}, found {files[0]}. "
+            "Set 'format' to csv, parquet or json."
+        )
     return endings[ending]
 
 
 def _glob(pattern: str, source: Source) -> list[Path]:
     root = source.path.parent
-    found = glob.glob(str(Path(glob.escape(str(root))) / pattern), recursive=True)  # noqa: PTH207 - the pattern may be absolute
-    paths = [Path(path) for path in sorted(found)]
+    matches = glob.glob(str(Path(glob.escape(str(root))) / pattern), recursive=True)  # noqa: PTH207 - the pattern may be absolute
+    paths = [Path(path) for path in sorted(matches)]
     if not paths:
         raise PurseError(
-            f"Source file {source.path}: 'files: {pattern}' matches nothing (looked from {root}). "
-            "Correct the pattern or put the file there."
+            f"Source file {source.path}: 'files: {pattern}' matches nothing (searched from {root}). "
+            "Correct the pattern or add the file, then run 'purse ingest' again."
         )
     return paths
 
@@ -76,7 +84,10 @@ def _package_file(package: str, file: str, source: Source) -> Path:
             f"Source file {source.path}: package '{package}' is not installed. Run 'make install'."
         ) from error
     if not path.is_file():
-        raise PurseError(f"Source file {source.path}: package '{package}' has no file '{file}'.")
+        raise PurseError(
+            f"Source file {source.path}: package '{package}' has no file '{file}'. "
+            "Correct 'file', or install the version of the package that contains it."
+        )
     return path
 
 
@@ -85,17 +96,22 @@ def _unzip(path: Path, cache: Path) -> Path:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if not m.is_dir()]
             if len(members) != 1:
-                raise PurseError(f"{path} holds {len(members)} files; a zipped source file must hold exactly one.")
+                raise PurseError(
+                    f"{path}: expected a zip archive with one file, found {len(members)}. Unpack it and name the files "
+                    "in 'files'."
+                )
             unpacked = cache / f"{members[0].CRC:08x}-{Path(members[0].filename).name}"
             if not unpacked.is_file():
                 write_atomically(unpacked, archive.read(members[0]))
             return unpacked
     except zipfile.BadZipFile as error:
-        raise PurseError(f"{path} is not a readable zip archive ({error}). Fetch the file again.") from error
+        raise PurseError(
+            f"{path} is not a readable zip archive ({error}). Download it again and run 'purse ingest'."
+        ) from error
 
 
 def _as_utf8(path: Path, named: Path, encoding: str, cache: Path) -> Path:
-    """The file itself if it is UTF-8, else a copy that is; a file that has not changed is copied once."""
+    """Return a UTF-8 file unchanged and the path of a UTF-8 copy otherwise; an unchanged file is copied once."""
     if codecs.lookup(encoding).name in ("utf-8", "ascii"):
         return path
     state = path.stat()
@@ -106,8 +122,8 @@ def _as_utf8(path: Path, named: Path, encoding: str, cache: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=cache, prefix=f".{copy.name}.")
         try:
-            with os.fdopen(handle, "wb") as written, _opened(path) as read:
-                _transcode(read, written, encoding, named)
+            with os.fdopen(handle, "wb") as target, _open(path) as origin:
+                _transcode(origin, target, encoding, named)
             Path(temporary).replace(copy)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -115,24 +131,29 @@ def _as_utf8(path: Path, named: Path, encoding: str, cache: Path) -> Path:
     return copy
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _open(path: Path) -> IO[bytes]:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def _transcode(read: IO[bytes], written: IO[bytes], encoding: str, named: Path) -> None:
+def _transcode(origin: IO[bytes], target: IO[bytes], encoding: str, named: Path) -> None:
+    """Write a stream as UTF-8.
+
+    Raises:
+        PurseError: bytes do not fit the encoding; the message names the file, the line and the bytes.
+    """
     decoder, line, ended = codecs.getincrementaldecoder(encoding)(), 1, False
     while not ended:
-        chunk = read.read(CHUNK)
+        chunk = origin.read(CHUNK)
         ended = not chunk
         try:
             text = decoder.decode(chunk, final=ended)
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(encoding, errors="replace")
-            found = " ".join(f"0x{byte:02x}" for byte in error.object[error.start : error.end])
+            invalid = " ".join(f"0x{byte:02x}" for byte in error.object[error.start : error.end])
             raise PurseError(
-                f"{named} line {line + before.count(chr(10))}: the bytes {found} are not {encoding}. "
-                "Set 'encoding' in its 'from' to what the file is written in, such as latin-1, gb18030 or shift_jis, "
+                f"{named} line {line + before.count(chr(10))}: the bytes {invalid} are not {encoding}. "
+                "Set 'encoding' under 'from' to the file's encoding, such as latin-1, gb18030 or shift_jis, "
                 "or repair the line."
             ) from error
         line += text.count("\n")
-        written.write(text.encode())
+        target.write(text.encode())

@@ -1,4 +1,4 @@
-"""From a source's rows to one canonical table: typed, dated, and with what could not be read named on the row."""
+"""Convert a source's rows to one canonical table: typed, dated, with unreadable values named in `fault`."""
 
 import duckdb
 import pandas as pd
@@ -18,30 +18,30 @@ from pipelines.source.definition import Format, Origin, Source, SourceTable, exp
 
 
 def staged(connection: DuckDBPyConnection, settings: Settings, source: Source, name: str) -> DuckDBPyRelation:
-    """The rows of a source table.
+    """Read and type the rows of a source table.
 
-    Time stamps are in the shop's time, also those that come with another zone; money of order lines is in the shop's
-    currency.
+    Time stamps are converted to the shop's time zone, money of order lines to the shop's currency.
 
     Returns:
-        The canonical columns that the source gives, `source_file`, `source_line` (the record's number in its file,
-        from 1, a header not counted), `fault` (null, or which
-        columns could not be read and the source's record as JSON) and `day` (UNDATED where the time cannot be read,
-        or where the source gives no time: such a row holds always).
+        The canonical columns that the source maps, and four more:
+        `source_file`;
+        `source_line`: number of the record in its file, from 1, without the header;
+        `fault`: the unreadable columns and the source record as JSON, or null;
+        `day`: UNDATED where the time is unreadable, or where the source maps no time and the row is always valid.
 
     Raises:
-        PurseError: a file that cannot be read, an expression that doesn't fit, or no row at all.
+        PurseError: a file is unreadable, an expression does not fit, or the source has no rows.
     """
     mapped, table = source.tables[name], TABLES[name]
     connection.execute(f"SET TimeZone = {literal(source.timezone)}")
-    # DuckDB takes what two expressions share out of both, and with it out of the TRY that catches its errors
+    # DuckDB moves subexpressions that two expressions share out of the TRY that catches their errors
     connection.execute("SET disabled_optimizers = 'common_subexpressions'")
     rows = _read(connection, settings, source, mapped.origin, f"tables.{name}.from")
     if mapped.where:
         _ = _type(rows, f"({mapped.where})", source, f"tables.{name}.where")
         rows = rows.filter(mapped.where)
     if not rows.limit(1).fetchall():
-        raise PurseError(f"Source file {source.path}: tables.{name} gives no rows. Check its 'from' and 'where'.")
+        raise PurseError(f"Source file {source.path}: tables.{name} gives no rows. Correct its 'from' or 'where'.")
     values, faults = {}, []
     for column in table.columns:
         if column.name in mapped.columns:
@@ -54,10 +54,10 @@ def staged(connection: DuckDBPyConnection, settings: Settings, source: Source, n
         rows = currencies.with_rate(connection, rows, rates, source, f"CAST({values[table.time]} AS DATE)")
         values |= {name: f"{values[name]} * {currencies.RATE}" for name in currencies.MONEY if name in values}
         faults.append(currencies.fault())
-    return _superseded(_dated(rows, values, faults, mapped, table.time), mapped, table.key)
+    return _with_superseded(_with_day(rows, values, faults, mapped, table.time), mapped, table.key)
 
 
-def _dated(
+def _with_day(
     rows: DuckDBPyRelation, values: dict[str, str], faults: list[str], mapped: SourceTable, time: str
 ) -> DuckDBPyRelation:
     typed = [f"{value} AS {name}" for name, value in values.items()]
@@ -74,25 +74,25 @@ def _dated(
     return named.project(f"*, coalesce(CAST({time} AS DATE), DATE '{UNDATED}') AS day")
 
 
-def _superseded(rows: DuckDBPyRelation, mapped: SourceTable, key: tuple[str, ...]) -> DuckDBPyRelation:
-    """With `duplicates: last` a fault on each readable row after which its key comes again; `first` is judged later."""
+def _with_superseded(rows: DuckDBPyRelation, mapped: SourceTable, key: tuple[str, ...]) -> DuckDBPyRelation:
+    """With `duplicates: last`, mark readable rows with a later row of the same key; `first` is validated later."""
     if mapped.duplicates == "first":
         return rows
     names = ", ".join(key)
-    again = (
+    successor = (
         "lead(source_file || ' line ' || source_line) "
         f"OVER (PARTITION BY {names}, fault IS NULL ORDER BY source_file, source_line)"
     )
     complete = " AND ".join(f"{name} IS NOT NULL" for name in key)
-    superseded = f"CASE WHEN {complete} THEN '{REPLACED}' || {again} || ', which has the same {names}' END"
+    superseded = f"CASE WHEN {complete} THEN '{REPLACED}' || {successor} || ', which has the same {names}' END"
     return rows.project(f"* REPLACE (coalesce(fault, {superseded}) AS fault)")
 
 
 def _typed(rows: DuckDBPyRelation, column: Column, expression: str, source: Source, place: str) -> str:
-    """SQL for a column's value.
+    """SQL for a column's value in its canonical type.
 
-    NaN is a missing number, and would make every sum that it gets into one. A time stamp that says its zone is brought
-    to the shop's time, for which text is read as an instant first: without a zone it is taken as the shop's.
+    NaN becomes null, because it would turn every sum into NaN. A time stamp with a zone is converted to the shop's
+    time zone; text is therefore parsed as an instant first, in the shop's time zone if it names none.
     """
     text = column.type == "TIMESTAMP" and _type(rows, expression, source, place) == "VARCHAR"
     value = f"CAST(({expression}) AS TIMESTAMPTZ)" if text else f"({expression})"
@@ -103,27 +103,35 @@ def _typed(rows: DuckDBPyRelation, column: Column, expression: str, source: Sour
 
 
 def _fault(column: Column, expression: str, typed: str) -> str:
-    """SQL for what is wrong with a column of a row: a required value is missing, or a value is not of its type."""
+    """SQL for the fault of a column: a required value is missing, or a value does not have its type."""
     given = "true" if column.required else f"lower(TRY(CAST(({expression}) AS VARCHAR))) <> 'nan'"
     return f"CASE WHEN {typed} IS NULL AND {given} THEN '{column.name} is not a {column.type}' END"
 
 
-def _type(rows: DuckDBPyRelation, expression: str, source: Source, place: str, told: str | None = None) -> str:
-    """The type of an SQL expression over the rows."""
+def _type(rows: DuckDBPyRelation, expression: str, source: Source, place: str, shown: str | None = None) -> str:
+    """Return the type of an SQL expression over the rows.
+
+    Raises:
+        PurseError: the expression does not fit; the message shows `shown` in its place.
+    """
     try:
         return str(rows.project(f"({expression})").types[0])
     except duckdb.Error as error:
         raise PurseError(
-            f"Source file {source.path}, {place}: the SQL expression {told or expression!r} doesn't fit: {error}. "
-            f"The source has the columns {', '.join(c for c in rows.columns if not c.startswith('_'))}; a name with "
-            "spaces, or that is a word of SQL, is written in double quotes, in YAML '\"Order No\"'."
+            f"Source file {source.path}, {place}: the SQL expression {shown or expression!r} doesn't fit: {error}. "
+            f"The source has the columns {', '.join(c for c in rows.columns if not c.startswith('_'))}. Correct the "
+            "expression; put a name with spaces or an SQL keyword in double quotes, in YAML '\"Order No\"'."
         ) from error
 
 
 def _read(
     connection: DuckDBPyConnection, settings: Settings, source: Source, origin: Origin, key: str
 ) -> DuckDBPyRelation:
-    """The rows of an origin with `_file`, as the source names it, and `_line`."""
+    """Read the rows of an origin with `_file`, as the source names it, and `_line`.
+
+    Raises:
+        PurseError: a query, a file or an option of its reader fails.
+    """
     place = f"Source file {source.path}, {key}"
     if origin.sql:
         rows = connection.from_arrow(_query(origin.sql, expand_environment(str(origin.connection), place), place))
@@ -136,7 +144,7 @@ def _read(
     except (duckdb.Error, TypeError) as error:
         raise PurseError(
             f"{place}: {', '.join(located.values())[:300]} cannot be read as {kind}: {error}. "
-            "Repair the file, or set 'format', 'encoding' (of text that is not UTF-8) and 'options' (those of DuckDB's "
+            "Repair the file, or set 'format', 'encoding' (for text that is not UTF-8) or 'options' (of DuckDB's "
             "reader)."
         ) from error
     copies = {path: name for path, name in located.items() if path != name}
@@ -145,11 +153,11 @@ def _read(
 
 
 def _numbered(connection: DuckDBPyConnection, origin: Origin, files: list[str], kind: Format) -> DuckDBPyRelation:
-    if kind == "parquet":  # knows the numbers of its rows
+    if kind == "parquet":  # Parquet numbers its rows
         rows = connection.read_parquet(files, filename=True, file_row_number=True, union_by_name=True)
         return rows.project("* EXCLUDE (filename, file_row_number), filename AS _file, file_row_number + 1 AS _line")
     if kind == "csv":
-        # every value is read as text: what doesn't fit its canonical type is a row's fault and not a crash
+        # read every value as text: a value that does not fit its type is then a fault of its row, not a crash
         rows = connection.read_csv(files, all_varchar=True, filename="_file", **origin.options)
     else:
         rows = connection.read_json(files, filename=True).project("* RENAME (filename AS _file)")
@@ -166,5 +174,5 @@ def _query(sql: str, url: str, place: str) -> pa.Table:
             frame = pd.read_sql_query(sqlalchemy.text(sql), connected)
     except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
         detail = str(error).splitlines()[0]
-        raise PurseError(f"{place}: the query failed: {detail}. Check 'connection' and 'sql'.") from error
+        raise PurseError(f"{place}: the query failed: {detail}. Correct 'connection' or 'sql'.") from error
     return pa.Table.from_pandas(frame, preserve_index=False)

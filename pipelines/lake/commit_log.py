@@ -24,6 +24,12 @@ def files(table: DeltaTable) -> dict[date, list[str]]:
     return found
 
 
+def rewritten_days(before: DeltaTable, now: DeltaTable) -> set[date]:
+    """Days whose files differ between two versions of a table; days added or removed since are among them."""
+    old, new = files(before), files(now)
+    return {day for day in {*old, *new} if sorted(old.get(day, [])) != sorted(new.get(day, []))}
+
+
 def row_counts(table: DeltaTable) -> dict[date, int]:
     """The rows of each day of a table by day."""
     counts: dict[date, int] = {}
@@ -37,7 +43,7 @@ def row_counts(table: DeltaTable) -> dict[date, int]:
 
 
 def metadata(table: DeltaTable) -> dict[str, str]:
-    """What the writer of the newest commit kept with it, and what the library notes itself."""
+    """State that the writer of the newest commit stored with it, beside the library's own entries."""
     (newest,) = table.history(1) or [_commit_info(table)]
     return {key: value for key, value in newest.items() if isinstance(value, str)}
 

@@ -105,7 +105,7 @@ def replace(
 ) -> None:
     """Replace the rows with `start <= column < end` in one commit; `column` is the partition, a date.
 
-    `rows` may open a stream of them, once per attempt. `metadata` is kept with the commit, see `lake_log.metadata`.
+    `rows` may open a stream of them, once per attempt. `metadata` is kept with the commit, see `commit_log.metadata`.
 
     Raises:
         PurseError: the commit failed (disk full, no permission); the previous version stays in force.
@@ -128,7 +128,7 @@ def replace_days(
         table: its name; `day` is the partition.
         rows: opens a stream of rows of these days, once per attempt; never all of them are held.
         days: which, at least one.
-        metadata: kept with the commit, see `lake_log.metadata`.
+        metadata: kept with the commit, see `commit_log.metadata`.
 
     Raises:
         PurseError: the commit failed (disk full, no permission); the previous version stays in force.
@@ -212,7 +212,7 @@ def _create(
 
 
 def open_table(settings: Settings, table: str, version: int | None = None) -> DeltaTable:
-    """A table's log, see `lake_log`, at a version; None: the newest.
+    """A table's log, see `commit_log`, at a version; None: the newest.
 
     Raises:
         PurseError: the table has not been written yet.

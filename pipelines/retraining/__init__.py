@@ -1,1 +1,1 @@
-"""What the steps of a retraining share."""
+"""Code shared by the steps of a retraining."""

@@ -1,4 +1,4 @@
-"""Unfitted models and preprocessing of a family, as the settings declare them."""
+"""Unfitted models and preprocessing, built from the settings."""
 
 import os
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def build_model(settings: Settings, family: str, params: Mapping[str, Any], seed: int, label_days: int) -> "SpendModel":
-    """An unfitted model of a family, with the backend, threads and label horizon of this retraining."""
-    os.environ.setdefault("KERAS_BACKEND", settings.training.backend)  # Keras reads it once, when it is imported
+    """Build an unfitted model of a family with the retraining's backend, threads and label horizon."""
+    os.environ.setdefault("KERAS_BACKEND", settings.training.backend)  # Keras reads it once, at import
     from models import catalog
 
     return catalog.build(family, dict(params), seed=seed, threads=settings.training.threads, horizon_days=label_days)
 
 
 def unfitted_preprocessing(settings: Settings) -> "Preprocessing":
-    """The policies that the settings declare for the features."""
+    """Build the feature policies that the settings declare."""
     from models.preprocessing import Preprocessing
 
     declared = settings.preprocessing
@@ -28,8 +28,8 @@ def unfitted_preprocessing(settings: Settings) -> "Preprocessing":
 
 
 def all_params(model: "SpendModel", family: str) -> dict[str, Any]:
-    """The values of the hyperparameters in a family's search space that an unfitted model has."""
+    """Values of an unfitted model for every hyperparameter in its family's search space."""
     from models.search.space import SPACE
 
-    # `btyd_features` is an attribute only of models that have some
+    # only some models have the attribute `btyd_features`
     return {name: getattr(model, name, "none") for name in SPACE[family]}

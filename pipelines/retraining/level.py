@@ -1,4 +1,4 @@
-"""The level of spend at a snapshot, from the lake: what all known users together will spend in the horizon."""
+"""Forecast the level of spend from the lake: the total that all known users will spend in the horizon."""
 
 from datetime import date
 
@@ -18,16 +18,16 @@ def forecast_level(settings: Settings, snapshot_date: date) -> Level:
     """Forecast the total from the days before `snapshot_date`.
 
     Raises:
-        PurseError: `build_features` has not written the daily tables, or nothing is known of the country's holidays.
+        PurseError: `build_features` has not written the daily tables, or the country's holidays are unknown.
     """
     spend = _spend(settings, snapshot_date)
     return forecast(spend, settings.horizon_days, _holidays(settings, snapshot_date))
 
 
 def backtest_level(settings: Settings, snapshot_date: date) -> pd.DataFrame:
-    """What would have been forecast at earlier snapshots, and what came; see `models.level.backtest`.
+    """Compare forecasts at earlier snapshots with the actual totals; see `models.level.backtest`.
 
-    The horizon is cut to a third of the history where that is short.
+    The horizon is at most a third of the history.
     """
     spend = _spend(settings, snapshot_date)
     days = min(settings.horizon_days, max(spend.days // 3, 1))
@@ -43,7 +43,7 @@ def _spend(settings: Settings, snapshot_date: date) -> CohortSpend:
 
 
 def _holidays(settings: Settings, snapshot_date: date) -> dict[date, str]:
-    """Names of the public holidays by day, of three years before the snapshot to the one after it."""
+    """Public holidays by day, from three years before the snapshot's year to one year after it."""
     if settings.country is None:
         return {}
     years = range(snapshot_date.year - 3, snapshot_date.year + 2)
@@ -51,6 +51,6 @@ def _holidays(settings: Settings, snapshot_date: date) -> dict[date, str]:
         return dict(holidays.country_holidays(settings.country, years=years))
     except NotImplementedError as error:
         raise PurseError(
-            f"The setting country is '{settings.country}', of which no holidays are known. Give a code of ISO 3166, "
-            "such as TW or DE, or null."
+            f"No holidays are known for country '{settings.country}'. Set country to an ISO 3166 code such as TW or "
+            "DE, or to null."
         ) from error

@@ -1,4 +1,4 @@
-"""The newest snapshot date that the lake can give."""
+"""Resolve the snapshot date of a run; refuse stale data."""
 
 from datetime import date, timedelta
 
@@ -8,12 +8,12 @@ from pipelines.settings import Settings
 
 
 def resolve_snapshot_date(settings: Settings, snapshot_date: date | None, today: date) -> date:
-    """The snapshot date of a run: the one asked for, or the day after the lake's newest day.
+    """Return the requested snapshot date, or the day after the lake's newest order day.
 
     Args:
         settings: the settings; `ingest.max_staleness_days` is null for historical data.
         snapshot_date: exclusive end of the data, or None for the newest.
-        today: the day of the run, against which staleness is measured.
+        today: day of the run; staleness is measured from it.
 
     Raises:
         PurseError: the lake has no orders, or they are older than `ingest.max_staleness_days`.
@@ -25,7 +25,7 @@ def resolve_snapshot_date(settings: Settings, snapshot_date: date | None, today:
     limit = settings.ingest.max_staleness_days
     if snapshot_date is None and limit is not None and (today - newest).days > limit:
         raise PurseError(
-            f"The newest orders in the lake are of {loaded[-1]}, {(today - newest).days} days before {today}; "
+            f"The lake is stale: its newest orders are of {loaded[-1]}, {(today - newest).days} days before {today}; "
             f"ingest.max_staleness_days allows {limit}. Check the source '{settings.source}' and run ingest_daily, "
             "or name a snapshot date to score the past."
         )

@@ -1,4 +1,4 @@
-"""Which snapshots a retraining uses: pure arithmetic on days."""
+"""Plan the snapshots of a retraining: pure arithmetic on days."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -8,15 +8,14 @@ from pipelines.results.training import Fold
 from pipelines.sections import Snapshots
 
 WINDOWS_NEEDED = 3
-"""A training label, a validation label, and as much history before them: the label must fit so many times."""
-
+"""Label lengths that must fit before the test window: training label, validation label, and as much history."""
 
 MISSING_SHARE = 0.1
-"""A window counts as matured when the data ends so much of it, or less, before its end: a shop may rest for days."""
+"""Maximum share of a matured window that may lie after the last day of data: a shop may close for some days."""
 
 
 def is_matured(last_day: date, start: date, horizon_days: int) -> bool:
-    """Say whether data up to and with `last_day` tells what happened in `[start, start + horizon_days)`."""
+    """Whether data up to and including `last_day` covers the window `[start, start + horizon_days)`."""
     missing = horizon_days - 1 - (last_day - start).days
     return missing <= MISSING_SHARE * horizon_days
 
@@ -26,10 +25,10 @@ class SnapshotPlan:
     """The snapshots of one retraining, each list newest first.
 
     Attributes:
-        test: start of the newest matured window; no label of `final` or `folds` reaches into it.
-        label_days: length of the training labels; shorter than the horizon where the history is short.
-        final: what the finalists are refitted on.
-        folds: temporal validation.
+        test: start of the newest matured window; no label of `final` or `folds` overlaps it.
+        label_days: length of the training labels; shorter than the horizon if the history is short.
+        final: snapshots on which the finalists are refitted.
+        folds: temporal validation folds.
     """
 
     test: date
@@ -45,7 +44,7 @@ class SnapshotPlan:
 
 
 def plan_snapshots(first_day: date, snapshot_date: date, horizon_days: int, config: Snapshots) -> SnapshotPlan:
-    """Lay out the snapshots of a retraining on the data of `first_day` up to, and without, `snapshot_date`.
+    """Plan the snapshots of a retraining on the data from `first_day` to `snapshot_date`, exclusive.
 
     Raises:
         PurseError: the history is too short for one fold.

@@ -1,1 +1,1 @@
-"""Definitions of sources."""
+"""Definition of a source: its YAML file and the shop's own validation rules."""

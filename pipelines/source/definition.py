@@ -1,4 +1,4 @@
-"""Sources: a YAML file says where each canonical table is read from and how its columns are computed."""
+"""Source files: YAML that maps a shop's data to the canonical tables and their columns."""
 
 import codecs
 import os
@@ -22,14 +22,14 @@ def _known_encoding(name: str) -> str:
         codecs.getincrementaldecoder(name)
     except LookupError as error:
         raise ValueError(
-            f"'{name}' is no encoding that Python knows; utf-8, latin-1, gb18030 or shift_jis are"
+            f"expected an encoding of Python, such as utf-8, latin-1, gb18030 or shift_jis, found '{name}'"
         ) from error
     return name
 
 
 def _three_letters(code: str) -> str:
     if not re.fullmatch("[A-Za-z]{3}", code):
-        raise ValueError(f"'{code}' is no code of a currency; give three letters, such as CHF or EUR")
+        raise ValueError(f"expected a currency code of three letters, such as CHF or EUR, found '{code}'")
     return code
 
 
@@ -37,20 +37,22 @@ def _known_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"'{name}' is no IANA time zone, such as UTC, Europe/Berlin or Asia/Taipei") from error
+        raise ValueError(
+            f"expected an IANA time zone, such as UTC, Europe/Berlin or Asia/Taipei, found '{name}'"
+        ) from error
     return name
 
 
 class Strict(BaseModel):
-    """A part of a source file; frozen, and without unknown keys."""
+    """Frozen part of a source file; rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Origin(Strict):
-    """Where rows come from: `files`, a `file` inside an installed `package`, or `sql` over a `connection`.
+    """Origin of rows: `files`, a `file` inside an installed `package`, or `sql` over a `connection`.
 
-    `encoding` is that of text files, by any name that Python has for it.
+    `encoding` applies to text files and takes every name that Python accepts.
     """
 
     files: str | list[str] | None = None
@@ -66,15 +68,15 @@ class Origin(Strict):
     def _one_origin(self) -> Self:
         given = [bool(self.files), bool(self.package and self.file), bool(self.sql and self.connection)]
         if sum(given) != 1:
-            raise ValueError("give either 'files', or 'package' and 'file', or 'sql' and 'connection'")
+            raise ValueError("give exactly one of 'files', 'package' and 'file', or 'sql' and 'connection'")
         return self
 
 
 class SourceTable(Strict):
     """One canonical table: its origin, a filter, and an SQL expression for each canonical column.
 
-    `currency` is an SQL expression too, for the code of the currency that a line's money is in. Of rows with the same
-    key, `duplicates` says which one is kept, by the order of the files' names and of the rows in a file.
+    `currency` is an SQL expression for the currency code of a line. `duplicates` keeps the first or the last row of a
+    key, ordered by file name and row.
     """
 
     origin: Origin = Field(alias="from")
@@ -86,14 +88,14 @@ class SourceTable(Strict):
 
 
 class Currency(Strict):
-    """The shop's currency, and what one unit of the others is worth in it: columns currency, valid_from, rate."""
+    """Code of the shop's currency, and exchange rates into it: columns currency, valid_from, rate."""
 
     code: Annotated[str, AfterValidator(_three_letters)]
     rates: Origin
 
 
 class Source(Strict):
-    """A data set, mapped to the canonical tables; time stamps with a zone are brought to the days of `timezone`."""
+    """Data set mapped to the canonical tables; time stamps with a zone are converted to `timezone`."""
 
     title: str
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
@@ -104,10 +106,10 @@ class Source(Strict):
     @model_validator(mode="after")
     def _canonical(self) -> Self:
         if "order_lines" not in self.tables:
-            raise ValueError("tables: 'order_lines' is missing; it is the one table that every source must give")
+            raise ValueError("tables: 'order_lines' is missing; every source needs this table")
         for name, mapped in self.tables.items():
             if name not in TABLES:
-                raise ValueError(f"tables: '{name}' is not a canonical table; there are {', '.join(TABLES)}")
+                raise ValueError(f"tables: '{name}' is not a canonical table; expected {', '.join(TABLES)}")
             table = TABLES[name]
             known = [column.name for column in table.columns]
             for column in mapped.columns:
@@ -122,7 +124,7 @@ class Source(Strict):
     def _currencies(self) -> Self:
         named = [name for name, mapped in self.tables.items() if mapped.currency]
         if named and named != ["order_lines"]:
-            raise ValueError(f"tables.{named[-1]}.currency: only the money of 'order_lines' is converted")
+            raise ValueError(f"tables.{named[-1]}.currency: only 'order_lines' takes a currency; remove the key")
         if bool(named) != bool(self.currency):
             raise ValueError(
                 "give both 'currency' (code and rates) and 'tables.order_lines.currency' (an SQL expression for the "
@@ -132,16 +134,19 @@ class Source(Strict):
 
 
 def load_source(settings: Settings) -> Source:
-    """Read the source that the settings name: a name in conf/sources, or the path of a YAML file.
+    """Read the source named by the settings: a name in conf/sources, or the path of a YAML file.
 
     Raises:
-        PurseError: no such file, not YAML, or a key that doesn't fit, named with its place.
+        PurseError: the file is missing, is not YAML, or has an invalid key; the message names the key's place.
     """
     named = Path(settings.source)
     path = named if named.suffix in {".yaml", ".yml"} else REPOSITORY / "conf" / "sources" / f"{settings.source}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in (REPOSITORY / "conf" / "sources").glob("*.yaml")))
-        raise PurseError(f"Source '{settings.source}': there is no file {path}. Known sources: {known}.")
+        raise PurseError(
+            f"Source '{settings.source}': there is no file {path}. Set PURSE_SOURCE to the path of a YAML file or to a "
+            f"name. Known sources: {known}."
+        )
     try:
         content = yaml.safe_load(path.read_text().replace("{source_root}", str(settings.source_root_path)))
         if not isinstance(content, dict):
@@ -154,7 +159,11 @@ def load_source(settings: Settings) -> Source:
 
 
 def expand_environment(text: str, place: str) -> str:
-    """Replace ${NAME} by the environment variable, so that no secret stands in a source file."""
+    """Replace ${NAME} by the environment variable, which keeps secrets out of source files.
+
+    Raises:
+        PurseError: the variable is not set; the message begins with `place`.
+    """
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
@@ -172,7 +181,7 @@ def _describe(error: ValidationError) -> str:
         place = ".".join(str(part) for part in fault["loc"])
         hint = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "string_type":
-            # YAML takes no, on, 1 and null for other things than text
+            # YAML reads an unquoted no, on, 1 or null as a bool, a number or null
             hint = f"expected text, found {fault['input']!r}; put quotes around it, as in '\"no\"'"
         lines.append(f"  {place}: {hint}" if place else f"  {hint}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Rules that a person wrote: one YAML file per table, checked in addition to the suites that every source has."""
+"""A shop's own validation rules: one YAML file per table, checked in addition to the built-in suites."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -17,7 +17,7 @@ KINDS = ("min", "max", "values", "max_null_share", "unique")
 
 
 class OwnRule(BaseModel):
-    """One statement about a column; a row that breaks a critical one is quarantined, a broken warning is reported."""
+    """One rule about a column: rows that break a critical rule are quarantined, a broken warning is reported."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +31,7 @@ class OwnRule(BaseModel):
 
     @property
     def kind(self) -> str:
-        """What it states; a range may have two sides."""
+        """Kind of the rule; `min` and `max` together are one range."""
         given = [name for name in KINDS if getattr(self, name) is not None]
         return "range" if {*given} <= {"min", "max"} and given else ", ".join(given)
 
@@ -39,18 +39,18 @@ class OwnRule(BaseModel):
     def _one_statement(self) -> Self:
         if self.kind not in {"range", *KINDS[2:]}:
             raise ValueError(
-                f"give one of 'min' and 'max', {', '.join(map(repr, KINDS[2:]))}; found {self.kind or 'none'}"
+                f"expected one of 'min' and 'max', {', '.join(map(repr, KINDS[2:]))}; found {self.kind or 'none'}"
             )
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}")
         if self.severity == "critical" and (self.unique or (self.max_null_share or 0) > 0):
             raise ValueError(
-                "'unique' and a 'max_null_share' above 0 speak of the whole table; they can only be warnings"
+                "'unique' and a 'max_null_share' above 0 apply to the whole table; set severity to warning"
             )
         return self
 
     def rule(self) -> Rule:
-        """What is checked."""
+        """Build the rule that validation checks."""
         if self.values is not None:
             rule = one_of(self.column, self.values)
         elif self.kind == "range":
@@ -67,7 +67,7 @@ class OwnRule(BaseModel):
 
 
 class OwnSuite(BaseModel):
-    """A file of rules."""
+    """Rules of one file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -75,10 +75,10 @@ class OwnSuite(BaseModel):
 
 
 class OwnRules:
-    """The files of a source.
+    """Rule files of a source, read when created.
 
     Raises:
-        PurseError: a file is not YAML, or a key doesn't fit, named with its place.
+        PurseError: a file is not YAML or has an invalid key; the message names the key's place.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -87,16 +87,16 @@ class OwnRules:
         self._suites = {name: _read(paths[name], name, text) for name, text in self._texts.items()}
 
     def text(self, table: str) -> str:
-        """What stands in the file of a table; empty if there is none."""
+        """Return the text of a table's rule file, empty without a file."""
         return self._texts.get(table, "")
 
     def rules(self, table: str, columns: tuple[str, ...]) -> tuple[Rule, ...]:
-        """The rules of a table whose columns are there."""
-        return applicable(tuple(one.rule() for one in self._suites.get(table, OwnSuite()).rules), columns)
+        """Return the rules of a table that need only these columns."""
+        return applicable(tuple(own.rule() for own in self._suites.get(table, OwnSuite()).rules), columns)
 
 
 def rules_path(settings: Settings, table: str) -> Path:
-    """Where the rules of a table are: in conf/expectations/SOURCE, or in expectations/ beside another source file."""
+    """Path of a table's rule file: in conf/expectations/SOURCE, or in expectations/ beside a source file elsewhere."""
     named = Path(settings.source)
     if named.suffix in {".yaml", ".yml"}:
         return named.absolute().parent / "expectations" / named.stem / f"{table}.yaml"
@@ -104,29 +104,29 @@ def rules_path(settings: Settings, table: str) -> Path:
 
 
 def _read(path: Path, table: str, text: str) -> OwnSuite:
-    advice = f"Correct the file, or put it aside and run 'purse expectations propose {table}' to see the form."
+    advice = f"Correct the file, or move it away and run 'purse expectations propose {table}' for an example."
     try:
         suite = OwnSuite.model_validate(yaml.safe_load(text) or {})
     except yaml.YAMLError as error:
         raise PurseError(f"Rules {path} are not YAML: {error}. {advice}") from error
     except ValidationError as error:
         raise PurseError(f"Rules {path}:\n{_describe(error)}\n{advice}") from error
-    for number, one in enumerate(suite.rules):
-        if fault := _fault(one, table, suite.rules[:number]):
+    for number, rule in enumerate(suite.rules):
+        if fault := _fault(rule, table, suite.rules[:number]):
             raise PurseError(f"Rules {path}, rules.{number}: {fault}. {advice}")
     return suite
 
 
 def _fault(rule: OwnRule, table: str, before: tuple[OwnRule, ...]) -> str | None:
-    """Why a rule does not fit its table."""
+    """Return why a rule does not fit its table, or None."""
     types = {column.name: column.type for column in TABLES[table].columns}
     if rule.column not in types:
         return f"column '{rule.column}' is unknown; the table has {', '.join(types)}"
     if rule.kind == "range" and types[rule.column] not in NUMBERS:
         return f"'min' and 'max' need a column of numbers, and '{rule.column}' is a {types[rule.column]}"
     if rule.values and (types[rule.column] == "VARCHAR") != isinstance(rule.values[0], str):
-        wanted = "text; put quotes around them" if types[rule.column] == "VARCHAR" else "whole numbers"
-        return f"the values of '{rule.column}' must be {wanted} (found {rule.values[0]!r})"
+        expected = "text; put quotes around them" if types[rule.column] == "VARCHAR" else "whole numbers"
+        return f"the values of '{rule.column}' must be {expected} (found {rule.values[0]!r})"
     if (rule.column, rule.kind) in {(other.column, other.kind) for other in before}:
         return f"'{rule.column}' has two rules of the same kind ({rule.kind})"
     return None

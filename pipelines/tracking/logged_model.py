@@ -1,4 +1,4 @@
-"""A PurchasingPower in MLflow: logged with everything it needs, loaded by address."""
+"""Log a PurchasingPower to MLflow with everything it needs; load it by address."""
 
 import os
 import pickle
@@ -22,22 +22,25 @@ CODE = ("features", "models")
 """Packages of this repository that are logged with the model; they run without the query engine."""
 
 PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "lightgbm")
+"""Packages that every logged model needs."""
+
 NETWORK_PACKAGES = ("keras", "tensorflow", "pyarrow")
+"""Packages that a model with a network needs as well."""
 
 
 def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[str]) -> str:
     """Log the model to the active run and return its address.
 
     Args:
-        model: fitted.
-        example: a few rows of raw features; the signature is taken from them and from what the model answers.
-        families: of the members; networks need Keras where the model is loaded.
+        model: the fitted model.
+        example: a few rows of raw features; they and the model's predictions determine the signature.
+        families: families of the members; networks need Keras where the model is loaded.
     """
     import mlflow
 
     from models.catalog import is_network
 
-    example = as_json_brings(example)
+    example = with_json_types(example)
     packages = PACKAGES + (NETWORK_PACKAGES if any(map(is_network, families)) else ())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{NAME}.pkl"
@@ -54,50 +57,50 @@ def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[
     return str(logged.model_uri)
 
 
-def as_json_brings(example: "pd.DataFrame") -> "pd.DataFrame":
-    """The example with lists of 64-bit floats: a signature of 32 bits would refuse whatever is sent as JSON."""
+def with_json_types(example: "pd.DataFrame") -> "pd.DataFrame":
+    """Convert lists to 64-bit floats: a 32-bit signature would reject numbers from JSON."""
     import numpy as np
 
     from features.feature import SEQUENCE
 
     lists = [name for name in example.columns if name.startswith(SEQUENCE)]
-    return example.assign(**{name: example[name].map(lambda of: np.asarray(of, np.float64)) for name in lists})
+    return example.assign(**{name: example[name].map(lambda values: np.asarray(values, np.float64)) for name in lists})
 
 
 def load_model(settings: Settings, model_uri: str) -> "PurchasingPower":
     """Load a logged or registered model, such as "models:/purchasing-power@champion".
 
     Raises:
-        UnusableModel: there is no such model, its files are missing or corrupt, or this code cannot unpickle it.
+        UnusableModel: the model does not exist, its files are missing or corrupt, or this code cannot unpickle it.
         PurseError: MLflow or its artifact store does not answer, or this machine cannot read the files now.
     """
     os.environ.setdefault("KERAS_BACKEND", settings.training.backend)
     connect(settings)
     import mlflow
 
-    # This repository's code goes first: MLflow would put the copy that was logged with the model in its place.
+    # Import this repository's code first: MLflow would import the copy that was logged with the model.
     import models  # noqa: F401
 
     try:
         folder = mlflow.artifacts.download_artifacts(artifact_uri=model_uri)
-    except Exception as error:  # each kind of store has its own; unless it says "not there", nothing is known
+    except Exception as error:  # each store raises its own errors; only "not found" means that the model is missing
         raise (_unusable if _is_missing(error) else _unreadable)(settings, model_uri, error) from error
     try:
         model: PurchasingPower = mlflow.pyfunc.load_model(folder).unwrap_python_model().purchasing_power
-        return replace(model)  # a pickle of older code that lacks a field is found out here
-    except Exception as error:  # unpickling runs into whatever changed since the model was logged
-        passing = isinstance(error, (OSError, MemoryError)) and not isinstance(error, FileNotFoundError)
-        raise (_unreadable if passing else _unusable)(settings, model_uri, error) from error
+        return replace(model)  # raises if a pickle of older code lacks a field
+    except Exception as error:  # unpickling fails on anything that changed since the model was logged
+        temporary = isinstance(error, (OSError, MemoryError)) and not isinstance(error, FileNotFoundError)
+        raise (_unreadable if temporary else _unusable)(settings, model_uri, error) from error
 
 
 def in_short(error: Exception) -> str:
-    """The kind of an error and the first line of its message."""
+    """Type of an error and first line of its message."""
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:300].rstrip('.')}"
 
 
 def _is_missing(error: Exception) -> bool:
-    """Whether the store answered that the model or its folder is not there."""
+    """Whether the store answered that the model or its folder does not exist."""
     missing = getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
     return missing or isinstance(error, FileNotFoundError) or str(error).startswith("No such file or directory")
 

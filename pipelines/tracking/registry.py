@@ -1,4 +1,4 @@
-"""The registered model: its aliases (`challenger` is the newest candidate, `champion` scores) and its model cards."""
+"""Registered model: aliases (`challenger`: newest candidate; `champion`: active model) and model cards."""
 
 from typing import TYPE_CHECKING
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 PREVIOUS = "purse.previous_champion"
-"""Tag of a version that became champion: the version that it replaced."""
+"""Tag of a champion: the version that it replaced."""
 
 MODEL_CARD = "purse.model_card"
-"""Tag of a version: the address of its model card."""
+"""Tag of a version: address of its model card."""
 
 MODEL_CARD_FILE = "model_card.md"
-"""The card among the artifacts of a retraining's run."""
+"""Artifact of a retraining's run: the model card."""
 
 ROLLED_BACK_TO = "purse.rolled_back_to"
-"""Tag of a version that was taken out of force: the version that took its place."""
+"""Tag of a version that was rolled back: the version that replaced it."""
 
 
 def version_of(client: "MlflowClient", model_name: str, alias: str) -> str | None:
-    """The version that an alias names; None if the model or the alias isn't there."""
+    """Version with the alias; None if the model or the alias does not exist."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -37,15 +37,15 @@ def version_of(client: "MlflowClient", model_name: str, alias: str) -> str | Non
 
 
 def read_card(settings: Settings, version: str | None, alias: str) -> str:
-    """The card of a registered version.
+    """Read the model card of a registered version.
 
     Args:
         settings: the settings.
-        version: its number; None: the one that `alias` names.
-        alias: such as "champion".
+        version: version number; None: the version with `alias`.
+        alias: alias such as "champion".
 
     Raises:
-        PurseError: there is no such version, or its card was not written.
+        PurseError: the version does not exist, or its card was not written or can't be read.
     """
     name, client = settings.mlflow.model_name, connect(settings)
     import mlflow
@@ -59,7 +59,7 @@ def read_card(settings: Settings, version: str | None, alias: str) -> str:
     try:
         address = client.get_model_version(name, version).tags.get(MODEL_CARD)
     except MlflowException as error:
-        raise PurseError(f"'{name}' has no version {version}; the MLflow UI lists those there are.") from error
+        raise PurseError(f"'{name}' has no version {version}. Choose one that the MLflow UI lists.") from error
     if address is None:
         raise PurseError(
             f"Version {version} of '{name}' was registered without a model card. Run 'purse evaluate' and 'purse "
@@ -70,15 +70,15 @@ def read_card(settings: Settings, version: str | None, alias: str) -> str:
     except MlflowException as error:
         raise PurseError(
             f"The model card {address} of version {version} can't be read: {str(error).splitlines()[0]} "
-            "Run 'purse evaluate' with the --snapshot-date of its training, which writes it again."
+            "Run 'purse evaluate' with the --snapshot-date of its training to write it again."
         ) from error
 
 
 def champion_version(settings: Settings) -> str:
-    """The version of the registered model that scores.
+    """Version number of the champion.
 
     Raises:
-        NothingToDo: there is none yet.
+        NothingToDo: no champion exists yet.
         PurseError: MLflow does not answer.
     """
     name = settings.mlflow.model_name

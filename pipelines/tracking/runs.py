@@ -1,8 +1,8 @@
-"""MLflow: where runs are kept, the one parent run of a retraining, and what every run says about its data.
+"""MLflow runs: connect to the server, resume a retraining's parent run, log data versions.
 
-A retraining is one parent run, found by the tag `purse.training_id`, whose trials are nested runs. Each step resumes
-the parent and ends it, so that the rerun of a killed step continues it and nothing stays RUNNING after a step.
-Of sweep workers side by side, the last to end sets it FINISHED.
+A retraining is one parent run, identified by the tag `purse.training_id`; its trials are nested runs. Each step
+resumes the parent run and ends it, so that the rerun of a killed step continues it and no run stays RUNNING after a
+step. When several sweep workers run, the last one sets it FINISHED.
 """
 
 import logging
@@ -20,7 +20,7 @@ from pipelines.settings import REPOSITORY, Settings
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# A server that is down is told within seconds (MLflow's own defaults retry for minutes); stdout is kept for results.
+# Report a server that is down within seconds (MLflow's defaults retry for minutes); reserve stdout for results.
 CLIENT_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -37,14 +37,18 @@ QUIET = (
     "mlflow.system_metrics",
     "mlflow.tracking",
 )
-# Says in the UI that these are trainings, not chats.
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Tags that make the MLflow UI show trainings instead of chats."""
+
 TRAINING_ID = "purse.training_id"
+"""Tag of every run of a retraining: its training_id."""
+
 KIND = "purse.kind"
+"""Tag of a run: "retraining" (the parent), "trial" or "network"."""
 
 
 def connect(settings: Settings) -> "MlflowClient":
-    """A client of the tracking server, with its database and experiment made if they are new.
+    """Connect to the tracking server; create its database and experiment if they are new.
 
     Raises:
         PurseError: MLflow does not answer, or its experiment was deleted.
@@ -53,14 +57,16 @@ def connect(settings: Settings) -> "MlflowClient":
         os.environ.setdefault(name, value)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it misses pip, which uv doesn't install
+    logging.getLogger("mlflow.utils.environment").setLevel(
+        logging.ERROR
+    )  # it warns that pip is missing; uv doesn't install it
     import mlflow
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     mlflow.set_tracking_uri(settings.tracking_uri)
     try:
-        with exclusive(settings, "mlflow"):  # two processes that make the tables at once would fail
+        with exclusive(settings, "mlflow"):  # two processes that create the tables at once would fail
             client = mlflow.MlflowClient(settings.tracking_uri)
             experiment = client.get_experiment_by_name(settings.mlflow.experiment)
             if experiment is None:
@@ -78,22 +84,22 @@ def connect(settings: Settings) -> "MlflowClient":
 
 
 def experiment_id(client: "MlflowClient", settings: Settings) -> str:
-    """The id of the experiment that `connect` made."""
+    """Id of the experiment that `connect` created."""
     experiment = client.get_experiment_by_name(settings.mlflow.experiment)
     if experiment is None:
-        raise PurseError(f"MLflow has no experiment '{settings.mlflow.experiment}'. Run the step again to make it.")
+        raise PurseError(f"MLflow has no experiment '{settings.mlflow.experiment}'. Run the step again to create it.")
     return str(experiment.experiment_id)
 
 
 def find_runs(client: "MlflowClient", settings: Settings, kind: str, training_id: str) -> list[Any]:
-    """The runs of one retraining, `kind` "retraining" (the parent), "trial" or "network", oldest first."""
+    """Find the runs of one retraining by `KIND`, oldest first."""
     query = f"tags.`{TRAINING_ID}` = '{training_id}' and tags.`{KIND}` = '{kind}'"
     experiments = [experiment_id(client, settings)]
     return list(client.search_runs(experiments, query, order_by=["attributes.start_time ASC"], max_results=10_000))
 
 
 def retraining_run(settings: Settings, training_id: str) -> str:
-    """The id of the retraining's parent run, made if it is new."""
+    """Id of the retraining's parent run; create it if it is new."""
     client = connect(settings)
     with exclusive(settings, "mlflow"):
         if runs := find_runs(client, settings, "retraining", training_id):
@@ -105,15 +111,15 @@ def retraining_run(settings: Settings, training_id: str) -> str:
 
 @contextmanager
 def resumed_run(settings: Settings, training_id: str, *, system_metrics: bool = False) -> Iterator[str]:
-    """The retraining's parent run: RUNNING and MLflow's active run inside, FINISHED (FAILED after an error) outside.
+    """Resume the retraining's parent run as MLflow's active run; end it FINISHED, or FAILED after an error.
 
     Args:
         settings: the settings.
-        training_id: of the retraining.
-        system_metrics: log the machine's load to the run (that of GPUs where nvidia-ml-py is installed).
+        training_id: training_id of the retraining.
+        system_metrics: log the machine's load to the run (GPU load needs nvidia-ml-py).
 
     Raises:
-        PurseError: MLflow does not answer, at the start or later.
+        PurseError: MLflow does not answer at the start or inside the block.
     """
     run_id = retraining_run(settings, training_id)
     import mlflow
@@ -129,7 +135,7 @@ def resumed_run(settings: Settings, training_id: str, *, system_metrics: bool = 
 
 
 def run_url(settings: Settings, run_id: str) -> str | None:
-    """The run's page in the MLflow UI; None where runs are kept in a database without a server."""
+    """Address of the run's page in the MLflow UI; None if runs are stored in a database without a server."""
     url = settings.mlflow.public_url or settings.tracking_uri
     if not url.startswith("http"):
         return None
@@ -138,7 +144,7 @@ def run_url(settings: Settings, run_id: str) -> str | None:
 
 
 def log_data(settings: Settings, table: str, version: int, context: str) -> None:
-    """Attach one version of a lake table to the active run as a data set; MLflow keeps one of the same digest."""
+    """Attach a version of a lake table to the active run as a data set; MLflow stores equal digests once."""
     import mlflow
     from mlflow.data.delta_dataset_source import DeltaDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
@@ -148,7 +154,7 @@ def log_data(settings: Settings, table: str, version: int, context: str) -> None
 
 
 def git_commit() -> str:
-    """The commit that this code was checked out at, with "+changes" where files differ; "unknown" outside git."""
+    """Commit of this checkout, with "+changes" if files differ; "unknown" outside git."""
     try:
         return _git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain") else "")
     except (OSError, subprocess.CalledProcessError):
@@ -162,7 +168,7 @@ def _git(*arguments: str) -> str:
 
 
 def _artifacts(settings: Settings) -> str | None:
-    """Beside the database; a server chooses for itself."""
+    """Folder for artifacts beside the database; None if a server chooses it."""
     if settings.tracking_uri.startswith("http"):
         return None
     return str(Path(settings.home_path / "mlartifacts").resolve())

@@ -1,7 +1,7 @@
-"""What runs where the model is loaded through MLflow: `mlflow models serve`, a notebook, batch scoring.
+"""MLflow's entry point to a logged model, run by `mlflow models serve`, notebooks and batch scoring.
 
-MLflow keeps this file with the model ("models from code"), beside a copy of `models`, so that a model is loadable
-without this repository. It must therefore import nothing else of Purse.
+MLflow stores this file with the model ("models from code"), beside copies of `features` and `models`, so that the model
+loads without this repository. The file must therefore import nothing else from Purse.
 """
 
 import pickle
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class ServedModel(PythonModel):
-    """A PurchasingPower under MLflow's interface."""
+    """Adapter of a PurchasingPower to MLflow's interface."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the model; its pickle is as trustworthy as the registry that it comes from."""
+        """Load the model; its pickle is as trustworthy as the registry that it comes from."""
         content = Path(context.artifacts["purchasing_power"]).read_bytes()
         self.purchasing_power: PurchasingPower = pickle.loads(content)  # noqa: S301
 
@@ -30,7 +30,7 @@ class ServedModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
-        """One row per user in, one row per user out: what PurchasingPower.predict gives."""
+        """Predict one row per user; see `PurchasingPower.predict`."""
         return self.purchasing_power.predict(model_input)
 
 

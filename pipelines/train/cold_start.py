@@ -1,4 +1,4 @@
-"""The model of users without orders, from the lake: whose spend it is learned from, and their profile and behaviour."""
+"""Train the cold-start model, which scores users without orders from profile and behaviour, on cohorts in the lake."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,13 +18,14 @@ from pipelines.retraining.training_set import TRAINING_SETS, TRAINING_WITHOUT_OR
 from pipelines.settings import Settings
 
 AGE = "T"
-"""Days since a customer's first purchase."""
+"""Feature: days since a customer's first purchase."""
 
 REGISTRATION = "users.registered_at"
-"""A customer who registered long ago is a loyal one, a user without orders is one who won't buy: neither tells of the
-other."""
+"""Column whose features are not learned from customers: early registration marks loyal customers, but users without
+orders who won't buy."""
 
 LAST_RESORT: LearnedFrom = "customers"
+"""Cohort to learn from if no cohort is large enough."""
 
 Users: TypeAlias = tuple[pd.Series, LabelledUsers]
 """user_id and the users of one snapshot, row for row."""
@@ -33,12 +34,12 @@ log = logging.getLogger(__name__)
 
 
 def learn(settings: Settings, split: Split, windows: float = 1.0) -> ColdStart:
-    """Fit on the snapshots of the final fit and choose on the newest fold, as `split` laid them out.
+    """Fit on the snapshots of the final fit; choose the learner on the newest fold of `split`.
 
     Args:
         settings: the settings.
-        split: of the retraining.
-        windows: label windows that the horizon counts for, see `models.horizon`.
+        split: result of step `split`.
+        windows: length of the horizon in label windows; see `windows_in_horizon` in models.btyd.horizon.
     """
     newest = split.folds[0]
     cohorts = read_cohorts(settings, split, [split.final, newest.training, [newest.validation], [max(split.final)]])
@@ -64,25 +65,25 @@ def learn(settings: Settings, split: Split, windows: float = 1.0) -> ColdStart:
 def read_cohorts(
     settings: Settings, split: Split, parts: Sequence[Sequence[date]]
 ) -> Mapping[LearnedFrom, list[Cohort]]:
-    """Those whom it can be learned from, the best first, with the features that users without orders have too.
+    """Read the cohorts that the model can learn from, best first, with the features that users without orders have.
 
     Args:
         settings: the settings.
-        split: of the retraining.
-        parts: snapshots of each cohort.
+        split: result of step `split`.
+        parts: groups of snapshots.
 
     Returns:
-        A cohort per part, which may be empty.
+        By source, one cohort per group of snapshots; a cohort may be empty.
     """
     days = sorted({day for part in parts for day in part})
     policies = unfitted_preprocessing(settings)
     names = [name for name in attribute_names(split.features) if not policies.drops(name)]
     customers = {day: _read(settings, split, day, [*names, AGE]) for day in days}
     if tables.exists(settings, TRAINING_WITHOUT_ORDERS):
-        strangers = {day: _read(settings, split, day, names, TRAINING_WITHOUT_ORDERS) for day in days}
+        without_orders = {day: _read(settings, split, day, names, TRAINING_WITHOUT_ORDERS) for day in days}
     else:
-        nobody = -1
-        strangers = {day: _first_bought_within(users, nobody) for day, users in customers.items()}
+        none = -1
+        without_orders = {day: _first_bought_within(users, none) for day, users in customers.items()}
     newcomers = {day: _first_bought_within(users, split.label_days) for day, users in customers.items()}
     comparable = [
         feature.name
@@ -90,7 +91,7 @@ def read_cohorts(
         if feature.name in names and REGISTRATION not in feature.needs
     ]
     sources: dict[LearnedFrom, tuple[dict[date, Users], list[str]]] = {
-        "without_orders": (strangers, names),
+        "without_orders": (without_orders, names),
         "newcomers": (newcomers, comparable),
         "customers": (customers, comparable),
     }
@@ -106,7 +107,7 @@ def _read(settings: Settings, split: Split, day: date, names: list[str], table_n
 
 
 def _first_bought_within(users: Users, days: int) -> Users:
-    """Customers whose first purchase is at most so many days ago."""
+    """Select customers whose first purchase was at most `days` days ago."""
     rows = users[1].features[AGE] <= days
     labelled = users[1]
     return users[0][rows], LabelledUsers(labelled.features[rows], labelled.future_spend[rows], labelled.purchased[rows])
@@ -115,11 +116,11 @@ def _first_bought_within(users: Users, days: int) -> Users:
 def _cohort(
     users: Mapping[date, Users], customers: Mapping[date, Users], days: Iterable[date], names: list[str]
 ) -> Cohort:
-    """The users of some snapshots with these features, in multiples of each snapshot's customers."""
-    rows = [in_customers(users[day][1], customers[day][1]) for day in days]
+    """Combine the users of several snapshots; amounts in multiples of each snapshot's mean spend per customer."""
+    snapshots = [in_customers(users[day][1], customers[day][1]) for day in days]
     labelled = LabelledUsers(
-        pd.concat([one.features[names] for one in rows], ignore_index=True),
-        pd.concat([one.future_spend for one in rows], ignore_index=True),
-        pd.concat([one.purchased for one in rows], ignore_index=True).astype(bool),
+        pd.concat([snapshot.features[names] for snapshot in snapshots], ignore_index=True),
+        pd.concat([snapshot.future_spend for snapshot in snapshots], ignore_index=True),
+        pd.concat([snapshot.purchased for snapshot in snapshots], ignore_index=True).astype(bool),
     )
     return Cohort(labelled, pd.concat([users[day][0] for day in days]).nunique())

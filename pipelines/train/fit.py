@@ -1,4 +1,4 @@
-"""Fit the chosen members on the newest matured snapshots and put the model together that is logged and scores."""
+"""Fit the chosen members on the newest matured snapshots and assemble the model that is logged and used for scoring."""
 
 import logging
 from dataclasses import replace
@@ -35,32 +35,37 @@ def fit(
     labelled: Labelled,
     reference: pd.DataFrame,
 ) -> PurchasingPower:
-    """Fit the chosen members and put the model together.
+    """Fit the chosen members and assemble the model.
 
     Args:
         settings: the settings.
-        split: of the retraining.
-        members: of the blend.
-        out_of_time: by fold, the blend's predictions and the true spend; calibration and intervals learn from it.
-        level: forecast for the test snapshot, from the days before it.
-        labelled: users of the final snapshots.
-        reference: features of everyone at the newest matured snapshot, with whom a score compares.
+        split: result of step `split`.
+        members: members of the blend.
+        out_of_time: the blend's predictions and the true spend, by fold; calibration and intervals are fitted on them.
+        level: forecast of total spend at the test snapshot, from the days before it.
+        labelled: labelled users of the final snapshots.
+        reference: features of all users at the newest matured snapshot; a score is a percentile rank among them.
     """
     training = labelled.users
     preprocessing = unfitted_preprocessing(settings).fit(training.features)
     prepared = replace(training, features=preprocessing.transform(training.features))
-    fitted = [Member(each.weight, _fit_member(settings, split, each, prepared), each.family) for each in members]
-    known = preprocessing.transform(reference)
-    fitted = _at_one_level(fitted, known)
+    fitted = [
+        Member(choice.weight, _fit_member(settings, split, choice, prepared), choice.family) for choice in members
+    ]
+    prepared_reference = preprocessing.transform(reference)
+    fitted = _at_one_level(fitted, prepared_reference)
     windows = windows_in_horizon(training, reference, split.label_days, split.horizon_days)
-    # what deciles spent in a short label window says little about a long horizon
+    # spend by decile in a short label window doesn't calibrate a long horizon
     shape = calibration.fit(*out_of_time) if split.label_days == split.horizon_days else calibration.fit([], [])
-    calibrated = [shape.at_level(said, spend.sum()).apply(said) for said, spend in zip(*out_of_time, strict=True)]
+    calibrated = [
+        shape.at_level(predictions, spend.sum()).apply(predictions)
+        for predictions, spend in zip(*out_of_time, strict=True)
+    ]
     return build(
         fitted,
         reference,
         horizon_days=split.horizon_days,
-        calibration=shape.at_level(blended(fitted, known)[0], level.expected),
+        calibration=shape.at_level(blended(fitted, prepared_reference)[0], level.expected),
         intervals=intervals.fit(
             calibrated,
             out_of_time[1],
@@ -80,23 +85,24 @@ def fit(
 
 
 def _at_one_level(members: list[Member], reference: pd.DataFrame) -> list[Member]:
+    """Scale the members to the same mean expected spend on the reference users."""
     means = [float(member.model.predict(reference)["expected_spend"].mean()) for member in members]
     levels = scales(means, [member.weight for member in members])
     return [member._replace(scale=scale) for member, scale in zip(members, levels, strict=True)]
 
 
 def checkpoints(settings: Settings, training_id: str) -> Path:
-    """Where the networks of a training leave their checkpoints until it is complete."""
+    """Folder of the networks' checkpoints until the training is complete."""
     return settings.home_path / "checkpoints" / training_id
 
 
 def _fit_member(settings: Settings, split: Split, choice: MemberChoice, training: LabelledUsers) -> SpendModel:
-    """A fitted member; a network resumes from its checkpoints, leaves its learning curves and is stored as wanted."""
-    chosen, training_id, family = settings.training, split.training_id, choice.family
-    own = {"checkpoints": checkpoints(settings, training_id) / family} if is_network(family) else {}
-    model: Any = build_model(settings, family, choice.params | own, chosen.seed, split.label_days).fit(training)
+    """Fit a member. A network resumes from its checkpoints, logs learning curves and is compressed as configured."""
+    config, training_id, family = settings.training, split.training_id, choice.family
+    extra = {"checkpoints": checkpoints(settings, training_id) / family} if is_network(family) else {}
+    model: Any = build_model(settings, family, choice.params | extra, config.seed, split.label_days).fit(training)
     log.info("%s refitted on %d rows", family, len(training))
     if is_network(family):
         curves.log_curves(settings, training_id, family, choice.params, model.history)
-        model = model.compressed(chosen.network_variant, chosen.network_sparsity)
+        model = model.compressed(config.network_variant, config.network_sparsity)
     return model

@@ -1,4 +1,4 @@
-"""Facts of a training on its MLflow run: data, members, level and preprocessing."""
+"""Log the facts of a training to its MLflow run: data, members, level and preprocessing."""
 
 from collections.abc import Mapping
 
@@ -16,14 +16,14 @@ from pipelines.settings import Settings
 from pipelines.tracking.runs import git_commit, log_data
 
 LOGGED_TABLES = (("training_sets", "training"), ("features", "features"), ("raw/order_lines", "source"))
-"""Tables whose versions are logged, and in which context."""
+"""Lake tables whose versions are logged, with their MLflow context."""
 
 FURTHEST = 3
-"""Columns with most outliers that the model card names."""
+"""Number of columns with most outliers that the model card names."""
 
 
 def log_context(settings: Settings, built: Built) -> None:
-    """Log commit, versions of the lake's tables, and features."""
+    """Log commit, lake table versions and features."""
     mlflow.set_tag("git_commit", git_commit())
     for table, context in LOGGED_TABLES:
         if tables.exists(settings, table):
@@ -43,7 +43,7 @@ def log_outcome(settings: Settings, split: Split, family: str, params: Mapping[s
 
 
 def log_level(settings: Settings, split: Split, level: Level) -> None:
-    """Log the forecast of the total at the test snapshot, and forecasts from earlier snapshots beside what came."""
+    """Log the forecast of total spend at the test snapshot, and earlier forecasts beside the actual totals."""
     numbers = {"expected": level.expected, "low": level.low, "high": level.high, "known_share": level.known_share}
     mlflow.log_metrics({f"level_{name}": value for name, value in numbers.items()})
     past = backtest_level(settings, split.test)
@@ -51,7 +51,7 @@ def log_level(settings: Settings, split: Split, level: Level) -> None:
 
 
 def log_preprocessing(settings: Settings, features: pd.DataFrame, model: PurchasingPower) -> PreprocessingFacts:
-    """Log gaps and outliers of every feature of the training window; a summary for the model card."""
+    """Log gaps and outliers of every feature in the training window; return a summary for the model card."""
     preprocessing = model.preprocessing or unfitted_preprocessing(settings)
     report = preprocessing.report(features)
     mlflow.log_text(report.to_csv(index=False), "preprocessing.csv")

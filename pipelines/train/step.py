@@ -1,4 +1,4 @@
-"""Refit the best families of the sweep on the newest matured snapshots, blend them and log the model to MLflow."""
+"""Refit the sweep's best families on the newest matured snapshots, blend them and log the model to MLflow."""
 
 import shutil
 from datetime import date
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from models.cold_start.model import ColdStart
 
 RESULT = "purse.trained"
-"""Tag of the parent run, set last: the result of a training that is complete."""
+"""Tag of the parent run: the result of a complete training. It is set last."""
 
 
 def train(settings: Settings, snapshot_date: date) -> Trained:
-    """Finish the sweep, then fit and log the model; the same data and settings are not trained twice.
+    """Finish the sweep, then fit and log the model. The same data and settings are trained only once.
 
     Raises:
         PurseError: `build_features` or `split` has not run, every trial failed, or MLflow does not answer.
@@ -45,7 +45,7 @@ def train(settings: Settings, snapshot_date: date) -> Trained:
         else:
             trained = _train(settings, split, built, run_id, client)
         client.set_tag(run_id, RESULT, trained.model_dump_json())
-    shutil.rmtree(checkpoints(settings, split.training_id), ignore_errors=True)  # nothing is left to resume
+    shutil.rmtree(checkpoints(settings, split.training_id), ignore_errors=True)  # a complete training never resumes
     return trained
 
 
@@ -54,10 +54,10 @@ def _train(settings: Settings, split: Split, built: Built, run_id: str, client: 
     finalists = study.best_by_family(sweep)[: settings.training.finalists]
     predictions, spend = _out_of_time(sweep, split, finalists)
     blended = blend(predictions, spend, settings.training.seed)
-    weighted = sorted(zip(blended.weights, finalists, strict=True), key=lambda pair: -pair[0])
+    by_weight = sorted(zip(blended.weights, finalists, strict=True), key=lambda pair: -pair[0])
     members = [
         MemberChoice(family=trial.user_attrs["family"], weight=weight, params=trial.user_attrs["all_params"])
-        for weight, trial in weighted
+        for weight, trial in by_weight
         if weight > 0
     ]
     level = forecast_level(settings, split.test)
@@ -81,14 +81,14 @@ def _train(settings: Settings, split: Split, built: Built, run_id: str, client: 
         validation_ngini=blended.ngini,
         level=Interval(expected=level.expected, low=level.low, high=level.high),
         windows=model.windows,
-        cold_start=_described(model.cold_start),
+        cold_start=_cold_start_facts(model.cold_start),
         preprocessing=preprocessing,
         run_id=run_id,
         run_url=run_url(settings, run_id),
     )
 
 
-def _described(cold_start: "ColdStart | None") -> ColdStartFacts | None:
+def _cold_start_facts(cold_start: "ColdStart | None") -> ColdStartFacts | None:
     if cold_start is None:
         return None
     by = "boosted trees" if cold_start.learner else "the mean of their segment"
@@ -100,9 +100,9 @@ def _described(cold_start: "ColdStart | None") -> ColdStartFacts | None:
 def _out_of_time(
     sweep: study.Sweep, split: Split, finalists: "list[FrozenTrial]"
 ) -> tuple[list[Predictions], Predictions]:
-    """Stored out-of-time predictions of each finalist, and the true spend, both by fold.
+    """Read each finalist's stored out-of-time predictions, and the true spend, both by fold.
 
-    A trial whose file is gone is run again.
+    Run a trial again if its file is gone.
     """
     settings, predictions = sweep.settings, []
     for trial in finalists:
@@ -116,7 +116,7 @@ def _out_of_time(
 
 
 def _delete_unfinished(client: "MlflowClient", settings: Settings, run_id: str) -> None:
-    """Delete the models that a killed training logged: without its result nothing refers to them."""
+    """Delete models that a killed training logged: it left no result, so nothing refers to them."""
     experiments = [experiment_id(client, settings)]
     for model in client.search_logged_models(experiments, filter_string=f"source_run_id = '{run_id}'"):
         client.delete_logged_model(model.model_id)

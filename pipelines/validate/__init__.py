@@ -1,1 +1,1 @@
-"""Step `validate`: staged rows to raw tables and quarantine."""
+"""Step `validate`: split staged rows into raw tables and quarantine."""

@@ -1,4 +1,4 @@
-"""What validation adds to staged rows before it judges them: whether a row is a copy, and whether its ids are known."""
+"""Columns that validation adds to staged rows: whether a row is a copy, and which of its ids are unknown."""
 
 from functools import reduce
 from operator import or_
@@ -15,16 +15,16 @@ from pipelines.validate.days import COPY_DAYS
 
 
 def with_copies(given: ir.Table, before: ir.Table, table: Table) -> ir.Table:
-    """The given rows, each with whether it is a copy (`COPY`): a row with its key is at most COPY_DAYS before it.
+    """Mark copies (`COPY`): rows that follow a row with the same key within COPY_DAYS.
 
-    The first is the one of the earlier day, file and line, wherever the days are cut into portions, so that a month
-    gives the same rows in one run and day by day. A row that cannot be read is neither copy nor original: a line that
-    is delivered again after its repair is kept. An incomplete key has no copies.
+    The original is the row with the earliest day, file and line, however the days are split into portions: a month
+    gives the same rows in one run and day by day. Unreadable rows are neither copies nor originals, so a line that is
+    delivered again after its repair is accepted. Rows with an incomplete key have no copies.
 
     Args:
-        given: the rows to judge.
-        before: rows of other days among which an original may be.
-        table: whose rows.
+        given: rows to validate.
+        before: rows of other days that may contain an original.
+        table: canonical table of the rows.
     """
     key, place = list(table.key), ["day", "source_file", "source_line"]
     needed = list(dict.fromkeys([*key, table.time, *place, "fault"]))
@@ -38,12 +38,12 @@ def with_copies(given: ir.Table, before: ir.Table, table: Table) -> ir.Table:
     last = rows.day.lag().over(ibis.window(group_by=[*key, "unreadable"], order_by=place))
     near = (rows.day.delta(last, unit="day") <= COPY_DAYS).fill_null(False)  # noqa: FBT003  # Ibis takes it by position only
     copy = ibis.ifelse(near & ~rows.unreadable, 1, 0).cast("int64")
-    judged = rows.mutate(**{COPY: copy})
-    return judged.filter(judged.given == 1).select([*given.columns, COPY])
+    marked = rows.mutate(**{COPY: copy})
+    return marked.filter(marked.given == 1).select([*given.columns, COPY])
 
 
-def with_strangers(settings: Settings, connection: Backend, rows: ir.Table) -> ir.Table:
-    """Rows of a log with the ids that the staged users and products lack (`UNKNOWN`), or have only later (`EARLY`)."""
+def with_unknown_ids(settings: Settings, connection: Backend, rows: ir.Table) -> ir.Table:
+    """Add the ids of log rows that staged users and products lack (`UNKNOWN`) or contain only later (`EARLY`)."""
     for column, name in REFERENCES.items():
         if column not in rows.columns or not tables.exists(settings, f"staging/{name}"):
             continue
@@ -53,7 +53,9 @@ def with_strangers(settings: Settings, connection: Backend, rows: ir.Table) -> i
         since = good.group_by(other_id=good[column]).aggregate(since=good[other.time].min())
         joined = rows.left_join(since, rows[column] == since.other_id)
         missing, nothing = joined.other_id.isnull(), ibis.null("string")
-        later = (joined.since > joined[at]) & (joined.since.date() > tables.UNDATED)  # of that day: it holds always
+        later = (joined.since > joined[at]) & (
+            joined.since.date() > tables.UNDATED
+        )  # UNDATED versions are always valid
         rows = joined.mutate(
             **{
                 UNKNOWN.format(column): ibis.ifelse(missing, joined[column], nothing),

@@ -1,4 +1,4 @@
-"""Measures of the staged days of a table, for the rules about days: volume, and distributions against days before."""
+"""Measures of a table's staged days for the rules about days: volume, and distributions against the days before."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -23,11 +23,11 @@ from pipelines.settings import Settings
 
 A_DAY = timedelta(days=1)
 VALUES = 50
-"""Of a column of categories so many are compared, the most frequent; the others are one."""
+"""Categories compared per column, most frequent first; the rest are pooled."""
 
 
 class Measured(NamedTuple):
-    """A staged table, as opened, and the lake, which may hold what was kept of it before."""
+    """Staged table to measure, as opened, and the lake with its raw table."""
 
     settings: Settings
     connection: Backend
@@ -35,18 +35,18 @@ class Measured(NamedTuple):
     staged: DeltaTable
 
 
-def day_measures(of: Measured, judged: Sequence[date]) -> Part | None:
-    """Measure the judged days, and those between them that have no rows.
+def day_measures(of: Measured, days: Sequence[date]) -> Part | None:
+    """Measure the given days, and the days between them that have no rows.
 
-    A table that is delivered whole and without times is one day, `lake.UNDATED`, and compared with what raw holds.
+    A table without times is delivered whole as one day, `lake.UNDATED`, and compared with its raw table.
 
     Returns:
-        The measures (`day` as text, rows, volume, and one `by_day.SHIFT` column for each column compared) and their
-        rules; None without a day to say something of.
+        The measures (`day` as text, rows, volume, and one `by_day.SHIFT` column per compared column) and their rules;
+        None without a day to measure.
     """
     rows = commit_log.row_counts(of.staged)
-    undated = tables.UNDATED in judged and not of.table.is_log
-    dated = [day for day in judged if day != tables.UNDATED]
+    undated = tables.UNDATED in days and not of.table.is_log
+    dated = [day for day in days if day != tables.UNDATED]
     span = [dated[0] + A_DAY * n for n in range((dated[-1] - dated[0]).days + 1)] if dated else []
     chosen = [day for day in span if day in dated or (of.table.is_log and day not in rows)]
     if not chosen and not undated:
@@ -68,26 +68,26 @@ def day_measures(of: Measured, judged: Sequence[date]) -> Part | None:
 
 
 def _whole(of: Measured, columns: Sequence[str], rows: int) -> dict[str, object]:
-    """The measures of a table without times against what raw holds."""
+    """Measures of a table without times against its raw table."""
     days = [tables.UNDATED]
     name = f"raw/{of.table.name}"
     raw = tables.open_table(of.settings, name) if tables.exists(of.settings, name) else None
     known = {field.name for field in raw.schema().fields} if raw else set()
     before = commit_log.row_counts(raw).get(tables.UNDATED, 0) if raw else 0
-    found: dict[str, object] = {"day": "whole", "rows": rows, "volume": volume_between(before, rows)}
+    measures: dict[str, object] = {"day": "whole", "rows": rows, "volume": volume_between(before, rows)}
     for column in columns:
         measure = by_day.SHIFT.format(column)
-        found[measure] = float("nan")
+        measures[measure] = float("nan")
         if raw is not None and column in known and before:
             sides = [tables.read_opened(of.connection, log, days).select("day", column) for log in (raw, of.staged)]
             both = ibis.union(*(side.mutate(day=ibis.date(f"200{n}-01-01")) for n, side in enumerate(sides)))
             old, new = _counts(of.connection, both, column, [date(2000, 1, 1), date(2001, 1, 1)])
-            found[measure] = shift_between(old, new)
-    return found
+            measures[measure] = shift_between(old, new)
+    return measures
 
 
 def _counts(connection: Backend, rows: ir.Table, column: str, days: Sequence[date]) -> NDArray[np.float64]:
-    """Rows by day and by bin: tenths of a number over all days, or frequent values; missing ones have a bin."""
+    """Rows by day and bin: deciles of a number over all days, or frequent values; missing values have a bin."""
     values = rows[column]
     if values.type().is_numeric():
         known = values.nullif(float("inf")).nullif(float("-inf"))

@@ -1,7 +1,7 @@
-"""Which staged days validation has to judge: those that changed since it looked at them last, or those asked for.
+"""Select the staged days to validate: the requested days, or every day that changed since the last validation.
 
-Each commit of a raw table says which version of the staging table its days were judged from, by which rules, and which
-days were left open. Staged days are compared by their files, which never change once they are written.
+Each commit of a raw table stores the staging version and the rules it was validated with, and the days still open.
+Staged days are compared by their files, which never change after they are written.
 """
 
 import hashlib
@@ -27,53 +27,54 @@ from pipelines.validate.outlying_days import near_days
 
 A_DAY = timedelta(days=1)
 COPY_DAYS = 90
-"""A row is a copy if a row with its key comes at most so many days before it. Further back the same key is an order
-number or an id that a shop used again, and looking there would cost more with every day of history."""
+"""Maximum days between an original and its copy. Beyond that, an equal key is an order number or id that the shop
+reused, and the search would grow with the history."""
 
 
 @dataclass(frozen=True)
 class Days:
-    """What there is to do for a table.
+    """Days of a table to validate.
 
     Attributes:
-        staged: the staging table, as opened.
-        judged: days to judge, in order, UNDATED among them.
-        gone: days that were validated before and are no longer staged.
-        state: kept with the commit of the raw table.
+        staged: staging table, as opened.
+        selected: days to validate, in order, including UNDATED.
+        removed: days that were validated before and are no longer staged.
+        state: metadata for the commit of the raw table.
     """
 
     staged: DeltaTable
-    judged: list[date]
-    gone: list[date]
+    selected: list[date]
+    removed: list[date]
     state: dict[str, str]
 
 
-def days_to_judge(
+def days_to_validate(
     settings: Settings, connection: Backend, table: Table, rules: str, start: date | None, end: date | None
 ) -> Days:
-    """Find out which days of a table to judge.
+    """Select the days of a table to validate.
 
     Args:
         settings: name the lake.
-        connection: of `lake.connect`.
-        table: which; it is staged.
-        rules: a fingerprint of what else the verdict depends on: by other rules, all days are judged anew.
-        start: the first day asked for; None and no `end`: the days that changed, and the newest.
-        end: the day after the last.
+        connection: from `lake.connect`.
+        table: a staged table.
+        rules: fingerprint of the rules; when it changes, all days are validated again.
+        start: first requested day. None without `end`: the changed days and the newest day.
+        end: exclusive end of the requested days.
     """
     staged = tables.open_table(settings, f"staging/{table.name}")
-    files, before = commit_log.files(staged), _state(settings, table)
+    files, target = commit_log.files(staged), f"raw/{table.name}"
+    before = commit_log.metadata(tables.open_table(settings, target)) if tables.exists(settings, target) else {}
     raw = {day for name in ("raw", "quarantine") for day in _all_days(settings, f"{name}/{table.name}")}
     same = before.get("rules") == rules and before.get("staging_id") == str(staged.metadata().id)
     changed = _changed(settings, connection, table, staged, before) if same else None
-    unjudged = {*files, *raw} if changed is None else changed
+    stale = {*files, *raw} if changed is None else changed
     if start or end:
         first, last = start or date.min, end or date.max
         wanted = {day for day in {*files, *raw} if first <= day < last or day == tables.UNDATED}
     else:
         near = near_days(commit_log.row_counts(staged))
-        wanted = unjudged | {max((day for day in files if near and near[0] <= day <= near[1]), default=tables.UNDATED)}
-    left = sorted(day.isoformat() for day in unjudged - wanted)
+        wanted = stale | {max((day for day in files if near and near[0] <= day <= near[1]), default=tables.UNDATED)}
+    left = sorted(day.isoformat() for day in stale - wanted)
     state = {
         "staging": str(staged.version()),
         "staging_id": str(staged.metadata().id),
@@ -89,12 +90,12 @@ def code() -> str:
 
 
 def fingerprint(texts: Iterable[str]) -> str:
-    """A short fingerprint of texts."""
+    """Short fingerprint of texts."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
 
 def rows_before(connection: Backend, table: Table, staged: DeltaTable, days: list[date]) -> ir.Table:
-    """Staged rows of other days than these among which a row of these days may have its original."""
+    """Staged rows of other days that may contain the original of a row of these days."""
     others = set() if not table.is_log else _reach(days, -1) & set(commit_log.files(staged)) - {*days, tables.UNDATED}
     return tables.read_opened(connection, staged, others)
 
@@ -102,17 +103,16 @@ def rows_before(connection: Backend, table: Table, staged: DeltaTable, days: lis
 def _changed(
     settings: Settings, connection: Backend, table: Table, staged: DeltaTable, before: dict[str, str]
 ) -> set[date] | None:
-    """Days whose files are others than when they were judged, those left open, and days whose copies these have.
+    """Days with changed files, open days, and later days with a key of a changed day.
 
-    None: all days, because the version before is no longer there.
+    None means all days: the staging version of the last validation no longer exists.
     """
     left = {date.fromisoformat(day) for day in json.loads(before["open"])}
     if int(before["staging"]) == staged.version():
         return left
     try:
         past = tables.open_table(settings, f"staging/{table.name}", int(before["staging"]))
-        old, new = commit_log.files(past), commit_log.files(staged)
-        changed = {day for day in {*old, *new} if sorted(old.get(day, [])) != sorted(new.get(day, []))}
+        changed = commit_log.rewritten_days(past, staged)
         return left | changed | _with_copies(connection, table, past, staged, changed)
     except (DeltaError, duckdb.Error):
         return None
@@ -121,7 +121,7 @@ def _changed(
 def _with_copies(
     connection: Backend, table: Table, past: DeltaTable, staged: DeltaTable, changed: set[date]
 ) -> set[date]:
-    """Later days with a key of a changed day: what was a copy there may no longer be one, and the other way round."""
+    """Later days with a key of a changed day: a copy there may become an original, and an original a copy."""
     later = _reach(changed - {tables.UNDATED}, 1) & set(commit_log.files(staged)) - changed
     if not later or not table.is_log:
         return set()
@@ -134,14 +134,6 @@ def _with_copies(
 
 def _reach(days: Iterable[date], direction: int) -> set[date]:
     return {day + A_DAY * n * direction for day in days if day != tables.UNDATED for n in range(1, COPY_DAYS + 1)}
-
-
-def _state(settings: Settings, table: Table) -> dict[str, str]:
-    """What `days_to_judge` said when the raw table was written last; empty if it was written otherwise."""
-    if not tables.exists(settings, f"raw/{table.name}"):
-        return {}
-    kept = commit_log.metadata(tables.open_table(settings, f"raw/{table.name}"))
-    return {key: kept[key] for key in ("staging", "staging_id", "rules", "open") if key in kept}
 
 
 def _all_days(settings: Settings, table: str) -> Iterable[date]:

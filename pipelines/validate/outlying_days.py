@@ -1,4 +1,4 @@
-"""Which days are far from all others: a slip of the year, which would otherwise move every snapshot."""
+"""Detect outlying days, such as a mistyped year, which would otherwise move every snapshot."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -8,17 +8,17 @@ import numpy as np
 from pipelines.lake.tables import UNDATED
 
 NEAR_DAYS = 366
-"""Days so near to the middle half of all rows are never far."""
+"""Days within this distance of the middle half of all rows are never outlying."""
 
 SPANS = 3
-"""Nor are those within so many times the span of that half."""
+"""Days within this multiple of the middle half's span are never outlying."""
 
 GAP = 31
-"""Nor those that lead up to them, or go on, without so long a gap: of a shop that grows, most rows are recent."""
+"""Maximum gap in days in a run that joins the others: most rows of a growing shop are recent, its early days normal."""
 
 
 def near_days(counts: Mapping[date, int]) -> tuple[date, date] | None:
-    """The first and the last day that are not far from where most rows are; None without a row with a day.
+    """First and last day that are not outlying; None without dated rows.
 
     Args:
         counts: rows by day.

@@ -1,4 +1,4 @@
-"""Profile a raw table, and propose from it rules that a person can edit."""
+"""Profile a raw table and propose rules from it, for a person to edit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from pipelines.lake import commit_log, tables
 from pipelines.settings import Settings
 
 FEW_VALUES = 20
-"""A column of text with at most so many values is proposed as a closed list."""
+"""Maximum distinct values of a text column that is proposed as a closed list."""
 
 SHOWN = 5
-"""Of the values so many are named with their shares."""
+"""Values listed with their shares, most frequent first."""
 
 MARGIN = 0.5
-"""A proposed range reaches so much of its width beyond what was found."""
+"""Margin of a proposed range on each side, as a share of the observed width."""
 
 HEAD = """# Proposed from raw/{table} of source {source}: {seen}.
 # Edit it: 'purse validate' checks every rule here in addition to the built-in ones. A row that breaks a rule of
@@ -29,19 +29,21 @@ HEAD = """# Proposed from raw/{table} of source {source}: {seen}.
 # values, or max_null_share, or unique."""
 
 TYPICAL = (0.001, 0.5, 0.999)
+"""Quantiles computed for each number column."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a column holds.
+    """Summary of a column's values.
 
     Attributes:
-        column: which.
-        rows: of the table.
+        column: the canonical column.
+        rows: rows of the table.
         missing: rows without a value.
         distinct: number of different values.
-        values: of text with few values their shares, most frequent first; otherwise empty.
-        lowest, highest, quantiles: of numbers; the last at `TYPICAL`.
+        values: share of each value, most frequent first; empty for numbers and for text with many values.
+        lowest, highest: range of a number column.
+        quantiles: quantiles of a number column at `TYPICAL`.
     """
 
     column: Column
@@ -65,13 +67,13 @@ def profile(settings: Settings, connection: Backend, name: str) -> tuple[Profile
 
 
 def propose(settings: Settings, connection: Backend, name: str) -> str:
-    """A file of rules with what was found as comments, see `own_rules`; what the built-in suite says is left out."""
-    found, table = profile(settings, connection, name), TABLES[name]
+    """Text of a rule file (see `source.rules`) with the profile as comments; built-in rules are left out."""
+    profiles, table = profile(settings, connection, name), TABLES[name]
     days = [day.isoformat() for day in sorted(commit_log.files(tables.open_table(settings, f"raw/{name}")))]
-    rows = found[0].rows
+    rows = profiles[0].rows
     seen = f"{rows:,} rows" + (f", days {days[0]} to {days[-1]}" if rows else ": nothing can be proposed")
     lines = [HEAD.format(table=name, source=Path(settings.source).stem, seen=seen), "rules:"]
-    proposed = [line for one in found for line in _rules(one, table)] if rows else []
+    proposed = [line for column in profiles for line in _rules(column, table)] if rows else []
     return "\n".join([*lines, *(proposed or ["  []"])]) + "\n"
 
 
@@ -83,27 +85,27 @@ def _column(connection: Backend, rows: ir.Table, column: Column) -> Profile:
         finite = values.cast("float64")
         measures |= {"low": finite.min(), "high": finite.max()}
         measures |= {f"q{n}": finite.approx_quantile(share) for n, share in enumerate(TYPICAL)}
-    found: dict[str, Any] = connection.to_pyarrow(rows.aggregate(**measures)).to_pylist()[0]
+    result: dict[str, Any] = connection.to_pyarrow(rows.aggregate(**measures)).to_pylist()[0]
     shares = {}
-    if column.type == "VARCHAR" and found["distinct"] <= FEW_VALUES:
+    if column.type == "VARCHAR" and result["distinct"] <= FEW_VALUES:
         counted = rows.filter(values.notnull()).group_by(value=values).aggregate(rows=lambda group: group.count())
         frequent = connection.to_pyarrow(counted.order_by(ibis.desc("rows"), "value")).to_pylist()
-        shares = {one["value"]: one["rows"] / found["rows"] for one in frequent}
-    quantiles = tuple(found[f"q{n}"] for n in range(len(TYPICAL))) if numeric and found["low"] is not None else ()
+        shares = {row["value"]: row["rows"] / result["rows"] for row in frequent}
+    quantiles = tuple(result[f"q{n}"] for n in range(len(TYPICAL))) if numeric and result["low"] is not None else ()
     return Profile(
         column,
-        found["rows"],
-        found["missing"] or 0,
-        found["distinct"],
+        result["rows"],
+        result["missing"] or 0,
+        result["distinct"],
         shares,
-        found.get("low"),
-        found.get("high"),
+        result.get("low"),
+        result.get("high"),
         quantiles,
     )
 
 
 def _rules(found: Profile, table: Table) -> Iterator[str]:
-    """The lines of the rules of a column."""
+    """Lines of the proposed rules of a column."""
     name, share = found.column.name, found.missing / found.rows
     if name == table.time or found.missing == found.rows:
         yield f"  # {name}: nothing to propose, found {found.missing:,} of {found.rows:,} missing"
@@ -126,7 +128,7 @@ def _rules(found: Profile, table: Table) -> Iterator[str]:
 
 
 def _range(found: Profile) -> tuple[float, float]:
-    """What was found with a margin; a number that was never negative stays so."""
+    """Observed range with a margin; the lower limit is 0 if no value is negative."""
     low, high = found.lowest or 0.0, found.highest or 0.0
     margin = MARGIN * ((high - low) or abs(high) or 1.0)
     return (0.0 if low >= 0 else low - margin), high + margin

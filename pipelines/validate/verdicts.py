@@ -1,4 +1,4 @@
-"""What validation found out about the staged rows of a table."""
+"""Verdicts of validation on the staged rows of a table."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,19 +21,19 @@ from pipelines.validate.days import Days
 
 @dataclass(frozen=True)
 class Portion:
-    """What became of the rows of some days.
+    """Verdict on the rows of a portion of days.
 
     Attributes:
-        kept: the rows that are kept, lazily.
-        prints: of the kept rows by day, see `same_rows.fingerprints`.
+        accepted: rows for the raw table, as a lazy expression.
+        prints: fingerprints of the accepted rows by day, see `changes.fingerprints`.
         bad: number of quarantined rows by day.
-        replaced: how many of them `duplicates: last` gave up: nothing is wrong with these.
-        reasons: quarantined rows by the rule they break; a row that breaks two counts for both.
-        first_bad: the first quarantined row by file and line that is not one of those.
-        report: the verdict.
+        replaced: number of quarantined rows by day that `duplicates: last` superseded; they have no fault.
+        reasons: number of quarantined rows by broken rule; a row that breaks two rules counts for both.
+        first_bad: first quarantined row by file and line, without superseded rows.
+        report: the validation report.
     """
 
-    kept: ir.Table
+    accepted: ir.Table
     prints: Prints
     bad: Mapping[date, int]
     replaced: Mapping[date, int]
@@ -42,21 +42,21 @@ class Portion:
     report: ValidationReport
 
     @classmethod
-    def of(cls, kept: ir.Table, prints: Prints, bad: pa.Table, report: ValidationReport) -> "Portion":
-        """What is kept, with what the quarantined rows say."""
+    def of(cls, accepted: ir.Table, prints: Prints, bad: pa.Table, report: ValidationReport) -> "Portion":
+        """Build the verdict from accepted rows and the counts of the quarantined ones."""
         reasons: Counter[str] = Counter()
         for combination in bad["reason"].value_counts().to_pylist():
             reasons.update(dict.fromkeys(combination["values"].split(", "), combination["counts"]))
         places = [("source_file", "ascending"), ("source_line", "ascending")]
-        given_up = pc.equal(bad["reason"], NOT_REPLACED)
-        first = next(iter(bad.filter(pc.invert(given_up)).sort_by(places).slice(0, 1).to_pylist()), None)
-        replaced = Counter(bad.filter(given_up)["day"].to_pylist())
-        return cls(kept, prints, Counter(bad["day"].to_pylist()), replaced, reasons, first, report)
+        superseded = pc.equal(bad["reason"], NOT_REPLACED)
+        first = next(iter(bad.filter(pc.invert(superseded)).sort_by(places).slice(0, 1).to_pylist()), None)
+        replaced = Counter(bad.filter(superseded)["day"].to_pylist())
+        return cls(accepted, prints, Counter(bad["day"].to_pylist()), replaced, reasons, first, report)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What became of a table's rows; `staged_rows` counts those of all days."""
+class TableVerdict:
+    """Verdict on a table's rows; `staged_rows` counts the rows of all staged days."""
 
     table: Table
     days: Days
@@ -65,21 +65,21 @@ class Judged:
 
     @cached_property
     def report(self) -> ValidationReport:
-        """The verdict on all portions."""
+        """Report on all portions together."""
         return together([portion.report for portion in self.portions])
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Quarantined rows by the rule they break, most frequent first."""
+        """Number of quarantined rows by broken rule, most frequent first."""
         return dict(sum((portion.reasons for portion in self.portions), Counter[str]()).most_common())
 
     @property
     def prints(self) -> dict[date, tuple[int, int]]:
-        """Of the kept rows by day."""
-        return {day: found for portion in self.portions for day, found in portion.prints.items()}
+        """Fingerprints of the accepted rows by day."""
+        return {day: fingerprint for portion in self.portions for day, fingerprint in portion.prints.items()}
 
-    def kept(self, *, undated: bool) -> int:
-        """Number of kept rows with or without a day."""
+    def accepted(self, *, undated: bool) -> int:
+        """Number of accepted rows with or without a day."""
         return sum(rows for day, (rows, _) in self.prints.items() if (day == tables.UNDATED) == undated)
 
     def quarantined(self, *, undated: bool) -> int:
@@ -87,7 +87,7 @@ class Judged:
         return _total([portion.bad for portion in self.portions], undated=undated)
 
     def faulty(self, *, undated: bool) -> int:
-        """Number of quarantined rows, with or without a day, that `duplicates: last` did not give up."""
+        """Number of quarantined rows, with or without a day, that `duplicates: last` did not supersede."""
         replaced = _total([portion.replaced for portion in self.portions], undated=undated)
         return self.quarantined(undated=undated) - replaced
 

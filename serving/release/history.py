@@ -16,6 +16,7 @@ from features.daily.orders import categorised_lines, category_prices, product_ve
 from features.daily.tables import DAILY, USER_CATEGORY_DAY, USER_EVENT_CATEGORY_DAY
 from features.feature import CATEGORY_WINDOWS_DAYS
 from pipelines.lake import tables as lake
+from pipelines.lake.rows import between
 from pipelines.lake.sql import literal
 from pipelines.settings import Settings
 
@@ -51,7 +52,7 @@ def store(connection: Backend, tables: Mapping[str, ir.Table], path: Path) -> No
 
 def _tables(settings: Settings, connection: Backend, snapshot_date: date) -> dict[str, ir.Table]:
     tables = {
-        daily.name: _past(lake.read(connection, settings, daily.name), snapshot_date)
+        daily.name: between(lake.read(connection, settings, daily.name), None, snapshot_date)
         for daily in DAILY
         if lake.exists(settings, f"raw/{daily.log}")
     }
@@ -65,9 +66,5 @@ def _tables(settings: Settings, connection: Backend, snapshot_date: date) -> dic
         tables["products"] = versions
     if lake.exists(settings, "raw/users"):
         tables["users"] = lake.read(connection, settings, "raw/users")
-    lines = _past(lake.read(connection, settings, "raw/order_lines"), snapshot_date)
+    lines = between(lake.read(connection, settings, "raw/order_lines"), None, snapshot_date)
     return tables | {"prices": category_prices(categorised_lines(lines, versions))}
-
-
-def _past(rows: ir.Table, snapshot_date: date) -> ir.Table:
-    return rows.filter(rows.day < snapshot_date)

@@ -14,6 +14,7 @@ from pipelines.errors import PurseError
 from pipelines.files import exclusive
 from pipelines.lake import tables as lake
 from pipelines.lake.names import FEATURE_TABLE
+from pipelines.lake.rows import snapshot_rows
 from pipelines.lake.sql import literal
 from pipelines.settings import Settings
 from pipelines.tracking.runs import connect
@@ -147,8 +148,7 @@ def _write_model(settings: Settings, version: str, snapshot_date: date, folder: 
     from pipelines.tracking.logged_model import load_model
 
     model = load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
-    table = lake.read(lake.connect(), settings, FEATURE_TABLE)
-    features = table.filter(table.snapshot_date == snapshot_date).to_pyarrow().to_pandas()
+    features = snapshot_rows(lake.connect(), settings, FEATURE_TABLE, snapshot_date).to_pyarrow().to_pandas()
     levelled = model.levelled(features, forecast_level(settings, snapshot_date).expected)
     (folder / MODEL).write_bytes(pickle.dumps(levelled))
     (folder / REGISTERED).write_bytes(pickle.dumps({"calibration": model.calibration, "intervals": model.intervals}))

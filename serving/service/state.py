@@ -12,7 +12,7 @@ import duckdb
 
 from features.schema import ORDER_LINES, TABLES
 from pipelines.errors import PurseError
-from pipelines.files import held
+from pipelines.files import locked
 from pipelines.live.keys import Keys
 from pipelines.settings import Settings
 from serving.clock import Clock, in_seconds
@@ -95,7 +95,7 @@ class Service:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         self._lock.enter_context(
-            held(  # two would answer from one store with different engines
+            locked(  # two would answer from one store with different engines
                 self.folder / "lock",
                 f"Another service runs in {self.folder}. Stop it with 'purse down', or where it was started by hand.",
             )

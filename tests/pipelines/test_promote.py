@@ -141,17 +141,17 @@ def test_there_is_nothing_to_roll_back_at_first(shop):
         rollback.rollback(shop, NOW)
 
 
-def test_a_test_window_without_truth_cannot_be_measured(shop, snapshot_date, monkeypatch):
-    from pipelines.evaluate import rivals
+def test_a_test_window_without_true_spend_cannot_be_measured(shop, snapshot_date, monkeypatch):
+    from pipelines.evaluate import compared_models
 
     write_result(shop, snapshot_date, train.train(shop, snapshot_date))
-    read = rivals.read_labelled
+    read = compared_models.read_labelled
 
     def unknown(*arguments):
         labelled = read(*arguments)
         labelled.users.future_spend[:] = math.nan
         return labelled
 
-    monkeypatch.setattr(rivals, "read_labelled", unknown)
+    monkeypatch.setattr(compared_models, "read_labelled", unknown)
     with pytest.raises(PurseError, match="test window from 2020-03-01 to 2020-03-29 has no orders"):
         evaluate.evaluate(shop, snapshot_date)

@@ -1,6 +1,6 @@
-"""The model card: what a version is, how good it is and where it ends, in Markdown (Mitchell et al. 2019).
+"""Write the model card in Markdown: purpose, quality and limits of a version (Mitchell et al. 2019).
 
-Every number comes from the results of the steps. The note on the retraining's MLflow run is the card's first sections.
+Every number comes from the results of the steps. The note on the retraining's MLflow run repeats some sections.
 """
 
 from pipelines.evaluate.card import quality as card_quality
@@ -10,9 +10,9 @@ from pipelines.results.training import ColdStartFacts
 from pipelines.retraining.study import study
 
 NOTED = ("What was tried", "What won", "By how much", "On which data")
-"""Sections that the run's note has too."""
+"""Sections that the run's note repeats."""
 
-COLD_START = {
+COLD_START = {  # key: `ColdStartFacts.learned_from`
     "without_orders": "earlier users without orders",
     "newcomers": "customers soon after their first order, as too few users without orders were known",
     "customers": "all customers, as too few users without orders and newcomers were known",
@@ -20,10 +20,10 @@ COLD_START = {
 
 
 def render(facts: Facts) -> tuple[str, str]:
-    """The card, and the note with its first sections."""
+    """Write the card, and the note with the sections `NOTED`."""
     sweep = study.open_sweep(facts.settings, facts.trained.training_id)
     sections: list[Section] = [
-        ("What it predicts, and for whom", _purpose(facts)),
+        ("Purpose", _purpose(facts)),
         ("What was tried", _tried(sweep)),
         ("What won", _members(facts)),
         ("By how much", card_quality.comparison(facts)),
@@ -50,17 +50,17 @@ def _text(title: str, facts: Facts, sections: list[Section]) -> str:
 def _purpose(facts: Facts) -> list[str]:
     scoring, horizon = facts.settings.scoring, facts.split.horizon_days
     low = 1 - scoring.high_share - scoring.mid_share
-    what = (
-        f"Of every user with an order before a snapshot date, for the {horizon} days from it on: net spend with an "
-        "80 % interval, the probability to buy at all, a score from 0 to 100 (the percentile of expected spend among "
-        f"the users of the test snapshot), a tier (`high`: top {scoring.high_share:.0%}, `mid`: next "
+    purpose = (
+        f"The model predicts the {horizon} days from a snapshot date on, for every user with an order before it: net "
+        "spend with an 80 % interval, probability of a purchase, a score from 0 to 100 (percentile rank of expected "
+        f"spend among the users of the test snapshot), a tier (`high`: top {scoring.high_share:.0%}, `mid`: next "
         f"{scoring.mid_share:.0%}, `low`: the other {low:.0%}) and the reasons.\n"
     )
     use = (
-        "It is made for segments, marketing, recommendations and stock. It is not made for decisions about a person's "
-        "credit, insurance or work: spend at one shop says nothing about means."
+        "Use it for segments, marketing, recommendations and stock. Do not use it for decisions about a person's "
+        "credit, insurance or work: spend at one shop does not measure a person's means."
     )
-    return [what, *_without_orders(facts.trained.cold_start), use]
+    return [purpose, *_without_orders(facts.trained.cold_start), use]
 
 
 def _without_orders(cold_start: ColdStartFacts | None) -> list[str]:
@@ -69,8 +69,8 @@ def _without_orders(cold_start: ColdStartFacts | None) -> list[str]:
     segments = f" (by {', '.join(cold_start.segments)})" if cold_start.segments else ""
     return [
         (
-            f"Users who are known without an order are scored by {cold_start.by}{segments}, learned from "
-            f"{COLD_START[cold_start.learned_from]}; their rows say `basis: attributes`.\n"
+            f"Users without orders are scored by {cold_start.by}{segments}, learned from "
+            f"{COLD_START[cold_start.learned_from]}; their rows have `basis: attributes`.\n"
         )
     ]
 
@@ -84,7 +84,7 @@ def _tried(sweep: study.Sweep) -> list[str]:
         ngini = best.user_attrs["measures"]["validation_ngini"]
         rows.append([family, number, f"{ngini:.4f}", params(best.user_attrs["all_params"])])
     failed = len(study.failures(sweep))
-    note = [f"\n{failed} more trials failed; each has its error as a tag."] if failed else []
+    note = [f"\n{failed} more trials failed; the tag `error` of their runs has the reason."] if failed else []
     return [*table(["family", "trials", "validation nGini", "best hyperparameters"], rows), *note]
 
 

@@ -1,4 +1,4 @@
-"""The sections of a model card that say how good the model is, for whom, and what its scores come from."""
+"""Write the sections of a model card on quality: measures, calibration, level, slices, fairness, importances."""
 
 from typing import Any
 
@@ -22,18 +22,20 @@ SHOWN = {
     "high_f1": ("F1 of `high`", ".3f"),
     "interval_coverage": ("80 % interval covers", ".3f"),
 }
-"""Measures of the table: their titles and formats."""
+"""Title and format of each measure in the table."""
 
 FEATURES = 15
+"""Rows in the table of feature importances."""
+
 MEASURES = 10
-"""Rows of the tables of importances."""
+"""Rows in the table of permutation importances."""
 
 PAST_LEVELS = 8
-"""Newest past forecasts of the level that are listed."""
+"""Number of newest past level forecasts to list."""
 
 
 def sections(facts: Facts) -> list[Section]:
-    """In the order of the card."""
+    """Write the sections on quality, in the order of the card."""
     return [
         ("Measures", _measures(facts)),
         ("Calibration and intervals by decile", _deciles(facts)),
@@ -45,7 +47,7 @@ def sections(facts: Facts) -> list[Section]:
 
 
 def comparison(facts: Facts) -> list[str]:
-    """The challenger's gain over each rival, by paired bootstrap on the same users."""
+    """Tabulate the challenger's gain over each compared model, by paired bootstrap on the same users."""
     rows = [
         [
             name,
@@ -54,7 +56,7 @@ def comparison(facts: Facts) -> list[str]:
             f"{side.gain.standard_error:.4f}",
             f"{side.gain.better_share:.0%}",
         ]
-        for name, side in _rivals(facts).items()
+        for name, side in _compared(facts).items()
     ]
     unusable = facts.measured.champion_unusable
     note = f"\nChampion version {facts.measured.champion_version} could not be compared: {unusable}."
@@ -64,18 +66,18 @@ def comparison(facts: Facts) -> list[str]:
     ]
 
 
-def _rivals(facts: Facts) -> dict[str, Compared]:
-    rivals = {f"baseline {name}": side for name, side in facts.measured.baselines.items()}
+def _compared(facts: Facts) -> dict[str, Compared]:
+    compared = {f"baseline {name}": side for name, side in facts.measured.baselines.items()}
     if facts.measured.champion:
-        rivals = {f"champion, version {facts.measured.champion_version}": facts.measured.champion, **rivals}
-    return rivals
+        compared = {f"champion, version {facts.measured.champion_version}": facts.measured.champion, **compared}
+    return compared
 
 
 def _measures(facts: Facts) -> list[str]:
     sides = {"this model": facts.measured.measures}
-    sides |= {name: side.measures for name, side in _rivals(facts).items()}
+    sides |= {name: side.measures for name, side in _compared(facts).items()}
     rows = [
-        [title, *(number(said.get(name, np.nan), form) for said in sides.values())]
+        [title, *(number(measures.get(name, np.nan), form) for measures in sides.values())]
         for name, (title, form) in SHOWN.items()
     ]
     return table(["measure", *sides], rows)
@@ -105,7 +107,7 @@ def _level(facts: Facts) -> list[str]:
     inside = "inside" if level.low <= spent <= level.high else "outside"
     now = (
         f"All test users together: forecast {level.expected:,.0f}, 80 % interval {level.low:,.0f} to "
-        f"{level.high:,.0f}; came {spent:,.0f}, {inside} of it ({level.expected / max(spent, 0.01) - 1:+.1%})."
+        f"{level.high:,.0f}; actual {spent:,.0f}, {inside} of it ({level.expected / max(spent, 0.01) - 1:+.1%})."
     )
     if past.empty:
         return [now, "The history is too short to forecast from past snapshots."]
@@ -115,10 +117,10 @@ def _level(facts: Facts) -> list[str]:
         for row in records(past.tail(PAST_LEVELS))
     ]
     then = (
-        f"At {len(past)} past snapshots, from the days before each only, it was wrong by {errors.abs().mean():.1%} on "
-        f"average (mean {errors.mean():+.1%}). The newest:\n"
+        f"At {len(past)} past snapshots, forecast from the days before each only, the mean absolute error is "
+        f"{errors.abs().mean():.1%} (mean error {errors.mean():+.1%}). The newest:\n"
     )
-    return [now, then, *table(["snapshot", "forecast", "came", "error"], rows)]
+    return [now, then, *table(["snapshot", "forecast", "actual", "error"], rows)]
 
 
 def _slices(facts: Facts) -> list[str]:
@@ -136,18 +138,19 @@ def _slices(facts: Facts) -> list[str]:
 
 
 def _fairness(facts: Facts) -> list[str]:
-    found = facts.findings.fairness
-    if found.empty:
+    differences = facts.findings.fairness
+    if differences.empty:
         return ["No age band, gender or region has enough users to be compared with the rest."]
-    judged = found[found["measure"].isin(TESTED)]
+    tested = differences[differences["measure"].isin(TESTED)]
     rows = [
         [group, f"{part['users'].iloc[0]:,}", *map(_difference, records(part))]
-        for group, part in judged.groupby("group", sort=False)
+        for group, part in tested.groupby("group", sort=False)
     ]
     intro = (
-        "The difference of each group to everyone else ± standard error. What groups spend is a fact about them; bias, "
-        "order (nGini), AUC and recall (who of the true top tier was found) are the model's. Bold: too large for "
-        f"chance; at most {FALSE_DISCOVERIES:.0%} of the bold ones are expected to be chance (Benjamini-Hochberg).\n"
+        "Difference between each group and all other users ± standard error. Spend is a property of the group; bias, "
+        "order (nGini), AUC and recall (share of the true top tier that was found) are properties of the model. Bold: "
+        f"too large for chance; at most {FALSE_DISCOVERIES:.0%} of the bold differences are expected to be chance "
+        "(Benjamini-Hochberg).\n"
     )
     return [intro, *table(["group", "users", *TESTED], rows)]
 
@@ -160,26 +163,27 @@ def _difference(row: dict[str, Any]) -> str:
 
 
 def _importances(facts: Facts) -> list[str]:
-    found = facts.findings
+    findings = facts.findings
     rows = [
         [row["feature"], f"{row['effect']:.2f}", number(row["direction"], "+.2f")]
-        for row in records(found.importances.head(FEATURES))
+        for row in records(findings.importances.head(FEATURES))
     ]
     shuffled = [
         [row["measure"], f"{row['lost_ngini']:+.4f}", f"{row['spread']:.4f}"]
-        for row in records(found.permutation.head(MEASURES))
+        for row in records(findings.permutation.head(MEASURES))
         if row["lost_ngini"] or row["spread"]
     ]
     intro = (
-        "Reasons and importances are exact Shapley values (TreeSHAP) of boosted trees that imitate the score. On users "
-        f"that they did not learn from, these follow it with R² {found.surrogate_r2:.4f} and Spearman "
-        f"{found.surrogate_spearman:.4f}. Windows stand in for what grows with the history (T, recency, frequency, "
-        "totals), which they don't see. Direction: Spearman of value and effect; above 0, more is a higher score.\n"
+        "Reasons and importances are exact Shapley values (TreeSHAP) of boosted trees that imitate the score. On "
+        f"held-out users the trees follow it with R² {findings.surrogate_r2:.4f} and Spearman "
+        f"{findings.surrogate_spearman:.4f}. They see windows instead of features that grow with the history (T, "
+        "recency, frequency, totals). Direction: Spearman of value and effect; above 0, a higher value raises the "
+        "score.\n"
     )
     return [
         intro,
         *table(["feature", "mean effect, points of the score", "direction"], rows),
         "",
-        "The model itself, when the windows of a measure are shuffled among users:\n",
+        "Loss of the model itself when the windows of a measure are shuffled among users:\n",
         *table(["measure", "nGini lost", "spread over shuffles"], shuffled),
     ]

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import ibis
 import ibis.expr.types as ir
 import numpy as np
-from ibis.backends.duckdb import Backend
 
 from features.daily.tables import USER_CATEGORY_DAY, USER_DAY, USER_EVENT_CATEGORY_DAY, USER_EVENT_DAY
 from features.feature import ratio
 from models.measures.drift import POINTS, Summary, summarise_counts
 from pipelines.lake import tables
+from pipelines.lake.rows import between
 from pipelines.settings import Settings
 
 PRICE_DAYS = 28
@@ -69,11 +69,12 @@ def summarise_days(settings: Settings, start: date, end: date) -> Days:
     connection, found = tables.connect(), Days()
     for name, numbers in NUMBERS.items():
         if tables.exists(settings, name):
-            found |= of_numbers(_between(connection, settings, name, start, end), numbers)
+            found |= of_numbers(between(tables.read(connection, settings, name), start, end), numbers)
     for name, (measure, column) in SHARES.items():
         if tables.exists(settings, name):
-            found |= of_shares(_between(connection, settings, name, start, end), measure, column)
-    lines = _between(connection, settings, "raw/order_lines", start - timedelta(days=PRICE_DAYS), end)
+            found |= of_shares(between(tables.read(connection, settings, name), start, end), measure, column)
+    orders = tables.read(connection, settings, "raw/order_lines")
+    lines = between(orders, start - timedelta(days=PRICE_DAYS), end)
     if {"product_id", "unit_price", "quantity"} <= set(lines.columns):
         changes = price_changes(lines)
         found |= of_numbers(changes.filter(changes.day >= start), {"price_change": PRICE_CHANGE})
@@ -128,8 +129,3 @@ def price_changes(lines: ir.Table) -> ir.Table:
     means = daily.select("product_id", "day", mean=daily.total.sum().over(before) / daily.n.sum().over(before))
     joined = priced.join(means.filter(means["mean"].notnull()), ["product_id", "day"])
     return joined.select("day", price_change=joined.log_price - joined["mean"])
-
-
-def _between(connection: Backend, settings: Settings, name: str, start: date, end: date) -> ir.Table:
-    table = tables.read(connection, settings, name)
-    return table.filter(table.day >= start, table.day < end)

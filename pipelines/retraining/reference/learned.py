@@ -10,6 +10,7 @@ from features.definitions import BY_NAME
 from features.feature import SEQUENCE
 from models.measures.drift import FEW, MIN_ROWS, Column, Summary, learn, pool, summarise
 from pipelines.lake import tables
+from pipelines.lake.rows import snapshot_rows
 from pipelines.results.training import Split
 from pipelines.retraining.reference.days import summarise_days
 from pipelines.retraining.training_set import Labelled
@@ -129,8 +130,8 @@ def rows_of(settings: Settings, table_name: str, snapshot_date: date) -> pd.Data
     """The rows of a snapshot in a table of the lake; none where there is no such table."""
     if not tables.exists(settings, table_name):
         return pd.DataFrame()
-    table = tables.read(tables.connect(), settings, table_name)
-    return table.filter(table.snapshot_date == snapshot_date).drop("snapshot_date").to_pyarrow().to_pandas()
+    rows = snapshot_rows(tables.connect(), settings, table_name, snapshot_date)
+    return rows.drop("snapshot_date").to_pyarrow().to_pandas()
 
 
 def _population(features: pd.DataFrame, model: "PurchasingPower") -> dict[str, Summary]:

@@ -1,1 +1,1 @@
-"""The study of a sweep: its trials, budget and measures."""
+"""Optuna study of a sweep: trials, budget and measures."""

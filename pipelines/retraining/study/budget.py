@@ -1,4 +1,4 @@
-"""The time that a sweep has used, and whose turn it is: pure arithmetic on the trials of a study."""
+"""Time budget of a sweep and choice of the next trial: pure arithmetic on the trials of a study."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 DIED = "the worker that ran it ended; planned again"
+"""Error of a trial whose worker died."""
 
 
 def spans(trials: "Sequence[FrozenTrial]") -> "list[tuple[FrozenTrial, float]]":
-    """The trials that began, with the seconds that each has used.
+    """Return the started trials with the seconds that each has used.
 
-    When a killed trial ended is known only from when it was found, and one that runs has not ended: they count as the
-    longest one that ended of itself in their family (in any, where their family has none), a killed one not longer than
-    until it was found.
+    The end of a killed or running trial is unknown. Both count as the longest trial of their family that ended
+    normally (of any family if theirs has none); a killed trial counts at most until it was found dead.
     """
     begun = [trial for trial in trials if trial.datetime_start is not None]
     ended = {t.number: _seconds(t) for t in begun if t.datetime_complete and t.user_attrs.get("error") != DIED}
@@ -30,14 +30,14 @@ def spans(trials: "Sequence[FrozenTrial]") -> "list[tuple[FrozenTrial, float]]":
 
 
 def _seconds(trial: "FrozenTrial") -> float:
-    """From start to end; endless for a trial that runs."""
+    """Seconds from start to end; infinite for a running trial."""
     if trial.datetime_complete is None:
         return float("inf")
     return (trial.datetime_complete - trial.datetime_start).total_seconds()
 
 
 def busy_seconds(trials: "Sequence[FrozenTrial]") -> float:
-    """Seconds in which at least one ended trial was running: wall-clock time without the gap after a kill."""
+    """Seconds during which at least one ended trial ran: wall-clock time without the gaps after a kill."""
     ended = [(t.datetime_start.timestamp(), used) for t, used in spans(trials) if t.datetime_complete is not None]
     busy, until = 0.0, 0.0
     for start, used in sorted(ended):
@@ -47,10 +47,10 @@ def busy_seconds(trials: "Sequence[FrozenTrial]") -> float:
 
 
 def next_in_turn(waiting: "Sequence[FrozenTrial]", trials: "Sequence[FrozenTrial]") -> "FrozenTrial | None":
-    """The waiting trial to run next: first the default of each family, then of the family that used the least time.
+    """Choose the waiting trial to run next: each family's default first, then the family that used the least time.
 
-    When the time ends a sweep, the families have had about the same share of it; trials that failed, were killed or run
-    count. Within a family and among equals the order of `waiting` holds.
+    A sweep that runs out of time has thus given its families about equal shares. Failed, killed and running trials
+    count. The order of `waiting` decides within a family and between ties.
     """
     used: dict[str, float] = defaultdict(float)
     for trial, seconds in spans(trials):

@@ -1,4 +1,4 @@
-"""A claimed trial from its hyperparameters to its end in the study."""
+"""Run a claimed trial and record its end in the study."""
 
 import logging
 from collections.abc import Callable
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 
 def run_claimed(sweep: study.Sweep, trial: "FrozenTrial", folds: list[Fold], label_days: int) -> None:
-    """Run a claimed trial to its end: complete with its value and predictions, pruned, or failed with its error.
+    """Run a claimed trial and record it as complete (value, predictions), pruned, or failed (error).
 
     Raises:
-        UpdateFinishedTrialError: another process ended the trial meanwhile.
+        UpdateFinishedTrialError: another process ended the trial in the meantime.
     """
     from optuna import TrialPruned
     from optuna.exceptions import UpdateFinishedTrialError
@@ -37,35 +37,35 @@ def run_claimed(sweep: study.Sweep, trial: "FrozenTrial", folds: list[Fold], lab
         if draw == 0:
             study.set_params(sweep, trial, {f"{family}.{name}": value for name, value in params.items()})
         if isinstance(model, SpendNetwork):
-            epochs.stops = _judge(sweep, trial, model.epochs)
+            epochs.stops = _stopping_rule(sweep, trial, model.epochs)
         predictions, measures = run_trial(settings, family, params, folds, label_days, epochs.watch)
     except TrialPruned:
         log.info("%s %d: stopped early", family, draw)
         measures = {"trial_seconds": monotonic() - began}
         study.end(sweep, trial, TrialState.PRUNED, measures=measures, curves=epochs.means(), all_params=params)
-    except UpdateFinishedTrialError:  # a trial that has ended takes no error
+    except UpdateFinishedTrialError:  # an ended trial can't take an error
         raise
-    except Exception as error:  # one bad combination must not end the sweep; the error is kept with the trial
+    except Exception as error:  # one bad combination must not end the sweep; the trial stores its error
         log.warning("%s %d failed: %s", family, draw, error)
         study.end(sweep, trial, TrialState.FAIL, error=f"{type(error).__name__}: {error}"[:1000])
     else:
         save_predictions(sweep, trial, predictions)
-        found = {"measures": measures, "curves": epochs.means(), "all_params": params}
-        study.end(sweep, trial, TrialState.COMPLETE, measures["objective"], **found)
+        attributes = {"measures": measures, "curves": epochs.means(), "all_params": params}
+        study.end(sweep, trial, TrialState.COMPLETE, measures["objective"], **attributes)
         log.info("%s %d: nGini %.4f", family, draw, measures["validation_ngini"])
 
 
-def _judge(sweep: study.Sweep, trial: "FrozenTrial", epochs: int) -> Callable[[int, float], bool]:
-    """What keeps the nGini of an epoch with the trial and says whether Hyperband stops it; never a family's default."""
+def _stopping_rule(sweep: study.Sweep, trial: "FrozenTrial", epochs: int) -> Callable[[int, float], bool]:
+    """Build the callback that stores an epoch's nGini and applies Hyperband; it never stops a family's default."""
     from models.search.draws import hyperband
     from models.search.space import family_space
 
     family, draw = study.key(trial)
     name = f"{sweep.settings.sweep.seed}:{family}"
-    stops = hyperband(name, family_space(family), epochs, study.earlier_draws(sweep, trial))
+    prunes = hyperband(name, family_space(family), epochs, study.earlier_draws(sweep, trial))
 
-    def judge(epoch: int, value: float) -> bool:
+    def stops(epoch: int, value: float) -> bool:
         study.report(sweep, trial, epoch, value)
-        return stops(epoch, value) and draw > 0
+        return prunes(epoch, value) and draw > 0
 
-    return judge
+    return stops

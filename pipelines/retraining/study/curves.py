@@ -1,6 +1,6 @@
-"""Learning curves: each network that `train` fits is a nested run with its losses by epoch and TensorBoard's files.
+"""Log learning curves: `train` logs each fitted network as a nested run with losses by epoch and TensorBoard files.
 
-Metrics have the same names for every family and the epoch, from 1, as step: MLflow draws families into one picture.
+Metric names are the same for every family, and the step is the epoch (from 1), so MLflow plots families together.
 """
 
 import tempfile
@@ -23,10 +23,10 @@ CURVES = ("loss", "validation_loss", "validation_ngini")
 
 
 def mean_curves(history: Sequence[Sequence[Mapping[str, float]]]) -> dict[str, list[float]]:
-    """By name of a curve, its mean at each epoch over the networks that trained so long.
+    """Average each curve by epoch, over the networks that reached the epoch.
 
     Args:
-        history: losses by network and epoch, see `SpendNetwork`.
+        history: losses by network and epoch; see `SpendNetwork`.
     """
     epochs = [
         [network[epoch] for network in history if epoch < len(network)]
@@ -36,10 +36,10 @@ def mean_curves(history: Sequence[Sequence[Mapping[str, float]]]) -> dict[str, l
 
 
 def write_tensorboard(folder: Path, history: "Sequence[Sequence[Epoch]]") -> None:
-    """One subfolder of event files per member; `tensorboard --logdir` shows them (it is not among the dependencies)."""
+    """Write event files for `tensorboard --logdir` (not a dependency), one subfolder per member."""
     import tensorflow as tf
 
-    # what `tf.summary.scalar` would write, which is only there if TensorBoard is
+    # the metadata that `tf.summary.scalar` would write; that function needs TensorBoard
     about = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "scalars"}, data_class="DATA_CLASS_SCALAR")
     for number, member in enumerate(history):
         with tf.summary.create_file_writer(str(folder / f"member-{number}")).as_default():
@@ -51,7 +51,7 @@ def write_tensorboard(folder: Path, history: "Sequence[Sequence[Epoch]]") -> Non
 def log_curves(
     settings: Settings, training_id: str, family: str, params: dict[str, Any], history: "Sequence[Sequence[Epoch]]"
 ) -> None:
-    """Write the nested run of a fitted network once; one that a kill left half done is made anew."""
+    """Log the nested run of a fitted network once; an unfinished run, left by a kill, is deleted and logged again."""
     client = connect(settings)
     for run in find_runs(client, settings, "network", training_id):
         if run.data.tags["family"] == family:

@@ -1,4 +1,4 @@
-"""What the epochs of a trial's networks say: learning curves, and whether the trial is worth going on with."""
+"""Collect learning curves of a trial's networks and prune the trial."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from pipelines.retraining.study.curves import mean_curves
 
 @dataclass
 class Epochs:
-    """Watches the networks of one trial; see `EpochWatcher` of models.networks.
+    """Watcher of the networks of one trial; see `EpochWatcher` in models.networks.
 
     Attributes:
-        stops: takes an epoch (from 1) and its nGini and says whether to stop the trial; it is asked about the first
-            member of the first fit only, which stands for the rest. None: nothing stops it.
-        history: losses by network, each member of each fit, and epoch.
+        stops: takes an epoch (from 1) and its nGini; True prunes the trial. Called for the first member of the first
+            fit only. None: the trial is never pruned.
+        history: losses by network (each member of each fit) and epoch.
     """
 
     stops: Callable[[int, float], bool] | None = None
@@ -21,10 +21,10 @@ class Epochs:
     fits: int = 0
 
     def watch(self, member: int, epoch: int, values: Mapping[str, float]) -> None:
-        """Note an epoch.
+        """Record the losses of an epoch.
 
         Raises:
-            TrialPruned: the trial is to be stopped.
+            TrialPruned: `stops` returned True.
         """
         import optuna
 
@@ -36,5 +36,5 @@ class Epochs:
             raise optuna.TrialPruned
 
     def means(self) -> dict[str, list[float]]:
-        """See `mean_curves`."""
+        """Mean learning curves; see `mean_curves`."""
         return mean_curves(self.history)

@@ -1,4 +1,4 @@
-"""Finish a sweep: what dead workers left is run, and every family has had its first trial."""
+"""Plan, run and finish the trials of a sweep."""
 
 import logging
 from collections import Counter
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 
 def finish(settings: Settings, split: Split, run_id: str) -> study.Sweep:
-    """The finished sweep: what dead workers left is done, each family had its first trial, each trial has its run.
+    """Finish a sweep: replace dead trials, run each family's default trial, log every trial's run.
 
-    Every trial that is still running counts as dead: call it when the workers have ended.
+    Every running trial counts as dead, so call this after the workers have ended.
 
     Raises:
         PurseError: every trial failed.
@@ -39,7 +39,7 @@ def finish(settings: Settings, split: Split, run_id: str) -> study.Sweep:
 
 
 def plan_trials(sweep: study.Sweep) -> int:
-    """Add the planned trials that are missing; how many are planned.
+    """Add the planned trials that are missing; return the number of planned trials.
 
     Raises:
         PurseError: sweep.families names an unknown family.
@@ -47,11 +47,11 @@ def plan_trials(sweep: study.Sweep) -> int:
     from models.catalog import FAMILIES
     from models.search.space import plan_slots
 
-    wanted = sweep.settings.sweep
-    if unknown := sorted(set(wanted.families) - set(FAMILIES)):
+    config = sweep.settings.sweep
+    if unknown := sorted(set(config.families) - set(FAMILIES)):
         known = ", ".join(FAMILIES)
         raise PurseError(f"sweep.families names {', '.join(unknown)}; expected any of {known}. Correct the setting.")
-    planned = plan_slots(wanted.families, wanted.trials)
+    planned = plan_slots(config.families, config.trials)
     study.enqueue(sweep, planned)
     return len(planned)
 
@@ -63,9 +63,9 @@ def run_trials(
     worker: str,
     pick: Callable[["list[FrozenTrial]"], "FrozenTrial | None"],
 ) -> Counter[str]:
-    """Run the trials that `pick` takes and log every finished one that has no run yet; how many ended in each state.
+    """Run the trials that `pick` returns, log finished trials that have no run, and count ended trials by state.
 
-    One that another process took for dead meanwhile is lost: its slot waits again.
+    A trial that another process declared dead in the meantime is lost; its slot waits again.
     """
     from optuna.exceptions import UpdateFinishedTrialError
 
@@ -75,12 +75,12 @@ def run_trials(
     folds: list[Fold] = []
     ended: Counter[str] = Counter()
     while trial := study.claim(sweep, worker, pick):
-        client.update_run(run_id, status="RUNNING")  # a worker that ended while this one was between two trials
+        client.update_run(run_id, status="RUNNING")  # another worker may have ended the run between two trials
         folds = folds or read_folds(settings, split)
         try:
             run_claimed(sweep, trial, folds, split.label_days)
         except UpdateFinishedTrialError:
-            log.warning("%s %d is lost: another process took worker %s for dead", *study.key(trial), worker)
+            log.warning("%s %d is lost: another process declared worker %s dead", *study.key(trial), worker)
             continue
         trial = study.reread(sweep, trial)
         log_trial(client, sweep, run_id, trial)
@@ -89,7 +89,7 @@ def run_trials(
 
 
 def require_success(sweep: study.Sweep) -> None:
-    """Stop when no trial succeeded.
+    """Raise unless at least one trial succeeded.
 
     Raises:
         PurseError: every trial failed.

@@ -1,8 +1,8 @@
-"""The Optuna study of a sweep: planned slots are claimed one at a time by workers that may die.
+"""Optuna study of a sweep: workers, which may die, claim planned slots one at a time.
 
-How many trials each family gets is planned before the first one starts, so that no family is left out, whatever worker
-runs what and however often one is killed. A slot's key is its family and draw; when its trial died, the trial is failed
-and the slot waits again. What is tried in a slot is decided when it is claimed, from the family's results so far.
+The number of trials per family is planned before the first trial starts, so every family gets its trials whatever
+worker runs them and however often one is killed. A slot's key is its family and draw. When a trial dies, it is failed
+and its slot waits again. Hyperparameters are drawn when a slot is claimed, from the family's results so far.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A study in its storage; `name` is the training_id."""
+    """Study and its storage; `name` is the training_id."""
 
     settings: Settings
     storage: "RDBStorage"
@@ -30,21 +30,21 @@ class Sweep:
     name: str
 
     def trials(self, *states: "TrialState") -> list["FrozenTrial"]:
-        """The trials in any of the states (none named: all), in the order of the plan."""
-        found = self.storage.get_all_trials(self.study_id, deepcopy=False, states=states or None)
-        return sorted(found, key=lambda trial: (trial.user_attrs["order"], trial.number))
+        """Return the trials in any of the states (default: all), in planned order."""
+        trials = self.storage.get_all_trials(self.study_id, deepcopy=False, states=states or None)
+        return sorted(trials, key=lambda trial: (trial.user_attrs["order"], trial.number))
 
     def trial_id(self, trial: "FrozenTrial") -> int:
-        """The storage's id of a trial, which is not its number."""
+        """Id of a trial in the storage; differs from its number."""
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, trial.number)
 
 
 def open_sweep(settings: Settings, training_id: str) -> Sweep:
-    """The study of a retraining, made if it is new, in <home>/optuna.db."""
+    """Open the study of a retraining in <home>/optuna.db; create it if it is new."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with exclusive(settings, "optuna"):  # two processes that make the tables at once would fail
+    with exclusive(settings, "optuna"):  # two processes that create the tables at once would fail
         url = f"sqlite:///{settings.home_path / 'optuna.db'}"
         storage = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
         optuna.create_study(storage=storage, study_name=training_id, direction="maximize", load_if_exists=True)
@@ -52,7 +52,7 @@ def open_sweep(settings: Settings, training_id: str) -> Sweep:
 
 
 def enqueue(sweep: Sweep, planned: "list[Slot]") -> None:
-    """Add the planned slots that are missing, and those whose trial failed of itself once more."""
+    """Add the planned slots that are missing, and again those whose trial raised an error."""
     from optuna.trial import TrialState
 
     with exclusive(sweep.settings, "optuna-plan"):
@@ -63,12 +63,10 @@ def enqueue(sweep: Sweep, planned: "list[Slot]") -> None:
                 _add(sweep, {"family": slot.family, "draw": slot.draw, "order": order})
 
 
-def claim(
-    sweep: Sweep, worker: str, wanted: "Callable[[list[FrozenTrial]], FrozenTrial | None]"
-) -> "FrozenTrial | None":
-    """Take the waiting trial that `wanted` picks and decide its hyperparameters; None if it picks none.
+def claim(sweep: Sweep, worker: str, pick: "Callable[[list[FrozenTrial]], FrozenTrial | None]") -> "FrozenTrial | None":
+    """Claim the waiting trial that `pick` returns and draw its hyperparameters; None if `pick` returns None.
 
-    No two workers get the same trial. The parameters of a default trial follow with `set_params`: only its model
+    Two workers never claim the same trial. A default trial gets its parameters later by `set_params`: only its model
     knows them.
     """
     from optuna.trial import TrialState
@@ -76,9 +74,9 @@ def claim(
     from models.search.draws import draw_parameters, draw_seed
     from models.search.space import family_space
 
-    # SQLite would let two processes read that it waits; and TPE avoids what runs only when it sees its parameters
+    # SQLite would let two processes read the same waiting trial; TPE avoids a running trial only if it has parameters
     with exclusive(sweep.settings, "optuna-claim"):
-        trial = wanted(sweep.trials(TrialState.WAITING))
+        trial = pick(sweep.trials(TrialState.WAITING))
         if trial is None:
             return None
         sweep.storage.set_trial_user_attr(sweep.trial_id(trial), "worker", worker)
@@ -101,31 +99,31 @@ def set_params(sweep: Sweep, trial: "FrozenTrial", params: Mapping[str, Any]) ->
 
 
 def hyperparameters(trial: "FrozenTrial") -> dict[str, Any]:
-    """A trial's hyperparameters as its family names them; none of a default trial that has just begun."""
+    """Hyperparameters of a trial under its family's names; empty for a default trial that has just begun."""
     prefix = f"{key(trial)[0]}."
     return {name.removeprefix(prefix): value for name, value in trial.params.items() if name.startswith(prefix)}
 
 
 def earlier_draws(sweep: Sweep, trial: "FrozenTrial") -> "list[FrozenTrial | None]":
-    """The trials of the same family's draws 0, 1, ... before this one; None where none has ended well or runs."""
+    """Trials of the same family's earlier draws 0, 1, ...; None for a draw that neither runs nor ended well."""
     from optuna.trial import TrialState
 
     family, draw = key(trial)
     states = (TrialState.RUNNING, TrialState.PRUNED, TrialState.COMPLETE)
-    found = sorted(sweep.trials(*states), key=lambda other: states.index(other.state))
-    by_key = {key(other): other for other in found}
+    trials = sorted(sweep.trials(*states), key=lambda other: states.index(other.state))
+    by_key = {key(other): other for other in trials}
     return [by_key.get((family, earlier)) for earlier in range(draw)]
 
 
 def report(sweep: Sweep, trial: "FrozenTrial", epoch: int, value: float) -> None:
-    """Keep what a network was worth after an epoch (from 1)."""
+    """Store a network's value after an epoch (from 1)."""
     sweep.storage.set_trial_intermediate_value(sweep.trial_id(trial), epoch, value)
 
 
 def end(
     sweep: Sweep, trial: "FrozenTrial", state: "TrialState", value: float | None = None, **attributes: object
 ) -> None:
-    """End a running trial; the attributes go first, so that an ended trial always has them."""
+    """End a running trial. Attributes are written first, so that an ended trial always has them."""
     trial_id = sweep.trial_id(trial)
     for name, attribute in attributes.items():
         sweep.storage.set_trial_user_attr(trial_id, name, attribute)
@@ -133,9 +131,9 @@ def end(
 
 
 def replace_dead(sweep: Sweep, dead: Callable[["FrozenTrial"], bool]) -> None:
-    """Fail the running trials that are dead and let their slots wait again; a kill in between leaves nothing to lose.
+    """Fail dead running trials and put their slots back in the queue; a kill in between loses no slot.
 
-    The replacement is added first: were the old one failed first, a kill there would lose the slot.
+    The replacement is added first: if the old trial were failed first, a kill in between would lose the slot.
     """
     from optuna.trial import TrialState
 
@@ -147,12 +145,12 @@ def replace_dead(sweep: Sweep, dead: Callable[["FrozenTrial"], bool]) -> None:
 
 
 def key(trial: "FrozenTrial") -> tuple[str, int]:
-    """Family and draw, which name a trial across kills and reruns."""
+    """Family and draw: they identify a slot across kills and reruns."""
     return trial.user_attrs["family"], trial.user_attrs["draw"]
 
 
 def best_by_family(sweep: Sweep) -> "list[FrozenTrial]":
-    """The best complete trial of each family, best first; of equals the one planned first."""
+    """Best complete trial of each family, best first; ties go to the trial planned first."""
     from optuna.trial import TrialState
 
     best: dict[str, FrozenTrial] = {}
@@ -162,33 +160,33 @@ def best_by_family(sweep: Sweep) -> "list[FrozenTrial]":
 
 
 def failures(sweep: Sweep) -> "list[FrozenTrial]":
-    """The trials that raised, in the order of the plan; not those whose worker died."""
+    """Trials that raised an error, in planned order; without those whose worker died."""
     from optuna.trial import TrialState
 
     return [trial for trial in sweep.trials(TrialState.FAIL) if trial.user_attrs.get("error") != DIED]
 
 
 def finished(sweep: Sweep) -> "list[FrozenTrial]":
-    """The trials that have a value, were stopped early or raised, in the order of the plan."""
+    """Trials that are complete, were pruned or raised an error; complete and pruned first, in planned order."""
     from optuna.trial import TrialState
 
     return [*sweep.trials(TrialState.COMPLETE, TrialState.PRUNED), *failures(sweep)]
 
 
 def unfinished(sweep: Sweep) -> "list[FrozenTrial]":
-    """The trials that wait or run, in the order of the plan."""
+    """Waiting and running trials, in planned order."""
     from optuna.trial import TrialState
 
     return sweep.trials(TrialState.WAITING, TrialState.RUNNING)
 
 
 def reread(sweep: Sweep, trial: "FrozenTrial") -> "FrozenTrial":
-    """The trial as it is stored now."""
+    """Read the stored trial again."""
     return sweep.storage.get_trial(sweep.trial_id(trial))
 
 
 def _add(sweep: Sweep, attributes: dict[str, Any]) -> None:
-    """A waiting trial of which only the family is decided."""
+    """Add a waiting trial; only its family is fixed."""
     import optuna
 
     families = optuna.distributions.CategoricalDistribution(sweep.settings.sweep.families)

@@ -1,4 +1,4 @@
-"""One trial: fit a family with given hyperparameters on each fold, measure it, keep what it predicted."""
+"""Run one trial: fit a family with given hyperparameters on each fold, measure it, store its predictions."""
 
 import io
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from models.protocol import LabelledUsers, SpendModel
 
 Predictions = list[NDArray[np.float64]]
-"""Expected spend of the validation users of each temporal fold, in the order of the fold's rows."""
+"""Expected spend of the validation users by temporal fold, in the order of the fold's rows."""
 
 Watch = Callable[[int, int, Mapping[str, float]], None]
 """See `EpochWatcher` in models.networks.spend_network."""
@@ -32,12 +32,14 @@ Watch = Callable[[int, int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Fold:
-    """Train on earlier snapshots, measure on a later one; where users are parted, nobody is in both.
+    """Temporal fold: train on earlier snapshots, validate on a later one.
+
+    With user folds, no validation user is predicted by a model that was trained on that user.
 
     Attributes:
         training: users at the earlier snapshots.
         validation: users at the later snapshot.
-        training_part, validation_part: the user fold of each row, from 0; all 0 where users are not parted.
+        training_part, validation_part: user fold of each row, from 0; all 0 without user folds.
     """
 
     training: "LabelledUsers"
@@ -46,7 +48,7 @@ class Fold:
     validation_part: NDArray[np.intp]
 
     def parts(self) -> "Iterator[tuple[LabelledUsers, NDArray[np.bool_]]]":
-        """For each user fold: who trains, and which validation rows are predicted."""
+        """Yield for each user fold its training users and the mask of validation rows to predict."""
         if not self.training_part.any() and not self.validation_part.any():
             yield self.training, np.ones(len(self.validation), dtype=bool)
             return
@@ -55,7 +57,7 @@ class Fold:
 
 
 def read_folds(settings: Settings, split: Split) -> list[Fold]:
-    """The labelled users of each temporal fold of the split, with their user folds."""
+    """Read the labelled users of each temporal fold, with their user folds."""
     from pipelines.retraining.training_set import read_labelled, user_folds
 
     def labelled(days: Collection[date]) -> "tuple[LabelledUsers, NDArray[np.intp]]":
@@ -78,11 +80,11 @@ def run_trial(
     label_days: int,
     watch: Watch | None = None,
 ) -> tuple[Predictions, Measures]:
-    """Fit on every fold; the out-of-time predictions, and the measures: see `summarise`.
+    """Fit on every fold; return the out-of-time predictions and the measures (see `summarise`).
 
-    The validation snapshot is not shown to `fit`, or its use for early stopping would flatter the trial. `watch` is
-    told about the epochs of a `SpendNetwork`, and what it raises ends the trial. `fit_seconds` and `predict_seconds`
-    are sums over the folds; `trial_seconds` has the measuring too.
+    `fit` never sees the validation snapshot: early stopping on it would flatter the trial. `watch` is called after
+    each epoch of a `SpendNetwork`; an exception from it ends the trial. `fit_seconds` and `predict_seconds` are sums
+    over the folds; `trial_seconds` includes the measuring.
     """
     from models.measures.metrics import measure
     from models.networks.spend_network import SpendNetwork
@@ -112,29 +114,29 @@ def run_trial(
 def _predict_fold(
     settings: Settings, fold: Fold, unfitted: "Callable[[], SpendModel]", seconds: dict[str, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Expected spend and purchase probability of the validation users; what it took is added to `seconds`."""
+    """Predict expected spend and purchase probability of the validation users; add the times to `seconds`."""
     spend, probability = np.zeros(len(fold.validation)), np.zeros(len(fold.validation))
-    for training, asked in fold.parts():
+    for training, rows in fold.parts():
         model, began = unfitted(), monotonic()
         preprocessing = unfitted_preprocessing(settings).fit(training.features)
         model.fit(replace(training, features=preprocessing.transform(training.features)))
         fitted = monotonic()
-        said = model.predict(preprocessing.transform(fold.validation.features[asked]))
+        predictions = model.predict(preprocessing.transform(fold.validation.features[rows]))
         seconds["fit_seconds"] += fitted - began
         seconds["predict_seconds"] += monotonic() - fitted
-        spend[asked], probability[asked] = said["expected_spend"], said["purchase_probability"]
+        spend[rows], probability[rows] = predictions["expected_spend"], predictions["purchase_probability"]
     return spend, probability
 
 
 def save_predictions(sweep: Sweep, trial: "FrozenTrial", predictions: Predictions) -> None:
-    """Keep a trial's out-of-time predictions, from which `train` chooses the weights of the blend."""
+    """Store a trial's out-of-time predictions; `train` chooses the blend's weights from them."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, *predictions)
     write_atomically(_predictions_path(sweep, trial), buffer.getvalue())
 
 
 def read_predictions(sweep: Sweep, trial: "FrozenTrial") -> Predictions | None:
-    """What `save_predictions` kept; None where the file is gone."""
+    """Read the predictions that `save_predictions` stored; None if the file is gone."""
     path = _predictions_path(sweep, trial)
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""The nested MLflow run of each finished trial: the same parameter and metric names for every family."""
+"""Log each finished trial as a nested MLflow run; parameter and metric names are the same for every family."""
 
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 TRIAL = "purse.trial"
+"""Tag of a nested run: the number of its trial in the study."""
 
 
 def log_trial(client: "MlflowClient", sweep: Sweep, parent: str, trial: "FrozenTrial") -> None:
-    """Write a finished trial as a nested run, all at once, so that a kill during a trial leaves no run behind.
+    """Log a finished trial as a nested run, all at once, so that a kill during a trial leaves no run behind.
 
-    One that was stopped early is a finished run with the tag `pruned`, the last epoch. Logging again completes the run
-    that is there.
+    A pruned trial becomes a finished run with the tag `pruned`, its last epoch. Logging again completes a run that is
+    still RUNNING.
     """
     from mlflow.entities import Param
 
@@ -43,7 +44,7 @@ def log_trial(client: "MlflowClient", sweep: Sweep, parent: str, trial: "FrozenT
 
 
 def _metrics(trial: "FrozenTrial", end: int) -> "list[Metric]":
-    """The measures, and the learning curves with the epoch as step; MLflow draws finite numbers only."""
+    """Finite measures, and learning curves with the epoch as step; MLflow plots only finite numbers."""
     from mlflow.entities import Metric
 
     measures = [(name, value, 0) for name, value in trial.user_attrs.get("measures", {}).items()]

@@ -252,7 +252,7 @@ def test_only_snapshots_whose_days_changed_are_computed_again(shop, monkeypatch)
     monkeypatch.setattr(step, "build", counting)
     monkeypatch.setattr(step, "check", lambda *_: {})
     short = shop.with_changes(horizon_days=7)
-    snapshots = [date.fromisoformat(text) for text in build_features(short, day(DAYS), "training")["snapshots"]]
+    snapshots = build_features(short, day(DAYS), "training").snapshots
     assert built == snapshots
     rows = build_features(short, day(DAYS), "training").rows
     assert built == [*snapshots, snapshots[-1]]  # the newest is always computed
@@ -278,7 +278,7 @@ def test_users_written_again_change_no_snapshot_and_a_later_version_only_those_a
     monkeypatch.setattr(step, "check", lambda *_: {})
     short = shop.with_changes(horizon_days=7)
     write_users()
-    snapshots = [date.fromisoformat(text) for text in build_features(short, day(DAYS), "training")["snapshots"]]
+    snapshots = build_features(short, day(DAYS), "training").snapshots
     built.clear()
     write_users()
     build_features(short, day(DAYS), "training")
@@ -321,7 +321,7 @@ def test_users_without_orders_are_computed_again_only_where_their_days_changed(s
     monkeypatch.setattr(step, "check", lambda *_: {})
     short = shop.with_changes(horizon_days=7)
     done = build_features(short, day(DAYS), "training")
-    snapshots = [date.fromisoformat(text) for text in done["snapshots"]]
+    snapshots = done.snapshots
     assert built == snapshots
     built.clear()
     assert build_features(short, day(DAYS), "training").rows_without_orders == done.rows_without_orders > 0

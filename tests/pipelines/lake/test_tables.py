@@ -72,14 +72,14 @@ FILL_THE_DISK = """
 import resource, signal
 from datetime import date
 import pyarrow as pa
-from pipelines import lake
 from pipelines.errors import PurseError
+from pipelines.lake import tables
 from pipelines.settings import load_settings
 rows = pa.table({"day": pa.array([date(2024, 1, 2)] * 100_000), "n": pa.array(range(100_000), pa.int64())})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
-    lake.replace(load_settings(), "t", rows, "day", date(2024, 1, 1), date(2024, 1, 3))
+    tables.replace(load_settings(), "t", rows, "day", date(2024, 1, 1), date(2024, 1, 3))
 except PurseError as error:
     print(error)
 """

@@ -145,7 +145,7 @@ def columns(**changes):
         ({"where": "n = '77'"}, "gives no rows"),
         ({"from": {"files": "nowhere-*.csv"}}, "'files: nowhere-.*' matches nothing"),
         ({"from": {"package": "no-such-package", "file": "x"}}, "package 'no-such-package' is not installed"),
-        ({"from": {"files": "orders.csv", "sql": "SELECT 1", "connection": "x"}}, "give either 'files'"),
+        ({"from": {"files": "orders.csv", "sql": "SELECT 1", "connection": "x"}}, "give exactly one of 'files'"),
         ({"from": {"files": "orders.csv", "options": {"no_such": 1}}}, "cannot be read as csv"),
         ({"from": {"sql": "SELECT 1", "connection": "sqlite:////no/such/folder/x.db"}}, "the query failed"),
     ],

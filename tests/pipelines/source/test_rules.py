@@ -100,9 +100,9 @@ def test_rules_quarantine_or_warn_by_their_severity(shop):
         ("rules: [", "are not YAML"),
         ("rule: []", r"rule: unknown key"),
         ("rules: [{column: amount, maximum: 3}]", r"rules.0.maximum: unknown key"),
-        ("rules: [{column: amount}]", "give one of 'min' and 'max'.*found none"),
+        ("rules: [{column: amount}]", "expected one of 'min' and 'max'.*found none"),
         ("rules: [{column: amount, min: 3, max: 1}]", "min 3 is above max 1"),
-        ("rules: [{column: amount, min: 1, unique: true}]", "give one of"),
+        ("rules: [{column: amount, min: 1, unique: true}]", "expected one of"),
         ("rules: [{column: amount, min: low}]", r"rules.0.min: .*number.*found 'low'"),
         ("rules: [{column: colour, unique: true}]", "'colour' is unknown; the table has order_id"),
         ("rules: [{column: user_id, min: 3}]", "need a column of numbers, and 'user_id' is a VARCHAR"),
@@ -121,7 +121,7 @@ def test_a_wrong_file_says_where_and_what_to_do(settings, text, message):
 def test_propose_before_the_first_load_or_for_no_table(settings):
     with pytest.raises(PurseError, match="Run 'purse ingest' and 'purse validate' first"):
         propose(settings)
-    with pytest.raises(PurseError, match="no table 'orders'; there are order_lines"):
+    with pytest.raises(PurseError, match="no table 'orders'; expected one of order_lines"):
         propose(settings, "orders")
 
 

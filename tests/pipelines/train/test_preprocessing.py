@@ -79,7 +79,7 @@ def test_what_is_learned_comes_from_the_training_window_and_ships_with_the_model
     evaluate.evaluate(shop, snapshot_date)
     card = mlflow.artifacts.load_text(f"runs:/{result.run_id}/{MODEL_CARD_FILE}")
     assert "- left out: `region`" in card
-    assert "- outliers held at limits: `spend_total`, `spend_28d`" in card
+    assert "- outliers clipped to limits: `spend_total`, `spend_28d`" in card
     assert client.get_run(result.run_id).info.status == "FINISHED"
 
 

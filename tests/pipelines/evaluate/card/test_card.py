@@ -35,7 +35,7 @@ def test_a_version_carries_its_card_and_a_rerun_replaces_it(shop, snapshot_date)
     card = read_card(shop, "1", "")
     headings = [line.removeprefix("## ") for line in card.splitlines() if line.startswith("## ")]
     assert headings == [
-        "What it predicts, and for whom",
+        "Purpose",
         *("What was tried", "What won", "By how much", "On which data"),
         *("Measures", "Calibration and intervals by decile", "Level of spend", "Slices", "Fairness"),
         *("What moves the score", "Known limits", "How to reproduce it"),

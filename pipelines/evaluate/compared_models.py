@@ -1,4 +1,4 @@
-"""What challenger, champion and baselines say of the users of the test snapshot."""
+"""Predict the test users with every compared model: challenger, champion and baselines."""
 
 import logging
 from collections.abc import Mapping
@@ -22,10 +22,17 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Test:
-    """The users of the test snapshot with what each model says of them; row for row the same users.
+class ComparedModels:
+    """Users of the test snapshot with the predictions of each model, aligned by row.
 
-    `model` is the challenger itself. `champion_unusable` says why there are no predictions of a champion that is there.
+    Attributes:
+        user_id: ids of the users.
+        users: features and true spend of the users.
+        challenger: the challenger's predictions.
+        champion: the champion's predictions; None without a usable champion.
+        baselines: predictions by baseline.
+        model: the challenger.
+        champion_unusable: reason why an existing champion has no predictions.
     """
 
     user_id: pd.Series
@@ -37,17 +44,17 @@ class Test:
     champion_unusable: str | None = None
 
 
-def predict(settings: Settings, split: Split, model_uri: str, champion_version: str | None) -> Test:
-    """Read the users of the test snapshot and ask every model about them.
+def predict(settings: Settings, split: Split, model_uri: str, champion_version: str | None) -> ComparedModels:
+    """Read the users of the test snapshot and predict them with every model.
 
     Raises:
-        PurseError: the test window has no truth yet, or MLflow or its artifact store does not answer.
+        PurseError: the true spend of the test window is unknown, or MLflow or its artifact store does not answer.
     """
     user_id, _, users = read_labelled(settings, split, [split.test])
     if users.future_spend.isna().any():
         raise PurseError(
-            f"The test window from {split.test} to {split.snapshot_date} has no orders in the lake, so nothing can be "
-            "measured on it. Load these days, or choose a snapshot date by which they are in."
+            f"The test window from {split.test} to {split.snapshot_date} has no orders in the lake, so no model can be "
+            "measured. Load these days with 'purse ingest' and 'purse validate', or choose an earlier snapshot date."
         )
     users = LabelledUsers(users.features, users.future_spend, users.purchased.astype(bool))
     total = forecast_level(settings, split.test).expected
@@ -57,43 +64,43 @@ def predict(settings: Settings, split: Split, model_uri: str, champion_version: 
             champion = _champion_predictions(settings, champion_version, users.features, total)
         except UnusableModel as error:
             unusable = error.reason
-            log.warning("Champion version %s is not compared: %s.", champion_version, unusable)
+            log.warning("Champion version %s can't be compared: %s.", champion_version, unusable)
     model = logged_model.load_model(settings, model_uri)
     challenger, baselines = model.predict_spend(users.features), _baselines(settings, split, users.features)
-    return Test(user_id, users, challenger, champion, baselines, model, unusable)
+    return ComparedModels(user_id, users, challenger, champion, baselines, model, unusable)
 
 
 def _champion_predictions(settings: Settings, version: str, features: pd.DataFrame, total: float) -> pd.DataFrame:
-    """What the champion says, at the same level as the challenger.
+    """Predict with the champion, at the same level of spend as the challenger.
 
     Raises:
-        UnusableModel: this code cannot load it, it predicts another horizon, or it cannot score these users.
+        UnusableModel: this code cannot load it, its horizon differs, or it cannot score these users.
         PurseError: MLflow or its artifact store does not answer.
     """
     model = logged_model.load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
     if model.horizon_days != settings.horizon_days:
         raise UnusableModel(f"it predicts {model.horizon_days} days, and horizon_days is {settings.horizon_days}")
     try:
-        said = model.levelled(features, total).predict_spend(features)
-    except (OSError, MemoryError):  # of this machine, not of the model
+        predictions = model.levelled(features, total).predict_spend(features)
+    except (OSError, MemoryError):  # a fault of this machine, not of the model
         raise
-    except Exception as error:  # a feature that is gone, or a library that changed since it was trained
+    except Exception as error:  # a feature is gone, or a library changed since the training
         raise UnusableModel(f"it cannot score the test users: {logged_model.in_short(error)}") from error
-    if unknown := int((~np.isfinite(said["expected_spend"])).sum()):
-        raise UnusableModel(f"it expects no finite spend of {unknown:,} of {len(said):,} test users")
-    return said
+    if unknown := int((~np.isfinite(predictions["expected_spend"])).sum()):
+        raise UnusableModel(f"its expected spend is not finite for {unknown:,} of {len(predictions):,} test users")
+    return predictions
 
 
 def _baselines(settings: Settings, split: Split, features: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The baselines, fitted on the snapshots of the challenger, and scaled to the horizon by its days."""
+    """Fit the baselines on the challenger's snapshots; scale their predictions from label days to the horizon."""
     ratio = split.horizon_days / split.label_days
     final = read_labelled(settings, split, split.final).users
-    said = {}
+    predictions = {}
     for name in BASELINES:
         model = build_model(settings, name, {}, settings.training.seed, split.label_days).fit(final)
         label = model.predict(features)
         probability = 1 - (1 - label["purchase_probability"]) ** ratio
-        said[name] = pd.DataFrame(
+        predictions[name] = pd.DataFrame(
             {"expected_spend": label["expected_spend"] * ratio, "purchase_probability": probability}
         )
-    return said
+    return predictions
