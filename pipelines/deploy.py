@@ -1,4 +1,4 @@
-"""Step `deploy`: tell the live service to put the newest scores of the champion into force."""
+"""Step `deploy`: let the live service activate the champion's newest scores."""
 
 from datetime import datetime
 from typing import Any
@@ -8,13 +8,13 @@ from pipelines.settings import Settings
 
 
 def deploy(settings: Settings, now: datetime) -> dict[str, Any]:
-    """Let the service prepare the champion's newest release, try it on its canary and put it into force.
+    """Let the service prepare the champion's newest release, try it on its canary and activate it.
 
     Returns:
-        deployed (false: it was in force already), release, canary and warning, as the service says.
+        deployed (false: it was active already), release, canary and warning, as the service reports.
 
     Raises:
         NothingToDo: no service runs; the next one that starts without a release deploys by itself.
-        PurseError: the release was refused or could not be written; the one in force goes on.
+        PurseError: the release was refused or could not be written; the active one stays.
     """
     return ask(settings, "deploy", {}, now)

@@ -1,4 +1,4 @@
-"""Step `score`: what the champion says of every user at a snapshot."""
+"""Step `score`: the champion's predictions for every user at a snapshot."""
 
 from collections.abc import Container
 from datetime import UTC, date, datetime, timedelta
@@ -41,23 +41,19 @@ COLD_ANSWERS = (
 
 
 def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Scored:
-    """Write the scores of all users who are known before `snapshot_date` to `predictions` and to exports/.
+    """Write the scores of all users known before `snapshot_date` to `predictions` and exports/.
 
-    Those without a purchase are scored from profile and behaviour, which the column `basis` says.
+    Users without a purchase are scored from profile and behaviour; the column `basis` says so.
 
     Args:
         settings: the settings.
         snapshot_date: a snapshot that `build_features` has written.
-        scored_at: stamped on each row, with time zone.
-
-    Returns:
-        The rows, how many of them are of users without orders, the model version, the export, the forecast of what
-        those with orders will spend, with its 80 % interval, and per tier the users and their share of expected spend.
+        scored_at: time with zone, written to each row.
 
     Raises:
         NothingToDo: there is no champion yet.
-        PurseError: no features, features that the model misses, or predictions that break their suite; the scores
-            of this snapshot are as they were before.
+        PurseError: features are missing, or predictions break a critical rule; the scores of this snapshot stay
+            unchanged.
     """
     version = champion_version(settings)
     model = load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
@@ -107,7 +103,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
 
 
 def predict(model: "PurchasingPower", features: "pd.DataFrame") -> "pd.DataFrame":
-    """The model's answer for rows of `user_id` and features: user_id first, ordered by user_id.
+    """Predict rows of `user_id` and features; user_id first, ordered by user_id.
 
     Raises:
         PurseError: the rows lack features that the model was trained with.
@@ -120,7 +116,7 @@ def predict(model: "PurchasingPower", features: "pd.DataFrame") -> "pd.DataFrame
 
 
 def tier_shares(scores: "pd.DataFrame") -> dict[str, TierSpend]:
-    """Per tier: the number of users and the tier's share of all expected spend."""
+    """Number of users and share of all expected spend by tier."""
     spend = scores.groupby("tier", observed=True)["expected_spend"].agg(["size", "sum"])
     total = float(spend["sum"].sum()) or 1.0
     return {
@@ -175,7 +171,7 @@ def _require(model: "PurchasingPower", columns: Container[str]) -> None:
 
 
 def _count(settings: Settings, name: str, snapshot_date: date) -> int:
-    """How many users of one snapshot a table has, by its log."""
+    """Number of a snapshot's users in a table, read from its log."""
     if not tables.exists(settings, name):
         return 0
     return commit_log.row_counts(tables.open_table(settings, name)).get(snapshot_date, 0)

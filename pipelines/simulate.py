@@ -1,4 +1,4 @@
-"""Write a simulated shop as files, in the form in which a shop would export its days."""
+"""Write a simulated shop as files, in the form of a shop's daily export."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from pipelines.settings import REPOSITORY, Settings
 
 SOURCE = REPOSITORY / "conf" / "sources" / "marketplace.yaml"
 DEFAULT_FOLDER = "{source_root}/marketplace/"
-"""How SOURCE names the folder that `simulate` writes by default."""
+"""Default folder of `simulate`, as SOURCE names it."""
 
 DESCRIPTION = "simulation.json"
 README = """# Simulated data: no row of it is real
@@ -47,16 +47,16 @@ A file holds the rows that arrived on its day, in the order of time. Time stamps
 
 
 def simulate(settings: Settings, plan: Plan, output: Path | None, console: Console) -> dict[str, Any]:
-    """Simulate a shop and write it to a folder, which is there whole or not at all.
+    """Simulate a shop and write it to a folder atomically.
 
     Args:
-        settings: say where `<source_root>/marketplace` is, the default output.
-        plan: what to simulate.
-        output: the folder; one that holds a simulation is replaced. None: the default.
-        console: where progress is shown.
+        settings: name `<source_root>/marketplace`, the default output.
+        plan: the simulation.
+        output: folder; an earlier simulation in it is replaced. None: the default.
+        console: console for progress.
 
     Returns:
-        The folder, the source to read it with, rows by table, and rows spoiled by table and kind.
+        Folder, source file, rows by table, and spoiled rows by table and kind.
 
     Raises:
         PurseError: the folder holds something else, or cannot be written.
@@ -82,10 +82,10 @@ def simulate(settings: Settings, plan: Plan, output: Path | None, console: Conso
 
 
 def parse_drift(given: list[str], days: int) -> dict[str, int]:
-    """Kinds of drift with their first day, from words such as `price_rise@45`.
+    """Parse kinds of drift with their first day, such as `price_rise@45`.
 
     Raises:
-        PurseError: a word of another form, an unknown kind, or a day outside the simulation.
+        PurseError: malformed, an unknown kind, or a day outside the simulation.
     """
     first = {}
     for word in given:
@@ -100,10 +100,10 @@ def parse_drift(given: list[str], days: int) -> dict[str, int]:
 
 
 def parse_dirt(given: list[str]) -> dict[str, float]:
-    """Kinds of dirt with their share of rows, from words such as `late` and `duplicates=0.02`; `all` is every kind.
+    """Parse kinds of dirt with their share of rows, such as `late` and `duplicates=0.02`; `all` is every kind.
 
     Raises:
-        PurseError: a word of another form, an unknown kind, or a share that is none.
+        PurseError: malformed, an unknown kind, or a share outside 0 to 1.
     """
     shares: dict[str, float] = {}
     for word in given:
@@ -122,7 +122,7 @@ def parse_dirt(given: list[str]) -> dict[str, float]:
 
 
 def command(plan: Plan) -> str:
-    """The command that simulates a plan."""
+    """Command line that simulates a plan."""
     words = [f"purse simulate --users {plan.users} --days {plan.days} --seed {plan.seed} --start {plan.start}"]
     words += [f"--drift {kind}@{day}" for kind, day in plan.drift.items()]
     words += [f"--dirt {kind}={share}" for kind, share in plan.dirt.items()]
@@ -130,7 +130,7 @@ def command(plan: Plan) -> str:
 
 
 def _exchange(new: Path, folder: Path) -> None:
-    """Put `new` in the folder's place; what was there is deleted after that only, and put back if it fails."""
+    """Move `new` to the folder's place; the old folder is deleted afterwards, or put back on failure."""
     aside = folder.with_name(f".{folder.name}.replaced")
     if folder.exists():
         shutil.rmtree(aside, ignore_errors=True)
@@ -166,7 +166,7 @@ def _write_day(folder: Path, name: str, day: Day, table: pa.Table, plan: Plan) -
 
 def _write_table(path: Path, table: pa.Table, plan: Plan) -> None:
     label = {"simulated": "true", "made_by": command(plan)}
-    # numbers hardly repeat within a file: building a dictionary of them would be in vain
+    # numbers hardly repeat within a file, so a dictionary is useless
     dictionaries = [
         field.name for field in table.schema if pa.types.is_dictionary(field.type) or field.type == "string"
     ]

@@ -1,8 +1,8 @@
-"""The daily tables in the lake, kept up to date: only the days whose rows can have changed are computed again.
+"""Refresh the daily tables in the lake: recompute only the days whose rows may have changed.
 
-Each commit of a daily table says which versions of the raw tables it was computed from, and with which code. Days whose
-files differ between those versions and the newest ones are computed again, with what depends on them, in one commit.
-A raw table that was deleted and written anew has another id, and its version numbers say nothing of the one before.
+Each commit of a daily table names the versions of the raw tables and the code that it was computed from. Days whose
+files differ between these versions and the newest ones are recomputed with their dependants in one commit. A raw table
+that was deleted and written again has another id, so its version numbers are not comparable.
 """
 
 import json
@@ -25,19 +25,19 @@ from pipelines.lake.rows import between
 from pipelines.settings import Settings
 
 ROWS_AT_ONCE = 5_000_000
-"""Days are computed in portions of about so many rows, so that memory does not grow with the history."""
+"""Approximate number of rows per portion of days, so that memory does not grow with the history."""
 
 A_DAY = timedelta(days=1)
 
 
 def refresh(settings: Settings, connection: Backend) -> dict[str, int]:
-    """Bring the daily tables up to date with the raw tables, all of their days.
+    """Bring all days of the daily tables up to date with the raw tables.
 
     Returns:
-        How many days of each table were computed.
+        Number of computed days by table.
 
     Raises:
-        PurseError: there are no orders, or a commit failed; the tables before it are up to date, the others as before.
+        PurseError: there are no orders, or a commit failed; earlier tables are up to date, later ones unchanged.
     """
     raw = Raw.newest(settings, connection)
     return {table.name: _refresh(raw, table) for table in DAILY if table.log in raw.logs}
@@ -67,8 +67,8 @@ def _refresh(raw: Raw, table: Daily) -> int:
 
 
 def _rows(raw: Raw, table: Daily, days: list[date]) -> pa.RecordBatchReader:
-    """A stream of the rows of these days, computed a portion at a time."""
-    # the lake is asked before the stream begins: the library that draws from it cannot be called meanwhile
+    """Stream the rows of these days, computed portion by portion."""
+    # read the lake before the stream begins: the library that consumes it cannot be called meanwhile
     prices = _prices(raw, days) if table.priced else None
     portions = [_reduced(raw, table, portion, prices) for portion in _portions(raw, table, days)]
     first = tables.stream(raw.connection, portions[0])
@@ -91,7 +91,7 @@ def _reduced(raw: Raw, table: Daily, days: list[date], prices: ir.Table | None) 
 
 
 def _prices(raw: Raw, days: list[date]) -> ir.Table:
-    """What these days' prices are compared with, computed once for all portions and both tables that read it."""
+    """Reference prices of these days, computed once for all portions and both tables."""
     before = frozenset(day - A_DAY * (n + 1) for day in days for n in range(user_day.PRICE_REFERENCE_DAYS))
     if ("prices", before) not in raw.opened:
         lines = user_day.categorised_lines(raw.read("order_lines", before), raw.products)
@@ -100,7 +100,7 @@ def _prices(raw: Raw, days: list[date]) -> ir.Table:
 
 
 def _portions(raw: Raw, table: Daily, days: list[date]) -> list[list[date]]:
-    if len(days) <= 1:  # nothing to divide, and counting takes longer than computing a day
+    if len(days) <= 1:  # one day cannot be divided, and counting takes longer than computing it
         return [days]
     counts = commit_log.row_counts(raw.logs[table.log])
     portions: list[list[date]] = []
@@ -115,5 +115,5 @@ def _portions(raw: Raw, table: Daily, days: list[date]) -> list[list[date]]:
 
 
 def _code() -> str:
-    """Fingerprint of the code that computes the rows: with other code, all days are computed again."""
+    """Fingerprint of the code that computes the rows; changed code recomputes all days."""
     return code_fingerprint(Path(daily.__file__).parent, Path(schema.__file__))

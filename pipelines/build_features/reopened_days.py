@@ -1,7 +1,7 @@
-"""Which days of the daily tables a change of the raw tables reopens.
+"""Days of the daily tables that a change of the raw tables reopens.
 
-Raw tables are compared with the version that was read last: by the files of each day, which never change once they are
-written, and for products by what is said of each product.
+Raw tables are compared with the version read last: by the files of each day, which never change once written, and
+products by their rows.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -26,15 +26,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Raw:
-    """The raw tables at the versions that one refresh reads.
+    """Raw tables at the versions that one refresh reads.
 
     Attributes:
         settings: name the lake.
-        connection: of `lake.connect`.
-        logs: what the first stage reads, by name, as opened.
+        connection: from `lake.connect`.
+        logs: opened tables that the first stage reads, by name.
         products: `product_versions`; None where the source has no products.
-        compared: the logs that were opened to compare with and the changes of products found, each once.
-        opened: what `read` gave and what was computed of it, by name and days.
+        compared: opened earlier versions, and product changes, each once.
+        opened: results of `read` and of computations on them, by name and days.
     """
 
     settings: Settings
@@ -46,20 +46,20 @@ class Raw:
 
     @classmethod
     def newest(cls, settings: Settings, connection: Backend) -> "Raw":
-        """What the raw tables are now."""
+        """Open the newest raw tables."""
         names = [name for name in ("order_lines", "products", "events") if tables.exists(settings, f"raw/{name}")]
         logs = {name: tables.open_table(settings, f"raw/{name}") for name in names}
         return cls(settings, connection, logs, _products(connection, logs["products"]) if "products" in logs else None)
 
     def read(self, name: str, days: Collection[date]) -> ir.Table:
-        """The rows of some days of a table; files that were opened once are not opened again."""
+        """Rows of some days of a table; each file is opened once."""
         chosen = frozenset(days)
         if (name, chosen) not in self.opened:
             self.opened[name, chosen] = tables.read_opened(self.connection, self.logs[name], chosen)
         return self.opened[name, chosen]
 
     def once(self, name: str, version: int, find: Callable[[], Result]) -> Result:
-        """What `find` gives for a table and version, found the first time."""
+        """Cached result of `find` for a table and version."""
         if (name, version) not in self.compared:
             self.compared[name, version] = find()
         found: Result = self.compared[name, version]
@@ -67,17 +67,17 @@ class Raw:
 
 
 def reopened(raw: Raw, log: str, *, priced: bool, before: Mapping[str, int]) -> set[date] | None:
-    """The days whose rows in a daily table the changes of its sources can have touched.
+    """Days of a daily table that changes of its sources may have affected.
 
     Args:
         raw: the raw tables.
-        log: whose days the table has.
-        priced: whether a row reads the prices of the 28 days before as well: then a late line reopens the 28 days
-            after it too.
-        before: the versions of the table's sources that its rows were computed from.
+        log: the raw table with the same days.
+        priced: whether a row also reads the prices of the 28 days before; a late line then reopens the 28 days after
+            it too.
+        before: versions of the sources that the rows were computed from.
 
     Returns:
-        The days; None: all, because a version is no longer there.
+        The days; None: all days, because a version no longer exists.
     """
     try:
         products = _changed_products(raw, before["products"]) if "products" in before else None
@@ -85,7 +85,7 @@ def reopened(raw: Raw, log: str, *, priced: bool, before: Mapping[str, int]) -> 
         if priced:
             purchases = _changed_days(raw, "order_lines", before) | _days_with(raw, "order_lines", products)
             days |= {day + A_DAY * (n + 1) for day in purchases for n in range(PRICE_REFERENCE_DAYS)}
-    except (DeltaError, duckdb.Error, FileNotFoundError):  # a version is gone, by a clean-up of the lake
+    except (DeltaError, duckdb.Error, FileNotFoundError):  # a version was vacuumed
         return None
     return days
 
@@ -98,7 +98,7 @@ def _changed_days(raw: Raw, name: str, before: Mapping[str, int]) -> set[date]:
 
 
 def _changed_products(raw: Raw, before: int) -> ir.Table | None:
-    """Products that are described otherwise than in a version, and from which moment on (`since`); None: none."""
+    """Products that differ from a version, with the moment from which on (`since`); None: no product."""
     now = raw.products
     if now is None or before == raw.logs["products"].version():
         return None
@@ -113,7 +113,7 @@ def _changed_products(raw: Raw, before: int) -> ir.Table | None:
 
 
 def _days_with(raw: Raw, name: str, changed: ir.Table | None) -> set[date]:
-    """The days of a log on which a changed product occurs."""
+    """Days of a log with a changed product."""
     first = None if changed is None else changed.since.min().to_pyarrow().as_py()
     if changed is None or first is None:
         return set()

@@ -33,26 +33,22 @@ from pipelines.settings import Settings
 Purpose = Literal["training", "scoring"]
 
 DAYS_AT_ONCE = 5_000_000
-"""Users are computed in parts of about so many rows of the daily tables, so that memory does not grow with the shop."""
+"""Approximate number of daily rows per part of the users, so that memory does not grow with the shop."""
 
 
 def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "scoring") -> Built:
-    """Write the features of the snapshots that a run at `snapshot_date` (exclusive) needs.
+    """Write the features of all snapshots that a run at `snapshot_date` (exclusive) needs.
 
-    The newest snapshot is always replaced, an older one where anything that it was computed from has changed.
+    The newest snapshot is always replaced, older ones only if their inputs changed.
 
     Args:
         settings: the settings.
         snapshot_date: end of the data, exclusive.
         purpose: "scoring" for the snapshot itself, "training" for the rolling snapshots of a retraining.
 
-    Returns:
-        The snapshots, their rows of users with orders and without, the days computed of each daily table, the features,
-        those left out for want of a source column, and the report.
-
     Raises:
-        PurseError: too little history, or features of the newest snapshot that break their suite, which alone is
-            checked: it is as it was before, the older ones have been replaced.
+        PurseError: the history is too short, or features of the newest snapshot break a rule; that snapshot stays
+            unchanged, older ones have been replaced.
     """
     connection = backend.connect(settings)
     raw = {name: tables.read(connection, settings, f"raw/{name}") for name in _tables(settings)}
@@ -79,8 +75,8 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         else {}
     )
     stale = [day for day in snapshots if day == snapshots[-1] or built.get(day.isoformat()) != inputs[day]]
-    parts = _parts(logs) if connection.name == "duckdb" else 1  # Spark parts them itself
-    if len(snapshots) > 1:  # hundreds of files are opened once and not for each snapshot
+    parts = _parts(logs) if connection.name == "duckdb" else 1  # Spark partitions by itself
+    if len(snapshots) > 1:  # open hundreds of files once and not per snapshot
         daily = {name: tables.hold(connection, table) for name, table in daily.items()}
     for snapshot in stale:
         rows = _held(connection, daily, snapshot, wanted, channels, parts)
@@ -115,7 +111,7 @@ def _held(
     channels: Sequence[sequences.Channel],
     parts: int,
 ) -> ir.Table:
-    """The rows of a snapshot, computed once, a part of the users after the other."""
+    """Rows of a snapshot, computed once, part by part of the users."""
     portions = [build(part(daily, number, parts), snapshot, wanted, channels) for number in range(parts)]
     return tables.hold(connection, *(portion.mutate(snapshot_date=ibis.literal(snapshot)) for portion in portions))
 
@@ -132,11 +128,11 @@ def _tables(settings: Settings) -> list[str]:
 def _inputs(
     contents: Mapping[str, Mapping[date, str]], names: Sequence[str], snapshots: Sequence[date]
 ) -> dict[date, str]:
-    """A fingerprint, by snapshot, of all that its rows depend on: columns, code, and what is of the days before it.
+    """Fingerprint of each snapshot's inputs: columns, code, and the content of earlier days.
 
     Args:
-        contents: by table and day, what changes when the rows of the day do.
-        names: of the columns.
+        contents: content identifier by table and day, which changes with the day's rows.
+        names: names of the columns.
         snapshots: exclusive ends of the data.
     """
     code = [*names, code_fingerprint(Path(features.__file__).parent)]
@@ -149,12 +145,12 @@ def _inputs(
 
 
 def _files(log: DeltaTable) -> dict[date, str]:
-    """By day, the names of its files, which never change."""
+    """Names of the files by day; files never change."""
     return {day: " ".join(sorted(Path(file).name for file in paths)) for day, paths in commit_log.files(log).items()}
 
 
 def _users(users: ir.Table) -> dict[date, str]:
-    """By the day that versions begin, a hash of the rows: `validate` writes those without a date again each time."""
+    """Hash of the rows by the day on which versions begin; `validate` rewrites undated rows each time."""
     row = ibis.struct({name: users[name] for name in sorted(users.columns)}).hash()
     sums = users.group_by(day=users.valid_from.date()).aggregate(rows=users.count(), hashes=row.bit_xor())
     return {of["day"]: f"{of['day']} {of['rows']} {of['hashes']}" for of in sums.to_pyarrow().to_pylist()}

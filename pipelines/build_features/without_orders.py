@@ -1,4 +1,4 @@
-"""Features of the users who are known and have not bought: a table of their own, which no family learns from."""
+"""Features of known users without orders: a separate table that no family learns from."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,17 +26,17 @@ def write_features(
     *,
     undated: bool,
 ) -> int:
-    """Write the rows of each snapshot, and say how many there are; none where nobody is known but for orders.
+    """Write the rows of each snapshot and return their number; 0 if users are known by their orders only.
 
-    The newest snapshot is always replaced, an older one where anything that it was computed from has changed.
+    The newest snapshot is always replaced, older ones only if their inputs changed.
 
     Args:
         settings: the settings.
-        daily: the tables that features are computed from.
-        inputs: by snapshot, an exclusive end of the data, a fingerprint of all that its rows depend on.
-        features: those of users with orders; what is computed from orders is left out.
-        undated: take in users of whom it isn't known since when they are there. Nothing can be learned from these:
-            those who will come because they buy are among them.
+        daily: tables that features are computed from.
+        inputs: fingerprint of all inputs by snapshot, the exclusive end of the data.
+        features: features of users with orders; features computed from orders are left out.
+        undated: include users without a known start date. They are useless for training: they include users who appear
+            because they buy later.
     """
     if not {USERS.name, USER_EVENT_DAY.name} & set(daily):
         return 0
@@ -59,7 +59,7 @@ def write_features(
 
 
 def _undated(users: ir.Table) -> ir.Table:
-    """Users of whom no version says since when they are known."""
+    """Users without a start date in any version."""
     dated = users.valid_from > ibis.literal(tables.UNDATED)
     dated = dated | users.registered_at.notnull() if "registered_at" in users.columns else dated
     return users.select("user_id").distinct().anti_join(users.filter(dated), "user_id")

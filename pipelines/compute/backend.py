@@ -1,4 +1,4 @@
-"""What computes features and scores: DuckDB in the step's process or, by `engine: spark`, Spark. Both behind Ibis."""
+"""Engine of features and scores behind Ibis: DuckDB in the step's process, or Spark by `engine: spark`."""
 
 import os
 import shutil
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PART = 50_000
-"""Users that a model is asked about at a time: with their sequences a few hundred MB, and enough to keep it busy."""
+"""Users per prediction batch: a few hundred MB with sequences, and enough to keep a model busy."""
 
 Ask = Callable[["pd.DataFrame"], "pd.DataFrame"]
-"""A method of a model that takes users and answers with as many rows."""
+"""Method of a model that returns one row per user."""
 
 
 def connect(settings: Settings) -> SQLBackend:
-    """The engine that the settings name, as an Ibis backend that `pipelines.lake` reads with.
+    """Open the engine that the settings name, as an Ibis backend for `pipelines.lake`.
 
     Raises:
         PurseError: Spark or its Java is not installed, or Spark does not start.
@@ -38,15 +38,15 @@ def connect(settings: Settings) -> SQLBackend:
 
 
 def answers(connection: SQLBackend, rows: ir.Table, ask: Ask, columns: str) -> "pd.DataFrame":
-    """What a model answers for users, computed where they are: user_id first, ordered by user_id.
+    """Predictions of a model, computed where the users' rows are; user_id first, ordered by user_id.
 
-    Only the answers are held for all users at once; what the model reads comes a part at a time.
+    Only the predictions are in memory for all users at once; the inputs are read part by part.
 
     Args:
         connection: from `connect`.
-        rows: at least one, with `user_id` and what the model reads.
-        ask: the question.
-        columns: of the answer, as Spark declares them.
+        rows: at least one row with `user_id` and the model's inputs.
+        ask: method of the model.
+        columns: columns of its result, as Spark declares them.
     """
     import pandas as pd
 

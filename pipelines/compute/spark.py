@@ -1,4 +1,4 @@
-"""Spark behind Ibis: a session, and what the lake asks of a backend that Ibis' own does not do."""
+"""Spark behind Ibis: a session, and what the lake needs beyond Ibis's own backend."""
 
 import os
 import sys
@@ -25,25 +25,25 @@ LOOPBACK = "127.0.0.1"
 
 
 class SparkCompiler(PySparkCompiler):
-    """Ibis' SQL for Spark, with a function that it lacks and a hash of 64 bits instead of 32."""
+    """Ibis's SQL for Spark with one missing function, and a 64-bit hash instead of 32 bits."""
 
     SIMPLE_OPS = {ops.BitXor: "bit_xor", ops.Hash: "xxhash64"}  # noqa: RUF012 - Ibis reads it when the class is made
 
 
 class SparkBackend(Backend):
-    """Ibis' backend of Spark, with lists of files and tables that are held; rows leave it as Arrow, not by pandas."""
+    """Ibis's Spark backend with lists of files and stored tables; rows are returned as Arrow, not through pandas."""
 
     compiler = SparkCompiler()
 
     def frame(self, table: ir.Table) -> DataFrame:
-        """The expression as a frame of Spark, not computed yet."""
+        """Lazy Spark frame of an expression."""
         return self._session.sql(self.compile(table))
 
     def read_files(self, uris: Sequence[str], schema: ibis.Schema) -> ir.Table:
-        """Parquet files of a table that is partitioned by its folders; columns that a file lacks are null.
+        """Read Parquet files of a table partitioned by folder; missing columns are null.
 
         Raises:
-            FileNotFoundError: a file is no longer there.
+            FileNotFoundError: a file no longer exists.
         """
         root = uris[0].rsplit("/", 2)[0]
         reader = self._session.read.schema(PySparkSchema.from_ibis(schema)).option("basePath", root)
@@ -63,7 +63,7 @@ class SparkBackend(Backend):
         temp: bool | None = None,
         **options: object,
     ) -> ir.Table:
-        """As in Ibis, and temporary tables: computed when first read, kept in memory and on disk."""
+        """Extend Ibis by temporary tables: computed when first read, stored in memory and on disk."""
         if not temp:
             return super().create_table(name, obj, schema=schema, **options)
         if obj is not None:
@@ -71,7 +71,7 @@ class SparkBackend(Backend):
         return self._view(self._session.createDataFrame([], PySparkSchema.from_ibis(schema)), name)
 
     def to_pyarrow(self, expr: ir.Expr, /, **options: object) -> pa.Table | pa.ChunkedArray | pa.Scalar:  # noqa: ARG002 - Ibis' signature
-        """All rows, in the driver's memory."""
+        """Collect all rows in the driver's memory."""
         table = expr.as_table()
         schema = table.schema().to_pyarrow()
         every_null = pa.schema([field.with_nullable(nullable=True) for field in schema])
@@ -84,7 +84,7 @@ class SparkBackend(Backend):
 
 
 def connect(settings: Settings) -> SparkBackend:
-    """The session of this process, started by the first call.
+    """Session of this process; the first call starts it.
 
     Raises:
         PurseError: Spark does not start.
@@ -92,13 +92,13 @@ def connect(settings: Settings) -> SparkBackend:
     local = settings.spark.master.startswith("local")
     if local:
         os.environ.setdefault("SPARK_LOCAL_IP", LOOPBACK)
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # whatever python3 the PATH says has no packages
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the first python3 on the PATH lacks the packages
     builder = SparkSession.builder.appName("purse").master(settings.spark.master)
     for key, value in {**_properties(settings, local=local), **settings.spark.options}.items():
         builder = builder.config(key, value)
     try:
         session = builder.getOrCreate()
-    except Exception as error:  # of Java, of the gateway to it, or of Spark
+    except Exception as error:  # errors of Java, of its gateway, or of Spark
         raise PurseError(
             f"Spark did not start at '{settings.spark.master}': {error}. Java 17 is needed; look at the lines above, "
             "correct the section 'spark' of the settings, or set engine to duckdb."
@@ -110,7 +110,7 @@ def connect(settings: Settings) -> SparkBackend:
 def _properties(settings: Settings, *, local: bool) -> dict[str, str]:
     properties = {
         "spark.driver.memory": settings.spark.driver_memory,
-        "spark.driver.maxResultSize": "0",  # the driver takes what it commits, however large
+        "spark.driver.maxResultSize": "0",  # the driver accepts results of any size
         "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -118,7 +118,7 @@ def _properties(settings: Settings, *, local: bool) -> dict[str, str]:
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         "spark.sql.warehouse.dir": str(settings.home_path / "spark"),
     }
-    if local:  # reachable from this machine only, no more parts than it has cores, and files looked up without a job
+    if local:  # loopback only, one partition per core, and file listing without a job
         properties |= {
             "spark.driver.host": LOOPBACK,
             "spark.driver.bindAddress": LOOPBACK,

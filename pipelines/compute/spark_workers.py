@@ -1,4 +1,4 @@
-"""Answers by Spark's workers: each has the whole model and takes a part of the users. Imported by the workers."""
+"""Predictions on Spark's workers, which import this module: each has the whole model and a part of the users."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 
 
 def answers(rows: "DataFrame", ask: "Callable[[pd.DataFrame], pd.DataFrame]", columns: str) -> "pd.DataFrame":
-    """What a model answers for the users, in no order.
+    """Predictions of a model in no particular order.
 
     Args:
-        rows: `user_id` and what the model reads.
-        ask: a method of the model, which is sent to each worker once.
-        columns: of the answer without `user_id`, as Spark declares them.
+        rows: `user_id` and the model's inputs.
+        ask: method of the model, sent to each worker once.
+        columns: columns of its result without `user_id`, as Spark declares them.
     """
     context = rows.sparkSession.sparkContext
     sent = context.broadcast(ask)
     backend = os.environ.get("KERAS_BACKEND")
 
     def of_part(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        if backend:  # workers may have been started before the setting was read
+        if backend:  # workers may have started before the setting was read
             os.environ["KERAS_BACKEND"] = backend
         for batch in batches:
             if batch.num_rows:
                 yield _answer(sent.value, batch)
 
-    parts = rows.repartition(context.defaultParallelism, "user_id")  # a small table is one file, which one worker reads
+    parts = rows.repartition(context.defaultParallelism, "user_id")  # a small table is one file, read by one worker
     return parts.mapInArrow(of_part, f"user_id string, {columns}").toArrow().to_pandas()
 
 

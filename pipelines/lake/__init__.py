@@ -1,1 +1,1 @@
-"""The Delta tables."""
+"""Delta tables: what they are called, how they are read, replaced and checked."""

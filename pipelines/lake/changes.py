@@ -1,4 +1,4 @@
-"""Whether days hold the same rows as before, so that a day is written only if something changed."""
+"""Detect days whose rows changed, so that only these are written."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -13,17 +13,17 @@ from pipelines.lake import commit_log, tables
 from pipelines.settings import Settings
 
 Prints = Mapping[date, tuple[int, int]]
-"""By day the number of rows and the sum of their hashes: the same whatever the order and the files."""
+"""Number of rows and sum of their hashes by day; independent of order and files."""
 
 
 def fingerprints(rows: DuckDBPyRelation) -> dict[date, tuple[int, int]]:
-    """The fingerprint of each day of some rows, which have a `day`."""
+    """Compute the fingerprint of each day of rows with a column `day`."""
     named = rows.set_alias("record").project("day, hash(record)::HUGEINT AS code")
     return {day: (count, code) for day, count, code in named.aggregate("day, count(*), sum(code)", "day").fetchall()}
 
 
 def changed_days(connection: Backend, table: DeltaTable, columns: Sequence[str], now: Prints) -> set[date]:
-    """Of the days in `now`, those whose rows in a table are others; all of them if it has other columns."""
+    """Days in `now` whose rows in a table differ; all of them if its columns differ."""
     if {field.name for field in table.schema().fields} != set(columns):
         return set(now)
     expression = tables.read_opened(connection, table, list(now)).select(*columns)
@@ -32,15 +32,15 @@ def changed_days(connection: Backend, table: DeltaTable, columns: Sequence[str],
 
 
 def replace_changed(settings: Settings, table: str, rows: pa.Table, start: date, end: date) -> int:
-    """Replace the days with `start <= day < end` whose rows differ from those that are there, in one commit.
+    """Replace the days with `start <= day < end` whose rows changed, in one commit.
 
-    Days with the same rows keep their files, so that nothing that was computed from them is computed again.
+    Unchanged days keep their files, so that nothing is recomputed from them.
 
     Returns:
-        How many days differ.
+        Number of changed days.
 
     Raises:
-        PurseError: the commit failed; the previous version stays in force.
+        PurseError: the commit failed; the previous version stays active.
     """
     if not tables.exists(settings, table):
         tables.replace(settings, table, rows, "day", start, end)

@@ -24,10 +24,10 @@ def check(settings: Settings, frame: pd.DataFrame, suite: str, snapshot_date: da
     """Check a table that a step is about to write.
 
     Args:
-        settings: says where the Data Docs are.
+        settings: name the folder of the Data Docs.
         frame: the rows, with snapshot_date and user_id.
         suite: "features" or "predictions".
-        snapshot_date: of the run; a rerun replaces its page in the Data Docs.
+        snapshot_date: date of the run; a rerun replaces its page in the Data Docs.
 
     Raises:
         PurseError: a critical rule is broken; the caller must not write.

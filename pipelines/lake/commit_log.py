@@ -1,4 +1,4 @@
-"""What the log of a Delta table says of its files and commits."""
+"""Files and commits of a Delta table, read from its log."""
 
 import json
 import re
@@ -16,7 +16,7 @@ def paths(table: DeltaTable) -> list[str]:
 
 
 def files(table: DeltaTable) -> dict[date, list[str]]:
-    """The files of each day of a table by day. A file never changes: a day with the same files has the same rows."""
+    """Files of a table by day. Files never change: a day with the same files has the same rows."""
     found: dict[date, list[str]] = {}
     for path in paths(table):
         (day,) = re.findall(r"/\w+=(\d{4}-\d\d-\d\d)/", path)[-1:]
@@ -25,13 +25,13 @@ def files(table: DeltaTable) -> dict[date, list[str]]:
 
 
 def rewritten_days(before: DeltaTable, now: DeltaTable) -> set[date]:
-    """Days whose files differ between two versions of a table; days added or removed since are among them."""
+    """Days whose files differ between two versions of a table, added and removed days included."""
     old, new = files(before), files(now)
     return {day for day in {*old, *new} if sorted(old.get(day, [])) != sorted(new.get(day, []))}
 
 
 def row_counts(table: DeltaTable) -> dict[date, int]:
-    """The rows of each day of a table by day."""
+    """Number of rows of a table by day."""
     counts: dict[date, int] = {}
     actions = pa.table(table.get_add_actions(flatten=True))
     if not actions.num_rows:
@@ -43,7 +43,7 @@ def row_counts(table: DeltaTable) -> dict[date, int]:
 
 
 def metadata(table: DeltaTable) -> dict[str, str]:
-    """State that the writer of the newest commit stored with it, beside the library's own entries."""
+    """Metadata that the writer stored with the newest commit, and the library's own entries."""
     (newest,) = table.history(1) or [_commit_info(table)]
     return {key: value for key, value in newest.items() if isinstance(value, str)}
 
@@ -56,5 +56,5 @@ def _commit_info(table: DeltaTable) -> dict[str, object]:
 
 
 def snapshots(table: DeltaTable) -> dict[str, str]:
-    """By snapshot, the fingerprint of what its rows were computed from, where the newest commit kept it."""
+    """Fingerprint of the inputs of each snapshot, if the newest commit stored it."""
     return dict(json.loads(metadata(table).get("snapshots", "{}")))

@@ -1,10 +1,10 @@
-"""The lake's tables by name, each declared once."""
+"""Names of the lake's tables, each declared once."""
 
 MONITORING = "monitoring"
 """Table of the checks of each monitored snapshot."""
 
 ALARM, REALISED = "alarm", "realised"
-"""Names of rows of `MONITORING` that are no drift: whether to retrain, and how past scores turned out."""
+"""Rows of `MONITORING` other than drift checks: the alarm, and realised measures of past scores."""
 
 FEATURE_TABLE = "features"
 """Table of the features of users with orders, by snapshot."""

@@ -1,4 +1,4 @@
-"""Measures of a snapshot's features or predictions against the snapshot before, for the rules about snapshots."""
+"""Compare features or predictions of a snapshot with the previous snapshot, for the rules on snapshots."""
 
 from datetime import date, timedelta
 
@@ -12,23 +12,23 @@ from pipelines.settings import Settings
 
 NOT_COMPARED = {"snapshot_date", "user_id", "reasons"}
 REACH = timedelta(days=28)
-"""An older snapshot than this before is not compared with."""
+"""Maximum distance to the previous snapshot in days."""
 
 USERS = 100_000
-"""Of a larger snapshot before about so many users are read."""
+"""Approximate maximum number of users read from the previous snapshot."""
 
 
 def snapshot_measures(settings: Settings, frame: pd.DataFrame, table: str, snapshot_date: date) -> Part | None:
-    """Compare rows that are about to be written with the newest snapshot before theirs.
+    """Compare new rows with the newest earlier snapshot.
 
     Args:
         settings: name the lake.
-        frame: the rows.
-        table: where they will be written, partitioned by snapshot_date.
-        snapshot_date: theirs.
+        frame: the new rows.
+        table: their table, partitioned by snapshot_date.
+        snapshot_date: date of the new rows.
 
     Returns:
-        One row of measures with its rules; None without a snapshot before.
+        One row of measures with its rules; None without an earlier snapshot.
     """
     earlier = [
         day for day in tables.days(settings, table, "snapshot_date") if snapshot_date - REACH <= day < snapshot_date
@@ -43,7 +43,9 @@ def snapshot_measures(settings: Settings, frame: pd.DataFrame, table: str, snaps
     before = chosen.to_pyarrow().to_pandas()
     measures = {"volume": volume_between(count, len(frame))}
     for name in columns:
-        if frame[name].nunique() > 1 and before[name].nunique() > 1:  # a date's own features hold one value each time
+        if (
+            frame[name].nunique() > 1 and before[name].nunique() > 1
+        ):  # features of the date itself have one value per snapshot
             measures[by_day.SHIFT.format(name)] = shift_between(*binned(before[name], frame[name]))
     measured = pd.DataFrame([{"day": snapshot_date.isoformat(), **measures}])
     return Part(measured, by_day.of_snapshot(tuple(measured.columns)))

@@ -1,4 +1,4 @@
-"""The lake: Delta tables under one root, each change one commit."""
+"""Read and replace the Delta tables of the lake; each change is one commit."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import date
@@ -20,18 +20,18 @@ from pipelines.settings import Settings
 BATCH_ROWS = 100_000
 
 UNDATED = date(1970, 1, 1)
-"""The day under which rows are staged and quarantined whose time cannot be read."""
+"""Partition of staged and quarantined rows without a readable time."""
 
 
 def connect() -> Backend:
-    """A DuckDB connection in memory, as an Ibis backend."""
+    """Open an in-memory DuckDB connection as an Ibis backend."""
     return ibis.duckdb.connect()
 
 
 def bound(connection: Backend, settings: Settings) -> None:
-    """Hold a DuckDB connection to the memory of the settings; what needs more waits on the disk, in the home."""
+    """Limit the memory of a DuckDB connection as the settings say; it spills to the home's disk beyond it."""
     if connection.name == "duckdb":
-        settings.home_path.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder only
+        settings.home_path.mkdir(parents=True, exist_ok=True)  # DuckDB creates only the last folder
         connection.raw_sql(f"SET memory_limit = {literal(settings.memory)}")
         connection.raw_sql(f"SET temp_directory = {literal(settings.home_path / 'spill')}")
         connection.raw_sql("SET preserve_insertion_order = false")
@@ -43,7 +43,7 @@ def exists(settings: Settings, table: str) -> bool:
 
 
 def read(connection: Backend, settings: Settings, table: str) -> ir.Table:
-    """The newest version of a table as a lazy expression.
+    """Read the newest version of a table as a lazy expression.
 
     Raises:
         PurseError: the table has not been written yet.
@@ -52,7 +52,7 @@ def read(connection: Backend, settings: Settings, table: str) -> ir.Table:
 
 
 def read_opened(connection: Backend, delta: DeltaTable, days: Collection[date] | None = None) -> ir.Table:
-    """The version that was opened, as a lazy expression; with `days` only these partitions, and still every column."""
+    """Read an opened version as a lazy expression; with `days` only these partitions, with all columns."""
     schema = ibis.Schema.from_pyarrow(pa.schema(delta.schema().to_arrow()))
     if days is None:
         chosen = commit_log.paths(delta)
@@ -66,14 +66,14 @@ def read_opened(connection: Backend, delta: DeltaTable, days: Collection[date] |
     rows = connection.read_parquet(chosen, hive_partitioning=True, union_by_name=True)
     if days is None:
         return rows
-    # some days may lack a column that others have
+    # a column may be missing on some days
     return rows.mutate(**{name: ibis.null(kind) for name, kind in schema.items() if name not in rows.columns})
 
 
 def hold(connection: Backend, table: ir.Table, *more: ir.Table) -> ir.Table:
-    """Compute expressions of the same columns, one after the other, and keep their rows for the life of the connection.
+    """Compute expressions of the same columns one by one, and store their rows for the life of the connection.
 
-    Ibis' own `cache()` drops its table with a statement that DuckDB 2 refuses, and its `insert` finds no such table.
+    Ibis's `cache()` drops its table with a statement that DuckDB 2 refuses, and its `insert` does not find it.
     """
     held = connection.create_table(ibis.util.gen_name("held"), table, temp=True)
     for one in more:
@@ -82,13 +82,13 @@ def hold(connection: Backend, table: ir.Table, *more: ir.Table) -> ir.Table:
 
 
 def release(connection: Backend, table: ir.Table) -> None:
-    """Forget the rows that `hold` kept."""
+    """Drop the rows that `hold` stored."""
     if connection.name == "duckdb":
         connection.raw_sql(f"DROP TABLE {table.get_name()}")
 
 
 def stream(connection: Backend, table: ir.Table, batch_rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
-    """Compute an expression and hand its rows over as they come; Ibis' own way calls what DuckDB 2 no longer has."""
+    """Compute an expression and stream its rows; Ibis's own method calls a function that DuckDB 2 removed."""
     if connection.name == "pyspark":
         return connection.to_pyarrow_batches(table, chunk_size=batch_rows)
     return connection.con.sql(connection.compile(table)).to_arrow_reader(batch_rows)
@@ -105,10 +105,10 @@ def replace(
 ) -> None:
     """Replace the rows with `start <= column < end` in one commit; `column` is the partition, a date.
 
-    `rows` may open a stream of them, once per attempt. `metadata` is kept with the commit, see `commit_log.metadata`.
+    `rows` may open a stream, once per attempt. `metadata` is stored with the commit, see `commit_log.metadata`.
 
     Raises:
-        PurseError: the commit failed (disk full, no permission); the previous version stays in force.
+        PurseError: the commit failed (disk full, no permission); the previous version stays active.
     """
     predicate = f"{column} >= '{start.isoformat()}' AND {column} < '{end.isoformat()}'"
     _write(settings, table, rows if callable(rows) else lambda: rows, column, predicate, metadata)
@@ -121,29 +121,29 @@ def replace_days(
     days: Collection[date] | None,
     metadata: Mapping[str, str],
 ) -> None:
-    """Replace all rows of some days in one commit, or with None the whole table and its schema.
+    """Replace all rows of some days in one commit; None replaces the whole table and its schema.
 
     Args:
         settings: name the lake.
-        table: its name; `day` is the partition.
-        rows: opens a stream of rows of these days, once per attempt; never all of them are held.
-        days: which, at least one.
-        metadata: kept with the commit, see `commit_log.metadata`.
+        table: name of the table, partitioned by `day`.
+        rows: opens a stream of the new rows, once per attempt.
+        days: at least one day.
+        metadata: stored with the commit, see `commit_log.metadata`.
 
     Raises:
-        PurseError: the commit failed (disk full, no permission); the previous version stays in force.
+        PurseError: the commit failed (disk full, no permission); the previous version stays active.
     """
     names = ", ".join(f"'{day.isoformat()}'" for day in sorted(days)) if days is not None else None
     _write(settings, table, rows, "day", names and f"day IN ({names})", metadata)
 
 
 def version(settings: Settings, table: str) -> int:
-    """The version number of a table's newest commit."""
+    """Version of a table's newest commit."""
     return open_table(settings, table).version()
 
 
 def days(settings: Settings, table: str, column: str = "day") -> list[date]:
-    """The partitions that a table has, in order, without UNDATED."""
+    """Sorted partitions of a table without UNDATED."""
     if not exists(settings, table):
         return []
     values = {date.fromisoformat(str(p[column])) for p in open_table(settings, table).partitions()}
@@ -151,7 +151,7 @@ def days(settings: Settings, table: str, column: str = "day") -> list[date]:
 
 
 def _attempts() -> Retrying:
-    """Of two steps that replace the same days or create a table at once, one commits and the other tries again."""
+    """Retries for two steps that replace the same days or create a table at once: one commits, the other repeats."""
     return Retrying(
         retry=retry_if_exception_type(CommitFailedError),
         stop=stop_after_attempt(5),
@@ -195,13 +195,13 @@ def _write(
 def _create(
     url: str, rows: Callable[[], pa.Table | pa.RecordBatchReader], column: str, metadata: Mapping[str, str] | None
 ) -> None:
-    """Write a table that is not there.
+    """Create a table.
 
     Raises:
-        CommitFailedError: another process was faster; its rows are those of the table.
+        CommitFailedError: another process created it first.
         DeltaError: the commit failed otherwise.
     """
-    # the library would try again and append, which makes twice the rows of what two processes write at once
+    # the library would retry and append: two processes that write at once would double the rows
     once = CommitProperties(custom_metadata=dict(metadata or {}), max_commit_retries=0)
     try:
         write_deltalake(url, rows(), partition_by=[column], commit_properties=once)
@@ -212,11 +212,11 @@ def _create(
 
 
 def open_table(settings: Settings, table: str, version: int | None = None) -> DeltaTable:
-    """A table's log, see `commit_log`, at a version; None: the newest.
+    """Open a table at a version; None: the newest.
 
     Raises:
         PurseError: the table has not been written yet.
-        DeltaError: it has no such version, or its log does not reach back so far.
+        DeltaError: the version does not exist, or the log no longer reaches back to it.
     """
     if not exists(settings, table):
         raise PurseError(

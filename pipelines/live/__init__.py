@@ -1,1 +1,1 @@
-"""The live service as steps see it."""
+"""Client and keys of the live service."""

@@ -15,11 +15,11 @@ CONNECT_SECONDS = 3.0
 
 
 DEPLOY_SECONDS = 900.0
-"""A service writes the release, opens it and loads the scores of every user before it answers."""
+"""Maximum time of a deploy: the service writes the release, opens it and loads all scores before it answers."""
 
 
 def ask(settings: Settings, action: str, body: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Ask the service for something that only administrators may, with the key of this home.
+    """Send an administrator's request to the service with the key of this home.
 
     Raises:
         NothingToDo: no service runs.
@@ -48,7 +48,7 @@ def ask(settings: Settings, action: str, body: dict[str, Any], now: datetime) ->
 
 
 def service_url(settings: Settings) -> str:
-    """Where the live service answers."""
+    """Address of the live service."""
     return settings.serving.url or f"http://{settings.services.host}:{settings.serving.port}"
 
 

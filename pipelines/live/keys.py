@@ -1,7 +1,7 @@
-"""API keys of the live service: random, stored as hashes in a file that only its owner can read.
+"""API keys of the live service: random, stored as hashes in an owner-only file.
 
-A key is 256 random bits, so a single SHA-256 of it cannot be turned back; a slow hash is for passwords. The steps of
-the same home have a key of their own, `own_key`, in a file beside: whoever can read that can read the data as well.
+A key has 256 random bits, so a single SHA-256 cannot be reversed; slow hashes are for passwords. The steps of the same
+home use `own_key`, in a file beside: anyone who can read it can read the data as well.
 """
 
 import fcntl
@@ -27,15 +27,15 @@ OWN = "steps of this home"
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key.
+    """Stored part of a key.
 
     Attributes:
         key_id: the part of the key that may be shown.
-        name: what it is for.
-        scopes: what it may do: read scores, write events and orders, administer.
+        name: its purpose.
+        scopes: allowed actions: read scores, write events and orders, administer.
         hash: SHA-256 of the whole key, as hexadecimal digits.
-        created_at: when, ISO with zone.
-        expires_at: from when on it is void; None: until it is revoked.
+        created_at: ISO time with zone.
+        expires_at: ISO time of expiry; None: valid until revoked.
     """
 
     key_id: str
@@ -46,12 +46,12 @@ class Key:
     expires_at: str | None = None
 
     def holds(self, now: datetime) -> bool:
-        """Whether it has not expired."""
+        """Say whether the key is valid at a time."""
         return self.expires_at is None or now < datetime.fromisoformat(self.expires_at)
 
 
 class Keys:
-    """The keys in a file; read again when it has changed, so that the service follows the command line."""
+    """Keys in a file, read again when it changes, so that the service follows the command line."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._file, self._own_file = folder, folder / "keys.json", folder / "own_key"
@@ -59,7 +59,7 @@ class Keys:
         self._stamp: tuple[int, int] | None = None
 
     def all(self) -> list[Key]:
-        """Every key, oldest first, expired ones included."""
+        """All keys, oldest first, expired ones included."""
         try:
             status = self._file.stat()
         except FileNotFoundError:
@@ -72,7 +72,7 @@ class Keys:
         return list(self._keys.values())
 
     def verify(self, text: str, now: datetime) -> Key | None:
-        """The key that was presented, or None; takes as long whichever character is wrong."""
+        """Look up a presented key, in constant time; None if it is unknown or expired."""
         self.all()
         _, _, rest = text.partition("_")
         found = self._keys.get(rest.partition("_")[0])
@@ -81,7 +81,7 @@ class Keys:
         return found if found and same and found.holds(now) else None
 
     def create(self, name: str, scopes: Sequence[Scope], now: datetime) -> tuple[Key, str]:
-        """Add a key; returns what is kept of it and the key itself, which is not shown again."""
+        """Add a key; return its stored part and the key itself, which is not shown again."""
         key_id = secrets.token_hex(4)
         text = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
         key = Key(key_id, name, tuple(scopes), _hash(text), now.isoformat())
@@ -90,25 +90,25 @@ class Keys:
         return key, text
 
     def rotate(self, key_id: str, grace: timedelta, now: datetime) -> tuple[Key, str]:
-        """A new key of the same name and scopes; the old one holds until the grace is over."""
+        """Create a key of the same name and scopes; the old one stays valid during the grace period."""
         old = self._expire(key_id, now + grace)
         return self.create(old.name, old.scopes, now)
 
     def revoke(self, key_id: str, now: datetime) -> Key:
-        """Make a key void from now on."""
+        """Revoke a key now."""
         return self._expire(key_id, now)
 
     def own_key(self, now: datetime) -> str:
-        """The key of the steps of this home, made when it is new."""
+        """Key of this home's steps, created at first use."""
         if self._own_file.is_file() and self.verify(text := self._own_file.read_text(), now):
             return text
         _, text = self.create(OWN, ("admin",), now)
-        write_atomically(self._own_file, text.encode())  # made with mode 0600 from the first byte on
+        write_atomically(self._own_file, text.encode())  # created with mode 0600
         return text
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """One process at a time changes the file; another's change in between would be lost."""
+        """Lock the file: a concurrent change would be lost."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "keys.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -130,10 +130,10 @@ class Keys:
 
 
 def scopes_of(names: Sequence[str]) -> tuple[Scope, ...]:
-    """The scopes that were named.
+    """Parse the names of scopes.
 
     Raises:
-        PurseError: none, or one that there is not.
+        PurseError: no name, or an unknown one.
     """
     known = tuple(scope for scope in SCOPES if scope in names)
     if not known or set(names) - set(known):

@@ -1,1 +1,1 @@
-"""Step `monitor`: drift of each scored day, and promised against realised."""
+"""Step `monitor`: drift of each scored day, and realised against promised measures."""

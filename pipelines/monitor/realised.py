@@ -1,4 +1,4 @@
-"""Whether the champion kept its promise: the newest scored snapshot whose horizon is over, against the evaluation."""
+"""Compare the newest matured scores with the measures that the evaluation promised."""
 
 from datetime import date
 from math import hypot
@@ -19,20 +19,20 @@ from pipelines.settings import Settings
 from pipelines.tracking.runs import connect
 
 ERRORS = 2.0
-"""Standard errors that a difference of nGini must exceed."""
+"""Number of standard errors that a loss of nGini must exceed."""
 
 WIDTH = 3.92
-"""Of a 95 % interval, in standard errors."""
+"""Half-width of a 95 % interval in standard errors."""
 
 
 class Realised(NamedTuple):
-    """What became of a scored snapshot.
+    """Realised measures of a scored snapshot.
 
     Attributes:
-        snapshot: that was scored.
-        version: of the model that scored it.
+        snapshot: the scored snapshot.
+        version: version of the model that scored it.
         checks: kind, value and threshold of each check.
-        measures: what was measured, see `models.metrics.measure`.
+        measures: see `models.measures.metrics.measure`.
     """
 
     snapshot: date
@@ -42,10 +42,10 @@ class Realised(NamedTuple):
 
 
 def measure_realised(settings: Settings, snapshot_date: date) -> Realised | str:
-    """Measure the newest matured scores at `snapshot_date` (exclusive); a sentence says why there is nothing.
+    """Measure the newest matured scores at `snapshot_date` (exclusive), or say why there are none.
 
     Returns:
-        Of nGini the loss against what was promised, of bias the size, of the deciles their WAPE.
+        The loss of nGini against the promise, the absolute bias, and the decile WAPE; or a sentence.
     """
     matured = newest_matured(settings, snapshot_date)
     if matured is None:

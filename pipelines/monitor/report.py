@@ -1,4 +1,4 @@
-"""The page of a day's monitoring: verdict, checks and pictures in one file that needs no other host."""
+"""Page of a day's monitoring: verdict, checks and charts in one file without external resources."""
 
 import base64
 import io
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DAYS = 60
-"""Of history in the pictures."""
+"""Days of history in the charts."""
 
 LARGEST, DRAWN, LINES = 20, 6, 5
 GREY = "#808890"
-"""Readable on white and on black: the pictures have no background of their own."""
+"""Grey that is readable on white and on black; the charts have no background."""
 
 STYLE = """
 :root { color-scheme: light dark }
@@ -41,15 +41,15 @@ def render(
     now: Mapping[str, Summary],
     realised: Realised | str,
 ) -> str:
-    """The page as HTML.
+    """Render the page as HTML.
 
     Args:
         facts: outcome of the checks.
         checks: name, kind, value, threshold, violated; worst first.
-        history: the same of the days before, with snapshot_date.
-        reference: of the champion.
+        history: the same columns for earlier days, with snapshot_date.
+        reference: the champion's reference.
         now: summaries of today.
-        realised: what became of earlier scores, or why that is not known.
+        realised: realised measures of earlier scores, or why there are none.
     """
     title = f"Monitoring {facts.snapshot_date}, champion version {facts.model_version}"
     parts = [f"<h1>{escape(title)}</h1>", f"<p><strong>{_headline(facts)}</strong> {escape(facts.reason)}</p>"]
@@ -137,7 +137,7 @@ def _column(axes: "Axes", name: str, before: Summary, after: Summary) -> None:
 
 
 def _draw(count: int, draw: "Callable[[list[Axes]], None]") -> bytes:
-    """A picture of some axes, without pyplot, which keeps figures alive and may look for a screen."""
+    """Figure without pyplot, which keeps figures in memory and may open a display."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

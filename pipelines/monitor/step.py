@@ -1,4 +1,4 @@
-"""Step `monitor`: has what the champion sees, says or promised moved further than quiet data does?"""
+"""Step `monitor`: has the champion's input, output or accuracy moved further than undisturbed data does?"""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 SNAPSHOT = "purse.snapshot_date"
 NAMED = 3
-"""Checks that a reason names."""
+"""Maximum number of checks that a reason names."""
 
 
 class Verdict(NamedTuple):
-    """Whether a retraining is wanted, and the sentence that says why or why not."""
+    """Decision on a retraining, and its reason in one sentence."""
 
     alarm: bool
     reason: str
@@ -96,7 +96,7 @@ def monitor(settings: Settings, snapshot_date: date) -> Monitored:
 def _now(
     settings: Settings, snapshot_date: date, version: str, features: pd.DataFrame
 ) -> tuple[dict[str, Summary], list[str]]:
-    """Summaries of today, and what is not there."""
+    """Summaries of today, and sentences on missing parts."""
     skipped, found = [], summarise_features(features.drop(columns="user_id"))
     scores = rows_of(settings, "predictions", snapshot_date)
     if "basis" in scores:
@@ -115,7 +115,7 @@ def _checks(
     now: dict[str, Summary],
     realised: Realised | str,
 ) -> pd.DataFrame:
-    """name, kind, value, threshold, violated; those furthest beyond their threshold first."""
+    """Checks as name, kind, value, threshold and violated; furthest beyond the threshold first."""
     rows = [(name, *finding) for name, finding in find_drift(settings, snapshot_date, reference, now)]
     if isinstance(realised, Realised):
         rows += [(REALISED, *one) for one in realised.checks]
@@ -130,7 +130,7 @@ def _checks(
 def find_drift(
     settings: Settings, snapshot_date: date, reference: Reference | None, now: dict[str, Summary]
 ) -> Iterator[tuple[str, tuple[str, float, float]]]:
-    """Name and finding (kind, value, threshold) of every column that today and the reference both have."""
+    """Yield name and finding (kind, value, threshold) of every column in both today and the reference."""
     columns = reference.columns if reference else {}
     lag = float((snapshot_date - reference.snapshot).days) if reference else 0.0
     for name in (name for name in columns if name in now):
@@ -166,7 +166,7 @@ def _verdict(settings: Settings, snapshot_date: date, version: str, checks: pd.D
 
 
 def _history(settings: Settings, start: date, end: date) -> pd.DataFrame:
-    """The checks of snapshots with `start <= snapshot_date < end`."""
+    """Checks of snapshots with `start <= snapshot_date < end`."""
     columns = ["snapshot_date", "name", "kind", "value", "threshold", "violated", "model_version"]
     if not tables.exists(settings, MONITORING):
         return pd.DataFrame(columns=columns).astype({"violated": bool, "name": "object", "kind": "object"})
@@ -184,7 +184,7 @@ def _write(settings: Settings, snapshot_date: date, version: str, checks: pd.Dat
 
 
 def _log(settings: Settings, facts: Checked, checks: pd.DataFrame, page: str) -> str:
-    """The snapshot's run, made if it is new: every value as `<kind>.<name>`, and the page."""
+    """Log every value as `<kind>.<name>` and the page to the snapshot's run, created if new."""
     from mlflow.entities import Metric
     from mlflow.utils.time import get_current_time_millis
 
@@ -194,7 +194,7 @@ def _log(settings: Settings, facts: Checked, checks: pd.DataFrame, page: str) ->
     values: dict[str, float] = dict(zip(labels, checks["value"], strict=True))
     values |= {"violated": float(checks["violated"].sum()), "alarm": float(facts.alarm)}
     metrics = [Metric(name, value, stamp, 0) for name, value in values.items() if isfinite(value)]
-    for start in range(0, len(metrics), 1000):  # MLflow takes so many at once
+    for start in range(0, len(metrics), 1000):  # MLflow's limit per request
         client.log_batch(run_id, metrics[start : start + 1000])
     client.set_tag(run_id, "model_version", facts.model_version)
     client.set_tag(run_id, "mlflow.note.content", facts.reason)

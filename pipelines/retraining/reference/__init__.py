@@ -1,1 +1,1 @@
-"""The reference that monitoring compares with."""
+"""Reference of monitoring, learned at training time."""

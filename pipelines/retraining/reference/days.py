@@ -1,6 +1,6 @@
-"""What single days looked like: a summary per day and measure from the daily tables, made where the rows are.
+"""Summaries per day and measure from the daily tables, computed where the rows are.
 
-Windows of weeks move slowly. What a shop records from one day to the next shows a change at once.
+Windows of weeks move slowly; measures of single days show a change at once.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from pipelines.lake.rows import between
 from pipelines.settings import Settings
 
 PRICE_DAYS = 28
-"""A price is compared with those of the same product in so many days before."""
+"""Days before a line whose prices of the same product it is compared with."""
 
 
 class Measure(NamedTuple):
@@ -51,13 +51,13 @@ NUMBERS: Mapping[str, Numbers] = {
         "dwell_per_view": Measure(("dwell_seconds", "views"), lambda day: ratio(day.dwell_seconds, day.views)),
     },
 }
-"""Measures of a user's day by daily table; one whose columns the table lacks is left out."""
+"""Measures of a user's day by daily table; a measure without its columns is left out."""
 
 SHARES = {
     USER_CATEGORY_DAY.name: ("units_by_category", "units"),
     USER_EVENT_CATEGORY_DAY.name: ("views_by_category", "views"),
 }
-"""By daily table, the name of what is shared out among categories, and its column."""
+"""Name and column of the quantity split by category, by daily table."""
 
 PRICE_CHANGE = Measure(("price_change",), lambda line: line.price_change)
 
@@ -65,7 +65,7 @@ Days = dict[str, dict[date, Summary]]
 
 
 def summarise_days(settings: Settings, start: date, end: date) -> Days:
-    """Summaries by measure and day with `start <= day < end`; a day without rows has none."""
+    """Summarise each measure of the days with `start <= day < end`; days without rows are absent."""
     connection, found = tables.connect(), Days()
     for name, numbers in NUMBERS.items():
         if tables.exists(settings, name):
@@ -82,7 +82,7 @@ def summarise_days(settings: Settings, start: date, end: date) -> Days:
 
 
 def of_numbers(rows: ir.Table, numbers: Numbers) -> Days:
-    """Summaries of numbers; all rows have a `day`."""
+    """Summarise numeric measures of rows with a column `day`."""
     points = np.linspace(0, 1, POINTS).tolist()
     found = Days()
     for name, measure in numbers.items():
@@ -102,7 +102,7 @@ def of_numbers(rows: ir.Table, numbers: Numbers) -> Days:
 
 
 def of_shares(rows: ir.Table, measure: str, column: str) -> Days:
-    """Summaries of what is shared out among categories."""
+    """Summarise shares by category."""
     counted = rows.group_by(["day", "category"]).aggregate(count=rows[column].sum())
     by_day: dict[date, dict[str, float]] = {}
     for row in counted.to_pyarrow().to_pylist():
@@ -111,10 +111,10 @@ def of_shares(rows: ir.Table, measure: str, column: str) -> Days:
 
 
 def price_changes(lines: ir.Table) -> ir.Table:
-    """`day` and `price_change`: log unit price less the mean of the same product's in the 28 days before.
+    """Compute `day` and `price_change`: log unit price minus the product's mean over the 28 days before.
 
-    Only purchases with a price count, and of a product that is new nothing is said. A matched comparison needs few
-    lines, because it does not see which products were bought (the price relatives of the Jevons index).
+    Only purchases with a price count, and new products are left out. A matched comparison needs few lines, because it
+    does not depend on the mix of products (price relatives of the Jevons index).
     """
     priced = lines.filter(lines.quantity > 0, lines.unit_price > 0)
     priced = priced.select("product_id", "day", log_price=priced.unit_price.cast("float64").ln())

@@ -1,4 +1,4 @@
-"""What monitoring compares with: learned when the champion is trained, kept as an artifact of its run."""
+"""Reference of monitoring: learned when the champion is trained, stored as an artifact of its run."""
 
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 FILE = "monitoring_reference.json"
 PREDICTED = ("score", "purchase_probability", "tier")
-"""What is compared of the predictions. Money moves with the forecast level, which realised bias judges."""
+"""Compared columns of the predictions. Money is left out: it moves with the forecast level, see realised bias."""
 
 PREDICTED_USERS = 5_000
-"""Users of a past snapshot that are predicted to learn how much predictions differ in quiet times."""
+"""Users predicted per past snapshot to learn how much predictions vary without drift."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Reference:
     """A champion's reference.
 
     Attributes:
-        snapshot: of the reference population.
-        columns: by name: features.*, predictions.* and days.*.
+        snapshot: snapshot of the reference population.
+        columns: columns by name: features.*, predictions.* and days.*.
     """
 
     snapshot: date
@@ -44,10 +44,10 @@ class Reference:
 def learn_reference(
     settings: Settings, split: Split, model: "PurchasingPower", training: Labelled, test: Labelled
 ) -> dict[str, Any]:
-    """The reference of a retraining, for JSON.
+    """Learn the reference of a retraining, as JSON.
 
-    Features and predictions of the reference population, which is that of the scores, and how far those of the
-    training snapshots are from it; the days before the snapshot date pooled, and how far each is from all.
+    Summaries of features and predictions of the reference population (the one behind the scores) with their distances
+    to the training snapshots, and of the pooled days before the snapshot date with the distance of each day.
     """
     populations = {day: _population(training.at(day).users.features, model) for day in sorted(split.final)}
     populations[split.test] = _population(test.users.features, model)
@@ -58,15 +58,15 @@ def learn_reference(
 
 
 def learn_populations(populations: dict[date, dict[str, Summary]], test: date, first_day: date) -> dict[str, Column]:
-    """The reference of each feature and prediction: that of `test`, with its distances from the other snapshots.
+    """Learn the reference of each feature and prediction at `test`, with its distances to the other snapshots.
 
-    A window that is longer than the history fills from day to day: snapshots on which it was not full are no measure of
-    quiet, and without enough others the feature is left out.
+    A window longer than the history fills from day to day. Snapshots on which it was not full are ignored, and without
+    enough others the feature is left out.
 
     Args:
-        populations: summaries by snapshot, that of `test` among them.
+        populations: summaries by snapshot, `test` included.
         test: the snapshot of the reference population.
-        first_day: of the history.
+        first_day: first day of the history.
     """
     columns = {}
     for name, summary in populations[test].items():
@@ -86,7 +86,7 @@ def _window_days(column: str) -> int:
 
 
 def learn_days(days: dict[str, dict[date, Summary]]) -> dict[str, Column]:
-    """The reference of each measure of single days; the number of days between them does not matter."""
+    """Learn the reference of each daily measure; the distance between days does not matter."""
     columns = {}
     for name, by_day in days.items():
         enough = [summary for summary in by_day.values() if summary.rows >= MIN_ROWS]
@@ -96,7 +96,7 @@ def learn_days(days: dict[str, dict[date, Summary]]) -> dict[str, Column]:
 
 
 def read_reference(settings: Settings, version: str) -> Reference | None:
-    """The reference of a registered version; None if it was trained before there was one."""
+    """Read the reference of a registered version; None if its training stored none."""
     client = connect(settings)
     import mlflow
 
@@ -109,25 +109,25 @@ def read_reference(settings: Settings, version: str) -> Reference | None:
 
 
 def summarise_features(features: pd.DataFrame) -> dict[str, Summary]:
-    """Summaries of features as `features.<name>`; lists of actions are left out."""
+    """Summarise features as `features.<name>`, without sequences."""
     names = [name for name in features if not str(name).startswith(SEQUENCE)]
     return {f"features.{name}": summarise(features[name]) for name in names}
 
 
 def summarise_predictions(scores: pd.DataFrame) -> dict[str, Summary]:
-    """Summaries of what a model said of users with orders, as `predictions.<column>`."""
+    """Summarise predictions for users with orders as `predictions.<column>`."""
     return {f"predictions.{name}": summarise(scores[name]) for name in PREDICTED}
 
 
 def newest_summaries(settings: Settings, snapshot_date: date) -> dict[str, Summary]:
-    """Summaries of the day before a snapshot as `days.<measure>`; none of what that day has no rows of."""
+    """Summarise the day before a snapshot as `days.<measure>`; measures without rows are absent."""
     day = snapshot_date - timedelta(days=1)
     found = summarise_days(settings, day, snapshot_date)
     return {f"days.{name}": by_day[day] for name, by_day in found.items() if day in by_day}
 
 
 def rows_of(settings: Settings, table_name: str, snapshot_date: date) -> pd.DataFrame:
-    """The rows of a snapshot in a table of the lake; none where there is no such table."""
+    """Rows of a snapshot in a table of the lake; empty if the table does not exist."""
     if not tables.exists(settings, table_name):
         return pd.DataFrame()
     rows = snapshot_rows(tables.connect(), settings, table_name, snapshot_date)
