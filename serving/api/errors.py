@@ -28,7 +28,7 @@ class RowFault(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong, and what to do."""
+    """An error, and how to resolve it."""
 
     error: str
     faults: list[RowFault] = Field(default=[], description=f"the first {SHOWN_FAULTS} faulty rows")
