@@ -17,7 +17,8 @@ import yaml
 
 from pipelines.lake import tables
 from pipelines.results.data import Built
-from pipelines.results.result import write_result
+from pipelines.results.decision import Decided
+from pipelines.results.result import read_result, write_result
 from pipelines.results.training import Fold, Split
 from pipelines.settings import REPOSITORY, Settings, load_settings
 from pipelines.tracking.runs import connect
@@ -86,6 +87,21 @@ def write_training_set(settings: Settings, training_id: str = "2020-03-29-000000
     )
     for result in (built, split):
         write_result(settings, SNAPSHOT_DATE, result)
+
+
+def retrain(settings: Settings, training_id: str | None = None) -> Decided:
+    """Run train, evaluate, register and promote as the command line does; a new training id is a new training."""
+    from pipelines.evaluate.step import evaluate
+    from pipelines.promote import promote
+    from pipelines.register import register
+    from pipelines.train.step import train
+
+    if training_id:
+        split = read_result(settings, SNAPSHOT_DATE, Split).model_copy(update={"training_id": training_id})
+        write_result(settings, SNAPSHOT_DATE, split)
+    for step in (train, evaluate, register):
+        write_result(settings, SNAPSHOT_DATE, step(settings, SNAPSHOT_DATE))
+    return promote(settings, SNAPSHOT_DATE)
 
 
 def write_days(settings: Settings) -> None:

@@ -14,27 +14,17 @@ from pipelines.errors import PurseError
 from pipelines.evaluate import step as evaluate
 from pipelines.results.decision import Evaluated
 from pipelines.results.result import read_result, write_result
-from pipelines.results.training import Split
 from pipelines.tracking.logged_model import load_model
 from pipelines.tracking.registry import CHALLENGER, CHAMPION, version_of
 from pipelines.tracking.runs import connect
 from pipelines.train import step as train
+from tests.shops import retrain
 
 NOW = datetime(2020, 4, 1, tzinfo=UTC)
 
 
-def retrain(shop, snapshot_date, *, training_id=None):
-    """train, evaluate, register and promote as the command line does; the result of promote."""
-    if training_id:
-        split = read_result(shop, snapshot_date, Split).model_copy(update={"training_id": training_id})
-        write_result(shop, snapshot_date, split)
-    for step in (train.train, evaluate.evaluate, register.register):
-        write_result(shop, snapshot_date, step(shop, snapshot_date))
-    return promote.promote(shop, snapshot_date)
-
-
 def test_the_first_model_becomes_champion_and_the_registry_says_why(shop, snapshot_date):
-    result = retrain(shop, snapshot_date)
+    result = retrain(shop)
     client = connect(shop)
     version = client.get_model_version_by_alias("purchasing-power", CHAMPION)
     assert (result.outcome, result.promoted, result.version) == ("first_champion", True, "1")
@@ -89,8 +79,8 @@ def test_slices_are_profile_values_and_thirds_of_tenure():
 
 
 def test_an_equal_model_does_not_replace_the_champion_and_a_better_one_can_be_rolled_back(shop, snapshot_date):
-    retrain(shop, snapshot_date)
-    equal = retrain(shop, snapshot_date, training_id="2020-03-29-00000002")
+    retrain(shop)
+    equal = retrain(shop, "2020-03-29-00000002")
     client = connect(shop)
     assert (equal.outcome, equal.promoted) == ("no_gain", False)
     assert equal.numbers["gain_estimate"] == 0
@@ -129,8 +119,8 @@ def test_registering_again_finds_the_version_and_the_model_links_to_the_other_sc
 
 
 def test_a_champion_that_changed_since_the_evaluation_stops_the_promotion(shop, snapshot_date):
-    retrain(shop, snapshot_date)
-    retrain(shop, snapshot_date, training_id="2020-03-29-00000002")
+    retrain(shop)
+    retrain(shop, "2020-03-29-00000002")
     connect(shop).delete_registered_model_alias("purchasing-power", CHAMPION)
     with pytest.raises(PurseError, match=r"compared with champion version 1, but .* is now version None"):
         promote.promote(shop, snapshot_date)

@@ -9,17 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines import promote, register
 from pipelines.errors import NothingToDo, PurseError
-from pipelines.evaluate import step as evaluate
 from pipelines.lake import tables
 from pipelines.monitor import step as monitor
-from pipelines.results.result import write_result
 from pipelines.retraining.reference.learned import FILE, read_reference, rows_of
 from pipelines.score import predict
 from pipelines.tracking.logged_model import load_model
 from pipelines.tracking.runs import connect
-from pipelines.train import step as train
+from tests.shops import retrain
 
 A_DAY = timedelta(days=1)
 
@@ -47,12 +44,10 @@ def dearer(users):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, make_shop, snapshot_date):
+def trained(tmp_path_factory, make_shop):
     """A shop with a champion: training one takes seconds, so each test has a copy."""
     shop = make_shop(tmp_path_factory.mktemp("trained") / "shop")
-    for step in (train.train, evaluate.evaluate, register.register):
-        write_result(shop, snapshot_date, step(shop, snapshot_date))
-    assert promote.promote(shop, snapshot_date).promoted
+    assert retrain(shop).promoted
     return shop
 
 

@@ -9,14 +9,12 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from models import catalog
 from models.networks.compression import Sparse
-from pipelines import promote, register
-from pipelines.evaluate import step as evaluate
 from pipelines.results.result import read_result, write_result
 from pipelines.results.training import Split, Trained
 from pipelines.tracking import logged_model
 from pipelines.tracking.registry import CHAMPION, version_of
 from pipelines.tracking.runs import connect
-from pipelines.train import step as train
+from tests.shops import retrain
 
 
 @pytest.fixture
@@ -30,22 +28,13 @@ def network_shop(shop, snapshot_date, monkeypatch):
     return shop.with_changes(sweep__families=["ziln"], sweep__trials=1, training__finalists=1)
 
 
-def retrain(settings, snapshot_date, training_id):
-    """train, evaluate, register and promote as the command line does; the result of promote."""
-    split = read_result(settings, snapshot_date, Split)
-    write_result(settings, snapshot_date, split.model_copy(update={"training_id": training_id}))
-    for step in (train.train, evaluate.evaluate, register.register):
-        write_result(settings, snapshot_date, step(settings, snapshot_date))
-    return promote.promote(settings, snapshot_date)
-
-
 def test_a_network_that_is_pruned_to_ruin_is_not_promoted(network_shop, snapshot_date):
-    whole = retrain(network_shop, snapshot_date, "2020-03-29-00000001")
+    whole = retrain(network_shop, "2020-03-29-00000001")
     assert whole.outcome == "first_champion"
     ruined = network_shop.with_changes(
         training__network_variant="pruned", training__network_sparsity=0.999, promotion__min_ngini=-1.0
     )
-    result = retrain(ruined, snapshot_date, "2020-03-29-00000002")
+    result = retrain(ruined, "2020-03-29-00000002")
     assert (result.outcome, result.promoted) == ("no_gain", False)
     assert result.numbers["ngini"] < whole.numbers["ngini"] - 0.1
     assert version_of(connect(ruined), "purchasing-power", CHAMPION) == "1"
