@@ -35,7 +35,7 @@ def test_planning_twice_adds_nothing(shop, snapshot_date):
     first, second = sweep.plan(shop, snapshot_date), sweep.plan(shop, snapshot_date)
     assert first == second
     assert first.workers == ["worker-1", "worker-2"]
-    waiting = study.unfinished(study.open_sweep(shop, first["study"]))
+    waiting = study.unfinished(study.open_sweep(shop, first.study))
     assert {study.key(trial) for trial in waiting} == PLANNED
     assert len(waiting) == len(PLANNED)
 
