@@ -108,7 +108,7 @@ def test_rules_quarantine_or_warn_by_their_severity(shop):
         ("rules: [{column: user_id, min: 3}]", "need a column of numbers, and 'user_id' is a VARCHAR"),
         ("rules: [{column: user_id, values: [105]}]", "must be text; put quotes around them .found 105"),
         ("rules: [{column: amount, min: 1}, {column: amount, max: 9}]", "rules.1: 'amount' has two rules"),
-        ("rules: [{column: user_id, unique: true, severity: critical}]", "can only be warnings"),
+        ("rules: [{column: user_id, unique: true, severity: critical}]", "set severity to warning"),
         ("rules: [{column: user_id, unique: true, severity: bad}]", r"rules.0.severity.*found 'bad'"),
     ],
 )
