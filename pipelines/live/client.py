@@ -54,9 +54,9 @@ def service_url(settings: Settings) -> str:
 
 def _reason(answer: httpx.Response, url: str, action: str) -> str:
     try:
-        said = str(answer.json()["error"])
+        reason = str(answer.json()["error"])
     except (ValueError, KeyError, TypeError):
-        said = f"it answers with status {answer.status_code}, and not as Purse does"
+        reason = f"it answers with status {answer.status_code}, which is no answer of Purse"
     if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        said += f" The service may be of another home than this one, or of another user than {getpass.getuser()}."
-    return f"{action} was refused by the live service at {url}: {said}"
+        reason += f" The service may be of another home than this one, or of another user than {getpass.getuser()}."
+    return f"{action} was refused by the live service at {url}: {reason}"

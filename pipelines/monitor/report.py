@@ -56,8 +56,10 @@ def render(
     if reference:
         parts.append(f"<p>The reference population is that of {reference.snapshot}.</p>")
     if isinstance(realised, Realised):
-        said = ", ".join(f"{name} {realised.measures[name]:.3f}" for name in ("ngini", "bias", "decile_wape", "auc"))
-        parts.append(f"<p>The scores of {realised.snapshot} by version {realised.version} turned out: {said}.</p>")
+        measures = ", ".join(
+            f"{name} {realised.measures[name]:.3f}" for name in ("ngini", "bias", "decile_wape", "auc")
+        )
+        parts.append(f"<p>The scores of {realised.snapshot} by version {realised.version} turned out: {measures}.</p>")
     if facts.skipped:
         parts.append("<ul>" + "".join(f"<li>{escape(line)}</li>" for line in facts.skipped) + "</ul>")
     if len(checks):

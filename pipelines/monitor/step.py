@@ -151,12 +151,12 @@ def _verdict(settings: Settings, snapshot_date: date, version: str, checks: pd.D
         return Verdict(alarm=False, reason=f"No check is violated on {config.days} of {config.of_days} days.", days=0)
     days = max(1 + sum(name in day for day in by_day) for name in lasting)
     worst = violated[[name in lasting for name in names]].head(NAMED)
-    said = "; ".join(
+    worst_checks = "; ".join(
         f"{one.name} {one.kind} {one.value:.3g} (normal up to {one.threshold:.3g})"
         for one in worst.itertuples(index=False)
     )
     more = f"; {len(lasting) - len(worst)} more" if len(lasting) > len(worst) else ""
-    reason = f"Drift on at least {config.days} of {config.of_days} days up to {snapshot_date}: {said}{more}."
+    reason = f"Drift on at least {config.days} of {config.of_days} days up to {snapshot_date}: {worst_checks}{more}."
     earlier = _history(settings, snapshot_date - timedelta(days=config.pause_days), snapshot_date)
     asked = earlier.loc[(earlier["name"] == ALARM) & earlier["violated"], "snapshot_date"]
     if len(asked):
