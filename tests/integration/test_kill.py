@@ -15,7 +15,7 @@ from pipelines.lake import tables
 from pipelines.settings import load_settings
 from pipelines.tracking.runs import connect, experiment_id
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 PURSE = Path(sys.executable).with_name("purse")
 PERIOD = ("--from", "1997-01-01", "--to", "1997-09-01")

@@ -10,7 +10,7 @@ from pipelines.tracking import registry
 from pipelines.tracking.runs import connect, experiment_id
 from stack import airflow_api, demo, processes, services
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
