@@ -95,7 +95,7 @@ def test_purse_loads_it_whole(settings):
 def test_purse_loads_it_from_another_folder(settings, tmp_path):
     result = run(settings, tmp_path / "shop", users=BUSY)
     rows = loaded_rows(settings.with_changes(source=result["source"]))
-    assert rows == {name: result.rows[name] for name in ("order_lines", "users", "products")}
+    assert rows == {name: result["rows"][name] for name in ("order_lines", "users", "products")}
 
 
 def loaded_rows(shop):
@@ -116,7 +116,7 @@ def test_dirt_ends_in_quarantine_row_by_row(settings):
     lines = validate(shop).tables["order_lines"]
     assert lines.reasons["first_of_its_key"] == result["spoiled"]["order_lines.duplicates"]
     assert lines.reasons["user_id_not_null"] == result["spoiled"]["order_lines.nulls.user_id"]
-    assert lines.rows_in == result.rows["order_lines"]
+    assert lines.rows_in == result["rows"]["order_lines"]
 
 
 def test_a_simulation_is_replaced_and_nothing_else_is(settings, tmp_path):
