@@ -18,6 +18,7 @@ from pipelines.tracking import runs as tracking
 from serving.dashboard import registry_view
 from serving.dashboard.pages import ago, markdown, number, share
 from serving.dashboard.values import UserScore
+from tests.serving.servers import wait_until
 
 PAGES = ("/", "/trust", "/model", "/card", "/users", "/users?user_id=user-07")
 
@@ -263,7 +264,7 @@ def test_a_new_snapshot_is_shown_at_the_next_look(score_once, make_client, score
     later = date(2020, 4, 5)
     rows = pa.Table.from_pandas(scores["now"].assign(snapshot_date=later), preserve_index=False)
     tables.replace(score_once, "predictions", rows, "snapshot_date", later, later + timedelta(days=1))
-    assert "Snapshot 2020-04-05" in text_of(client.get("/"))
+    wait_until(lambda: "Snapshot 2020-04-05" in text_of(client.get("/")), "the new snapshot is counted and shown")
 
 
 def test_one_snapshot_without_anything_else_shows_what_there_is(score_once, make_client):
