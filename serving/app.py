@@ -30,6 +30,7 @@ from the last batch and the rows sent since. Every response names the model vers
 header `purse-release` names version and snapshot on errors too."""
 
 log = logging.getLogger(__name__)
+USER_SCORE = TypeAdapter(UserScore)
 
 
 def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
@@ -76,7 +77,7 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
 def _newest_score(service: Service, user_id: str) -> UserScore | None:
     """Read a user's score as the API returns it; for pages, which are rendered in threads."""
     score = asyncio.run_coroutine_threadsafe(service.store.score(user_id), service.loop).result()
-    return None if score is None else TypeAdapter(UserScore).validate_json(with_age(score, service.clock.seconds()))
+    return None if score is None else USER_SCORE.validate_json(with_age(score, service.clock.seconds()))
 
 
 async def _catch_up(service: Service) -> None:
