@@ -35,8 +35,8 @@ from pipelines.lake import tables
 from pipelines.lake.rows import snapshot_rows
 from pipelines.score import score
 from pipelines.settings import load_settings
-from pipelines.tracking.logged_model import load_model
-from pipelines.tracking.registry import champion_version
+from pipelines.tracking.champion import champion_version
+from pipelines.tracking.logged_model import load_version
 
 DAY = timedelta(days=1)
 LOADS = (("scores", 0, ""), ("5 % of them events", 0.05, ""), ("scores, and a page of the dashboard a second", 0, "/"))
@@ -146,7 +146,7 @@ def saturate(port: int, lines: Path, request: str, seconds: int) -> float:
 def batch(users: int) -> None:
     """Score a snapshot of `users` copies of real users, beside the model alone; print seconds and GB."""
     settings = load_settings()
-    model = load_model(settings, f"models:/{settings.mlflow.model_name}/{champion_version(settings)}")
+    model = load_version(settings, champion_version(settings))
     day = tables.days(settings, "features", "snapshot_date")[-1]
     real = snapshot_rows(tables.connect(), settings, "features", day).to_pyarrow()
     place = real.schema.get_field_index("user_id")
@@ -200,7 +200,7 @@ def serving(port: int, seconds: int, folder: Path) -> None:
             )
         ours = saturate(port, users, OURS, seconds)
     uri = f"models:/{settings.mlflow.model_name}/{champion_version(settings)}"
-    names = list(load_model(settings, uri).feature_names)
+    names = list(load_version(settings, champion_version(settings)).feature_names)
     bodies = folder / "bodies"
     bodies.write_text("\n".join(body(rows.iloc[[place]][names]) for place in range(200)))
     peer = [str(Path(sys.executable).parent / "mlflow"), "models", "serve", "-m", uri, "--env-manager", "local"]

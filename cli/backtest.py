@@ -23,6 +23,7 @@ from pipelines.lake.names import FEATURE_TABLE
 from pipelines.lake.rows import snapshot_rows
 from pipelines.results.decision import Evaluated
 from pipelines.results.result import Result, Value
+from pipelines.results.training import Trained
 from pipelines.retraining.snapshots import is_matured
 from pipelines.score import predict
 from pipelines.settings import Settings
@@ -111,7 +112,7 @@ def backtest(
         trained = run("train", lambda: train(own, end))
         matured = is_matured(tables.days(own, "raw/order_lines")[-1], cutoff, horizon_days)
         evaluated = run("evaluate", lambda: evaluate(own, end)) if matured else None
-        users = _predict(own, cutoff, trained.model_uri, output)
+        users = _predict(own, cutoff, trained, output)
     return Backtest(
         source=source,
         cutoff=cutoff,
@@ -188,10 +189,10 @@ def _label(source: str) -> str:
     return f"{path.stem}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
 
 
-def _predict(settings: Settings, cutoff: date, model_uri: str, output: Path | None) -> int:
+def _predict(settings: Settings, cutoff: date, trained: Trained, output: Path | None) -> int:
     """Predict the users at the cutoff, write the predictions to `output`, and return the number of users."""
     rows = snapshot_rows(tables.connect(), settings, FEATURE_TABLE, cutoff).drop("snapshot_date")
-    scores = predict(load_model(settings, model_uri), rows.to_pyarrow().to_pandas())[COLUMNS]
+    scores = predict(load_model(settings, trained.model), rows.to_pyarrow().to_pandas())[COLUMNS]
     if output:
         content = io.BytesIO()
         scores.to_parquet(content, index=False)

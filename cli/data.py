@@ -50,7 +50,7 @@ def snapshot_date(
     settings = load_settings()
     resolved = requested_or_newest(settings, snapshot_date)
     if purpose == "scoring":
-        from pipelines.tracking.registry import champion_version
+        from pipelines.tracking.champion import champion_version
 
         champion_version(settings)
     show({"snapshot_date": resolved.isoformat()}, as_json=as_json)

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from cli.output import AsJson, show
+from pipelines.audit import record
 from pipelines.live.keys import Key, Keys, scopes_of
 from pipelines.settings import load_settings
-from serving.audit import record
 
 app = typer.Typer(no_args_is_help=True, help="API keys of the live service: create, list, rotate, revoke.")
 KeyId = Annotated[str, typer.Argument(help="Id of the key, as shown by 'purse keys list'.")]

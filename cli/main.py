@@ -14,6 +14,7 @@ from cli.model import backtest, card, deploy, evaluate, monitor, promote, regist
 from cli.simulate import simulate
 from cli.stack import demo, down, logs, serve, status, up
 from cli.steps import console
+from cli.trust import trust
 from pipelines.environment import QUIET
 from pipelines.errors import PurseError
 
@@ -28,7 +29,7 @@ DATA, MODEL, STACK = "Data", "Model and scores", "Embedded stack"
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     DATA: (ingest, validate, snapshot_date, build_features, simulate),
-    MODEL: (split, sweep, train, evaluate, register, promote, score, deploy, monitor, rollback, card, backtest),
+    MODEL: (split, sweep, train, evaluate, register, promote, score, deploy, monitor, rollback, card, trust, backtest),
     STACK: (up, down, status, logs, serve, demo),
 }
 for panel, commands in COMMANDS.items():

@@ -3,14 +3,18 @@
 import fcntl
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
+
+SECRET_BYTES = 32
+"""Length of a generated key."""
 
 
 def code_fingerprint(*places: Path) -> str:
@@ -45,6 +49,31 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file's content at once: after a crash the file has the old or the new content, never a part."""
     with replacing(path) as file:
         file.write(content)
+
+
+def secret(file: Path) -> bytes:
+    """Read a key of 32 random bytes; create it at first use, readable by its owner only.
+
+    Raises:
+        PurseError: the file has another length.
+    """
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # created with mode 0600
+        with os.fdopen(handle, "wb") as content:
+            content.write(secrets.token_bytes(SECRET_BYTES))
+            content.flush()
+            os.fsync(content.fileno())
+        with suppress(FileExistsError):  # another process was first
+            os.link(temporary, file)
+        Path(temporary).unlink()
+    key = file.read_bytes()
+    if len(key) != SECRET_BYTES:
+        raise PurseError(
+            f"The key {file} has {len(key)} bytes instead of {SECRET_BYTES}. Restore it from a backup, or delete it: "
+            "Purse then makes a new one, and what was sealed with the old one has to be trusted or made again."
+        )
+    return key
 
 
 @contextmanager

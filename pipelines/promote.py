@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -14,7 +14,9 @@ from pipelines.errors import PurseError
 from pipelines.results.decision import Decided, Evaluated, Registered
 from pipelines.results.result import read_result
 from pipelines.settings import Settings
-from pipelines.tracking.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO, version_of
+from pipelines.tracking import seals
+from pipelines.tracking.champion import find_champion, moved_from, set_champion
+from pipelines.tracking.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO
 from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
     name, client = settings.mlflow.model_name, connect(settings)
     challenger, opponent = _sides(measured, snapshot_date)
     numbers = _numbers(challenger, opponent)
-    champion = version_of(client, name, CHAMPION)
+    champion = find_champion(settings, client)
     if champion == version:
         return _result(settings, _earlier_decision(client, name, version), version, measured, numbers)
     if champion != measured.champion_version:
@@ -52,12 +54,16 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
             f"'{name}' is now version {champion}. Run 'purse evaluate --snapshot-date {snapshot_date}' again."
         )
     approved = replace_unusable or settings.promotion.replace_unusable
+    seals.require_sealed_version(settings, client.get_model_version(name, version))
     decision = _rolled_back(client, name, version) or decide(challenger, opponent, _gate(settings), approved=approved)
+    if earlier := moved_from(settings, champion):
+        moved = f" Note: the alias '{CHAMPION}' was moved by hand from version {earlier} to version {champion}."
+        decision = replace(decision, description=decision.description + moved)
     if decision.promoted and champion is not None:
         client.set_model_version_tag(name, version, PREVIOUS, champion)
     _describe(client, name, version, decision, numbers)
     if decision.promoted:  # last: a rerun of an interrupted step decides the same
-        client.set_registered_model_alias(name, CHAMPION, version)
+        set_champion(settings, client, version)
     return _result(settings, decision, version, measured, numbers)
 
 

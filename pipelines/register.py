@@ -1,4 +1,4 @@
-"""Register the trained model as a version of settings.mlflow.model_name with the alias `challenger`."""
+"""Register and seal the trained model as a version of settings.mlflow.model_name with the alias `challenger`."""
 
 from datetime import date
 from typing import TYPE_CHECKING
@@ -9,7 +9,8 @@ from pipelines.results.decision import Registered
 from pipelines.results.result import read_result
 from pipelines.results.training import Trained
 from pipelines.settings import Settings
-from pipelines.tracking.registry import CHALLENGER, MODEL_CARD, MODEL_CARD_FILE
+from pipelines.tracking import seals
+from pipelines.tracking.registry import CHALLENGER
 from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def register(settings: Settings, snapshot_date: date) -> Registered:
         version = _find(client, name, trained) or _register(name, trained)
         if not client.get_registered_model(name).description:  # keep a person's description
             client.update_registered_model(name, _description(settings))
-    client.set_model_version_tag(name, version, MODEL_CARD, f"runs:/{trained.run_id}/{MODEL_CARD_FILE}")
+    for tag, value in seals.version_tags(settings, name, version, trained.model.digest).items():
+        client.set_model_version_tag(name, version, tag, value)
     client.set_registered_model_alias(name, CHALLENGER, version)
     return Registered(
         model_name=name, version=version, alias=CHALLENGER, run_id=trained.run_id, run_url=trained.run_url
@@ -40,7 +42,7 @@ def _find(client: "MlflowClient", name: str, trained: Trained) -> str | None:
     for version in client.search_model_versions(f"name = '{name}' and run_id = '{trained.run_id}'"):
         if version.status != "READY":
             client.delete_model_version(name, version.version)
-        elif version.tags.get("model_uri") == trained.model_uri:
+        elif version.tags.get("model_uri") == trained.model.uri:
             return str(version.version)
     return None
 
@@ -48,8 +50,8 @@ def _find(client: "MlflowClient", name: str, trained: Trained) -> str | None:
 def _register(name: str, trained: Trained) -> str:
     import mlflow
 
-    tags = {"model_uri": trained.model_uri, "family": trained.family, "training_id": trained.training_id}
-    return str(mlflow.register_model(trained.model_uri, name, tags=tags).version)
+    tags = {"model_uri": trained.model.uri, "family": trained.family, "training_id": trained.training_id}
+    return str(mlflow.register_model(trained.model.uri, name, tags=tags).version)
 
 
 def _description(settings: Settings) -> str:

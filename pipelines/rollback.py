@@ -6,7 +6,9 @@ from typing import Any
 from pipelines.errors import NothingToDo, PurseError
 from pipelines.live.client import ask
 from pipelines.settings import Settings
-from pipelines.tracking.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO, version_of
+from pipelines.tracking import seals
+from pipelines.tracking.champion import find_champion, set_champion
+from pipelines.tracking.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO
 from pipelines.tracking.runs import connect
 
 
@@ -20,12 +22,12 @@ def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
         model_name, from_version, to_version, and `service`: the outcome in the live service.
 
     Raises:
-        PurseError: no champion exists, it is the first one, or its predecessor was deleted.
+        PurseError: no champion exists, it is the first one, or its predecessor was deleted or not registered here.
     """
     from mlflow.exceptions import MlflowException
 
     name, client = settings.mlflow.model_name, connect(settings)
-    current = version_of(client, name, CHAMPION)
+    current = find_champion(settings, client)
     if current is None:
         raise PurseError(f"'{name}' has no champion to roll back. Train and promote one with 'purse promote'.")
     previous = client.get_model_version(name, current).tags.get(PREVIOUS)
@@ -35,7 +37,8 @@ def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
             f"To use another version, set the alias '{CHAMPION}' on it in the MLflow UI."
         )
     try:
-        client.set_registered_model_alias(name, CHAMPION, previous)
+        seals.require_sealed_version(settings, client.get_model_version(name, previous))
+        set_champion(settings, client, previous)
     except MlflowException as error:
         raise PurseError(
             f"Version {previous} of '{name}', the champion before {current}, is gone from the registry: {error}. "

@@ -19,8 +19,8 @@ from pipelines.results.scoring import Scored, TierSpend
 from pipelines.results.training import Interval
 from pipelines.retraining.level import forecast_level
 from pipelines.settings import Settings
-from pipelines.tracking.logged_model import load_model
-from pipelines.tracking.registry import champion_version
+from pipelines.tracking.champion import champion_version, notice_move
+from pipelines.tracking.logged_model import load_version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,8 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
             unchanged.
     """
     version = champion_version(settings)
-    model = load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
+    notice_move(settings, version, scored_at)
+    model = load_version(settings, version)
     if model.horizon_days != settings.horizon_days:
         raise PurseError(
             f"Champion version {version} predicts {model.horizon_days} days, but horizon_days is now "

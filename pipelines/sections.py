@@ -60,6 +60,7 @@ class Training(Section):
 
 class Mlflow(Section):
     tracking_uri: str | None
+    artifact_root: str | None
     public_url: str | None
     experiment: str
     model_name: str

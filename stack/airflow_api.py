@@ -9,6 +9,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ex
 
 from pipelines.errors import PurseError
 from pipelines.links import airflow_address
+from pipelines.listener import require_own_listener
 from pipelines.settings import Settings
 from stack import airflow_home
 
@@ -22,10 +23,11 @@ def connect(settings: Settings) -> httpx.Client:
     """Return a client of /api/v2 that is logged in as admin.
 
     Raises:
-        PurseError: Airflow does not answer or rejects the login.
+        PurseError: Airflow does not answer or rejects the login, or another user's program listens on its port.
     """
     url = airflow_address(settings)
     user, password = airflow_home.login(settings)
+    require_own_listener(settings.services.host, settings.services.airflow_port, "services.airflow_port")
     try:
         # The request stays on this machine: a proxy from the environment must not see the login.
         answer = httpx.post(

@@ -20,7 +20,8 @@ from pipelines.errors import PurseError
 from pipelines.links import airflow_address, mlflow_address
 from pipelines.live.client import service_url
 from pipelines.settings import Settings
-from stack import airflow_api, airflow_home, processes
+from pipelines.tracking.login import login_file
+from stack import airflow_api, airflow_home, mlflow_home, processes
 
 START_SECONDS = 180
 HEARTBEATS = ("scheduler", "dag-processor")
@@ -63,8 +64,8 @@ def up(settings: Settings) -> dict[str, Any]:
             raise
     state = status(settings)
     console.print(
-        f"Airflow {state['airflow_url']} (login in {state['login_file']}), MLflow {state['mlflow_url']}, "
-        f"live scores {state['serving_url']}",
+        f"Airflow {state['airflow_url']} (login in {state['login_file']}), MLflow {state['mlflow_url']} (login in "
+        f"{state['mlflow_login_file']}), live scores {state['serving_url']}",
         soft_wrap=True,
     )
     return {"started": [service.name for service in missing], **state}
@@ -91,6 +92,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "mlflow_url": mlflow_address(settings),
         "serving_url": service_url(settings),
         "login_file": str(airflow_home.login_file(settings)),
+        "mlflow_login_file": str(login_file(settings)),
         "logs": str(processes.log_file(home, "api-server").parent),
         "runs": _newest_runs(settings) if running["api-server"] else [],
     }
@@ -118,7 +120,7 @@ def logs(settings: Settings, name: str | None = None, follow: bool = False) -> N
 def _services(settings: Settings) -> list[Service]:
     home, airflow = settings.home_path, processes.executable("airflow")
     mlflow = (
-        *(processes.executable("mlflow"), "server", "--workers", "1"),
+        *(processes.executable("mlflow"), "server", "--workers", "1", *mlflow_home.options(settings)),
         *("--host", settings.services.host, "--port", str(settings.services.mlflow_port)),
         *("--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"),
         # Steps write artifacts directly to the folder: this is faster than through the server, and runs that were
@@ -138,12 +140,14 @@ def _services(settings: Settings) -> list[Service]:
 def _start(settings: Settings, services: list[Service]) -> None:
     """Start the services, MLflow first: it creates its database while Airflow creates its own."""
     airflow_home.prepare(settings)
+    mlflow_home.prepare(settings)
     environment = airflow_home.environment(settings)
     with console.status("Starting the services"):
         for service in services:
             if service.name != "mlflow":
                 airflow_home.migrate(settings)
-            processes.start(settings.home_path, service.name, service.command, environment)
+            own = mlflow_home.environment(settings) if service.name == "mlflow" else {}
+            processes.start(settings.home_path, service.name, service.command, environment | own)
 
 
 def _wait_until_ready(settings: Settings) -> None:

@@ -47,7 +47,7 @@ def split(**changes: Any) -> Split:
 def trained(**changes: Any) -> Trained:
     fields = {
         "training_id": "2020-03-29-00000001",
-        "model_uri": "models:/m-1",
+        "model": {"uri": "models:/m-1", "digest": "0" * 64},
         "family": "ridge_rfm",
         "params": {"ridge_rfm.alpha": 0.25},
         "members": [MemberChoice(family="ridge_rfm", weight=1.0, params={"alpha": 0.25})],

@@ -19,9 +19,11 @@ from pipelines.lake import tables
 from pipelines.results.data import Built
 from pipelines.results.decision import Decided
 from pipelines.results.result import read_result, write_result
-from pipelines.results.training import Fold, Split
+from pipelines.results.training import Fold, LoggedModel, Split
 from pipelines.settings import REPOSITORY, Settings, load_settings
+from pipelines.tracking.champion import set_champion
 from pipelines.tracking.runs import connect
+from pipelines.tracking.seals import version_tags
 
 SNAPSHOT_DATE = date(2020, 3, 29)
 TEST = date(2020, 3, 1)
@@ -265,3 +267,15 @@ def kill_step(tmp_path: Path) -> Callable[..., None]:
         assert process.returncode == -signal.SIGKILL
 
     return kill
+
+
+def register_champion(settings: Settings, logged: LoggedModel) -> str:
+    """Register a logged model as `register` and `promote` do; return the version."""
+    import mlflow
+
+    client, name = connect(settings), settings.mlflow.model_name
+    version = str(mlflow.register_model(logged.uri, name).version)
+    for tag, value in version_tags(settings, name, version, logged.digest).items():
+        client.set_model_version_tag(name, version, tag, value)
+    set_champion(settings, client, version)
+    return version

@@ -11,7 +11,7 @@ from models.catalog import BASELINES
 from models.protocol import LabelledUsers
 from models.purchasing_power import PurchasingPower
 from pipelines.errors import PurseError, UnusableModel
-from pipelines.results.training import Split
+from pipelines.results.training import Split, Trained
 from pipelines.retraining.fitting import build_model
 from pipelines.retraining.level import forecast_level
 from pipelines.retraining.training_set import read_labelled
@@ -44,7 +44,7 @@ class ComparedModels:
     champion_unusable: str | None = None
 
 
-def predict(settings: Settings, split: Split, model_uri: str, champion_version: str | None) -> ComparedModels:
+def predict(settings: Settings, split: Split, trained: Trained, champion_version: str | None) -> ComparedModels:
     """Read the users of the test snapshot and predict them with every model.
 
     Raises:
@@ -65,7 +65,7 @@ def predict(settings: Settings, split: Split, model_uri: str, champion_version: 
         except UnusableModel as error:
             unusable = error.reason
             log.warning("Champion version %s can't be compared: %s.", champion_version, unusable)
-    model = logged_model.load_model(settings, model_uri)
+    model = logged_model.load_model(settings, trained.model)
     challenger, baselines = model.predict_spend(users.features), _baselines(settings, split, users.features)
     return ComparedModels(user_id, users, challenger, champion, baselines, model, unusable)
 
@@ -77,7 +77,7 @@ def _champion_predictions(settings: Settings, version: str, features: pd.DataFra
         UnusableModel: this code cannot load it, its horizon differs, or it cannot score these users.
         PurseError: MLflow or its artifact store does not answer.
     """
-    model = logged_model.load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
+    model = logged_model.load_version(settings, version)
     if model.horizon_days != settings.horizon_days:
         raise UnusableModel(f"it predicts {model.horizon_days} days, and horizon_days is {settings.horizon_days}")
     try:

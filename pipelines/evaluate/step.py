@@ -26,7 +26,8 @@ from pipelines.results.decision import Compared, Evaluated, Fidelity, Slice, Tie
 from pipelines.results.result import read_result
 from pipelines.results.training import Split, Trained
 from pipelines.settings import Settings
-from pipelines.tracking.registry import CHAMPION, MODEL_CARD_FILE, version_of
+from pipelines.tracking.champion import find_champion
+from pipelines.tracking.registry import MODEL_CARD_FILE
 from pipelines.tracking.runs import connect, resumed_run, run_url
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def evaluate(settings: Settings, snapshot_date: date) -> Evaluated:
     trained = read_result(settings, snapshot_date, Trained)
     client = connect(settings)
     with resumed_run(settings, trained.training_id) as run_id:
-        champion_version = version_of(client, settings.mlflow.model_name, CHAMPION)
-        compared = predict(settings, split, trained.model_uri, champion_version)
+        champion_version = find_champion(settings, client)
+        compared = predict(settings, split, trained, champion_version)
         findings = find(settings, split, compared)
         evaluated = Evaluated(
             **_measured(settings, compared),

@@ -26,7 +26,7 @@ from pipelines.retraining.reference.learned import (
     summarise_predictions,
 )
 from pipelines.settings import Settings
-from pipelines.tracking.registry import champion_version
+from pipelines.tracking.champion import champion_version
 from pipelines.tracking.runs import KIND, connect, experiment_id, run_url
 
 if TYPE_CHECKING:

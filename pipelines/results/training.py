@@ -112,13 +112,20 @@ class PreprocessingFacts(Value):
     furthest: dict[str, float]
 
 
+class LoggedModel(Value):
+    """Address of a logged model, and the digest of its files, see `pipelines.tracking.seals`."""
+
+    uri: str
+    digest: str
+
+
 class Trained(Result):
     """A trained model, logged to MLflow."""
 
     step = "train"
     command = "train"
     training_id: str
-    model_uri: str
+    model: LoggedModel
     family: str
     params: dict[str, Param]
     members: list[MemberChoice]

@@ -1,7 +1,8 @@
-"""Log a PurchasingPower to MLflow with everything it needs; load it by address."""
+"""Log a PurchasingPower to MLflow with everything it needs; fetch, verify and load it."""
 
 import os
-import pickle
+import re
+import shutil
 import tempfile
 from dataclasses import replace
 from importlib.metadata import version
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import PurseError, UnusableModel
+from pipelines.results.training import LoggedModel
 from pipelines.settings import REPOSITORY, Settings
-from pipelines.tracking.runs import connect
+from pipelines.tracking import seals
+from pipelines.tracking.runs import connect, require_own_location
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,34 +30,51 @@ PACKAGES = ("pandas", "numpy", "scipy", "scikit-learn", "lightgbm")
 NETWORK_PACKAGES = ("keras", "tensorflow", "pyarrow")
 """Packages that a model with a network needs as well."""
 
+MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 
-def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[str]) -> str:
-    """Log the model to the active run and return its address.
+
+def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[str], run_id: str) -> LoggedModel:
+    """Log the model to a run; return its address and the digest of its files.
+
+    The digest is taken from the files on this machine before MLflow gets them.
 
     Args:
         model: the fitted model.
         example: a few rows of raw features; they and the model's predictions determine the signature.
         families: families of the members; networks need Keras where the model is loaded.
+        run_id: run of the training.
     """
     import mlflow
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.models import Model
 
+    from models import storage
     from models.catalog import is_network
 
     example = with_json_types(example)
     packages = PACKAGES + (NETWORK_PACKAGES if any(map(is_network, families)) else ())
+    client = mlflow.MlflowClient()
+    logged = mlflow.initialize_logged_model(name=NAME, source_run_id=run_id)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{NAME}.pkl"
-        path.write_bytes(pickle.dumps(model))
-        logged = mlflow.pyfunc.log_model(
-            name=NAME,
+        storage.write(model, Path(folder) / NAME)
+        path = Path(folder) / "logged"
+        mlflow.pyfunc.save_model(
+            path=path,
+            mlflow_model=Model(run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id),
             python_model=str(REPOSITORY / "pipelines" / "tracking" / "served_model.py"),
-            artifacts={NAME: str(path)},
+            artifacts={NAME: str(Path(folder) / NAME)},
             code_paths=[str(REPOSITORY / package) for package in CODE],
             pip_requirements=[f"{package}=={version(package)}" for package in packages],
             signature=mlflow.models.infer_signature(example, model.predict(example)),
             input_example=example,
         )
-    return str(logged.model_uri)
+        for cached in path.rglob("__pycache__"):
+            shutil.rmtree(cached)
+        digest = seals.digest(path)
+        client.log_model_artifacts(logged.model_id, str(path))
+    mlflow.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return LoggedModel(uri=logged.model_uri, digest=digest)
 
 
 def with_json_types(example: "pd.DataFrame") -> "pd.DataFrame":
@@ -67,30 +87,81 @@ def with_json_types(example: "pd.DataFrame") -> "pd.DataFrame":
     return example.assign(**{name: example[name].map(lambda values: np.asarray(values, np.float64)) for name in lists})
 
 
-def load_model(settings: Settings, model_uri: str) -> "PurchasingPower":
-    """Load a logged or registered model, such as "models:/purchasing-power@champion".
+def load_version(settings: Settings, version: str) -> "PurchasingPower":
+    """Load a registered version.
 
     Raises:
-        UnusableModel: the model does not exist, its files are missing or corrupt, or this code cannot unpickle it.
+        NotRegisteredHere: this home did not register the version, or a file was changed since.
+        UnusableModel: the version does not exist, its files are missing, or this code cannot read them.
+        PurseError: MLflow or its artifact store does not answer, or this machine cannot read the files now.
+    """
+    client, name = connect(settings), settings.mlflow.model_name
+    try:
+        found = client.get_model_version(name, version)
+    except Exception as error:  # each store raises its own errors
+        raise (_unusable if _is_missing(error) else _unreadable)(
+            settings, f"models:/{name}/{version}", error
+        ) from error
+    digest = seals.require_sealed_version(settings, found)
+    try:
+        return load_model(settings, LoggedModel(uri=str(found.source), digest=digest))
+    except seals.NotRegisteredHere:
+        raise seals.not_registered(settings, version) from None
+
+
+def load_model(settings: Settings, logged: LoggedModel) -> "PurchasingPower":
+    """Fetch the files of a logged model, verify them, and read the model from them.
+
+    This is the only way to a model: MLflow's own loaders run the code that they are told to.
+
+    Args:
+        settings: the settings.
+        logged: from a place that MLflow cannot write to.
+
+    Raises:
+        NotRegisteredHere: the files have another digest.
+        UnusableModel: the model does not exist, its files are missing, or this code cannot read them.
         PurseError: MLflow or its artifact store does not answer, or this machine cannot read the files now.
     """
     os.environ.setdefault("KERAS_BACKEND", settings.training.backend)
-    connect(settings)
+    with tempfile.TemporaryDirectory() as folder:  # a private copy: nobody changes it after it was verified
+        path = fetch(settings, logged.uri, Path(folder))
+        if seals.digest(path) != logged.digest:
+            raise seals.NotRegisteredHere(
+                f"The files of {logged.uri} are not the ones that this home logged (not_registered_here): they were "
+                "changed in MLflow's artifact store, and are not loaded. Train again, and find out who changed them."
+            )
+        try:
+            from models import storage
+
+            model: PurchasingPower = storage.read(path / "artifacts" / NAME)
+            return replace(model)  # raises if a file of older code lacks a field
+        except Exception as error:  # reading fails on anything that changed since the model was logged
+            temporary = isinstance(error, (OSError, MemoryError)) and not isinstance(error, FileNotFoundError)
+            raise (_unreadable if temporary else _unusable)(settings, logged.uri, error) from error
+
+
+def fetch(settings: Settings, model_uri: str, folder: Path) -> Path:
+    """Download the files of a logged model, unverified, into a folder; return where they lie.
+
+    Raises:
+        UnusableModel: the address is not a logged model's, or the model does not exist.
+        PurseError: MLflow or its artifact store does not answer, or the files lie outside the artifact root.
+    """
+    client = connect(settings)
     import mlflow
 
-    # Import this repository's code first: MLflow would import the copy that was logged with the model.
-    import models  # noqa: F401
-
+    model_id = model_uri.removeprefix("models:/")
+    if not MODEL_ID.fullmatch(model_id):
+        raise UnusableModel(f"Expected the address of a logged model, such as models:/m-1a2b..., found '{model_uri}'.")
     try:
-        folder = mlflow.artifacts.download_artifacts(artifact_uri=model_uri)
+        location = client.get_logged_model(model_id).artifact_location
+        require_own_location(settings, location)
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder)))
+    except PurseError:
+        raise
     except Exception as error:  # each store raises its own errors; only "not found" means that the model is missing
         raise (_unusable if _is_missing(error) else _unreadable)(settings, model_uri, error) from error
-    try:
-        model: PurchasingPower = mlflow.pyfunc.load_model(folder).unwrap_python_model().purchasing_power
-        return replace(model)  # raises if a pickle of older code lacks a field
-    except Exception as error:  # unpickling fails on anything that changed since the model was logged
-        temporary = isinstance(error, (OSError, MemoryError)) and not isinstance(error, FileNotFoundError)
-        raise (_unreadable if temporary else _unusable)(settings, model_uri, error) from error
 
 
 def in_short(error: Exception) -> str:

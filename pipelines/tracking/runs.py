@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from pipelines.errors import PurseError
 from pipelines.files import exclusive
 from pipelines.settings import REPOSITORY, Settings
+from pipelines.tracking.login import log_in
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -51,7 +53,8 @@ def connect(settings: Settings) -> "MlflowClient":
     """Connect to the tracking server; create its database and experiment if they are new.
 
     Raises:
-        PurseError: MLflow does not answer, or its experiment was deleted.
+        PurseError: MLflow does not answer, its experiment was deleted, its artifacts lie in a foreign place, or another
+            user's program listens on its port.
     """
     for name, value in CLIENT_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -64,6 +67,7 @@ def connect(settings: Settings) -> "MlflowClient":
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    log_in(settings)
     mlflow.set_tracking_uri(settings.tracking_uri)
     try:
         with exclusive(settings, "mlflow"):  # two processes that create the tables at once would fail
@@ -80,7 +84,32 @@ def connect(settings: Settings) -> "MlflowClient":
             f"The MLflow experiment '{settings.mlflow.experiment}' was deleted. Restore it with "
             f"'mlflow experiments restore -x {experiment.experiment_id}', or set mlflow.experiment to another name."
         )
+    if experiment is not None:
+        require_own_location(settings, experiment.artifact_location)
     return client
+
+
+def require_own_location(settings: Settings, location: str) -> None:
+    """Raise unless artifacts lie where this home's artifacts belong: MLflow's server could name any place.
+
+    Raises:
+        PurseError: another place.
+    """
+    parts = urlsplit(location)
+    if root := settings.mlflow.artifact_root:
+        own = f"{location}/".startswith(f"{root.rstrip('/')}/") and ".." not in location
+    elif parts.scheme in ("", "file"):
+        path = Path(unquote(parts.path) if parts.scheme else location)
+        own = path.resolve().is_relative_to((settings.home_path / "mlartifacts").resolve())
+    else:
+        own = parts.scheme == "mlflow-artifacts"
+    if not own:
+        expected = settings.mlflow.artifact_root or f"{settings.home_path / 'mlartifacts'} or mlflow-artifacts:"
+        raise PurseError(
+            f"MLflow at {settings.tracking_uri} keeps artifacts at {location}; expected them at {expected}. If that "
+            "place is yours, name it in mlflow.artifact_root; otherwise find out who changed the experiment, and set "
+            "mlflow.experiment to another name."
+        )
 
 
 def experiment_id(client: "MlflowClient", settings: Settings) -> str:

@@ -1,10 +1,9 @@
-"""MLflow's entry point to a logged model, run by `mlflow models serve`, notebooks and batch scoring.
+"""MLflow's entry point to a logged model, run by `mlflow models serve` and notebooks.
 
 MLflow stores this file with the model ("models from code"), beside copies of `features` and `models`, so that the model
 loads without this repository. The file must therefore import nothing else from Purse.
 """
 
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,10 @@ class ServedModel(PythonModel):
     """Adapter of a PurchasingPower to MLflow's interface."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the model; its pickle is as trustworthy as the registry that it comes from."""
-        content = Path(context.artifacts["purchasing_power"]).read_bytes()
-        self.purchasing_power: PurchasingPower = pickle.loads(content)  # noqa: S301
+        """Load the model; like MLflow itself, this believes the registry. Purse reads models by `logged_model`."""
+        from models import storage
+
+        self.purchasing_power: PurchasingPower = storage.read(Path(context.artifacts["purchasing_power"]))
 
     def predict(
         self,

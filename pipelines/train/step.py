@@ -1,6 +1,7 @@
 """Refit the sweep's best families on the newest matured snapshots, blend them and log the model to MLflow."""
 
 import shutil
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from pipelines.retraining.study.finish import finish
 from pipelines.retraining.study.trial import Predictions, read_folds, read_predictions, run_trial
 from pipelines.retraining.training_set import read_labelled
 from pipelines.settings import Settings
-from pipelines.tracking import logged_model
+from pipelines.tracking import logged_model, seals
 from pipelines.tracking.runs import connect, experiment_id, resumed_run, run_url
 from pipelines.train import run_facts
 from pipelines.train.fit import checkpoints, fit
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 RESULT = "purse.trained"
 """Tag of the parent run: the result of a complete training. It is set last."""
 
+SEAL = "purse.trained_seal"
+"""Tag of the parent run: seal of `RESULT`."""
+
 
 def train(settings: Settings, snapshot_date: date) -> Trained:
     """Finish the sweep, then fit and log the model. The same data and settings are trained only once.
@@ -40,13 +44,20 @@ def train(settings: Settings, snapshot_date: date) -> Trained:
     client = connect(settings)
     with resumed_run(settings, split.training_id, system_metrics=True) as run_id:
         tags = client.get_run(run_id).data.tags
-        if RESULT in tags:
-            trained = Trained.model_validate_json(tags[RESULT])
-        else:
-            trained = _train(settings, split, built, run_id, client)
-        client.set_tag(run_id, RESULT, trained.model_dump_json())
+        trained = _earlier(settings, run_id, tags) or _train(settings, split, built, run_id, client)
+        result = trained.model_dump_json()
+        client.set_tag(run_id, SEAL, seals.seal(settings.home_path, RESULT, run_id, result))
+        client.set_tag(run_id, RESULT, result)
     shutil.rmtree(checkpoints(settings, split.training_id), ignore_errors=True)  # a complete training never resumes
     return trained
+
+
+def _earlier(settings: Settings, run_id: str, tags: Mapping[str, str]) -> Trained | None:
+    """Result of an earlier complete training; None without one, or if this home did not write it."""
+    result = tags.get(RESULT)
+    if result is None or not seals.is_sealed(settings.home_path, tags.get(SEAL, ""), RESULT, run_id, result):
+        return None
+    return Trained.model_validate_json(result)
 
 
 def _train(settings: Settings, split: Split, built: Built, run_id: str, client: "MlflowClient") -> Trained:
@@ -72,9 +83,10 @@ def _train(settings: Settings, split: Split, built: Built, run_id: str, client: 
     preprocessing = run_facts.log_preprocessing(settings, training.users.features, model)
     client.log_dict(run_id, learn_reference(settings, split, model, training, test), FILE)
     example = test.users.features.head(5)
+    logged = logged_model.log_model(model, example, [member.family for member in members], run_id)
     return Trained(
         training_id=split.training_id,
-        model_uri=logged_model.log_model(model, example, [member.family for member in members]),
+        model=logged,
         family=family,
         params=params,
         members=members,
@@ -116,7 +128,9 @@ def _out_of_time(
 
 
 def _delete_unfinished(client: "MlflowClient", settings: Settings, run_id: str) -> None:
-    """Delete models that a killed training logged: it left no result, so nothing refers to them."""
+    """Delete models that a killed training logged: no registered version refers to them."""
     experiments = [experiment_id(client, settings)]
+    registered = {version.source for version in client.search_model_versions(f"run_id = '{run_id}'")}
     for model in client.search_logged_models(experiments, filter_string=f"source_run_id = '{run_id}'"):
-        client.delete_logged_model(model.model_id)
+        if model.model_uri not in registered:
+            client.delete_logged_model(model.model_id)

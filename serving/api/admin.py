@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipelines.audit import record
 from pipelines.errors import PurseError
 from serving.api.errors import documented
 from serving.api.security import requires
-from serving.audit import record
 from serving.clock import wall
 from serving.rows import UserId
 from serving.service import deploy

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.predictions import TIERS
+from serving.dashboard.findings import Decile, Importance
 from serving.dashboard.picture import BUCKETS, Picture
 from serving.dashboard.values import MonitoredDay, Row
 
@@ -47,16 +48,16 @@ def shares(picture: Picture) -> Spec:
     }
 
 
-def calibration(deciles: Sequence[Row]) -> Spec:
+def calibration(deciles: Sequence[Decile]) -> Spec:
     """Mean expected and mean true spend by decile of expected spend."""
     return {
         "kind": "bar",
-        "labels": [str(row["decile"]) for row in deciles],
+        "labels": [str(row.decile) for row in deciles],
         "x": "decile of expected spend",
         "y": "mean spend",
         "series": [
-            series("expected", [round(row["mean_expected"], 2) for row in deciles], "accent"),
-            series("came", [round(row["mean_spend"], 2) for row in deciles], "quiet"),
+            series("expected", [round(row.mean_expected, 2) for row in deciles], "accent"),
+            series("came", [round(row.mean_spend, 2) for row in deciles], "quiet"),
         ],
     }
 
@@ -71,15 +72,15 @@ def alarms(history: Sequence[MonitoredDay]) -> Spec:
     }
 
 
-def importances(rows: Sequence[Row]) -> Spec:
+def importances(rows: Sequence[Importance]) -> Spec:
     """Mean effect of the most important features, in points of the score."""
     top = rows[:BARS]
     return {
         "kind": "bar",
         "horizontal": True,
-        "labels": [row["feature"] for row in top],
+        "labels": [row.feature for row in top],
         "x": "mean effect, points of the score",
-        "series": [series("effect", [round(row["effect"], 2) for row in top], "accent")],
+        "series": [series("effect", [round(row.effect, 2) for row in top], "accent")],
     }
 
 

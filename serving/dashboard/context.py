@@ -9,12 +9,13 @@ from fastapi import Response
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from pipelines.tracking.registry import CHAMPION
+from serving.dashboard.findings import Findings
 from serving.dashboard.newest_population import Populations
 from serving.dashboard.pages import Pages
 from serving.dashboard.problems import Unavailable, UnknownChoice, UnknownUser, UnknownVersion
 from serving.dashboard.registry_view import RegistryView
 from serving.dashboard.values import UserScore
-from serving.dashboard.versions import Findings, Version
+from serving.dashboard.versions import Version
 
 SetAside = Callable[[], Sequence[tuple[str, str]]]
 """Users set aside by the live service until the next release, each with the reason."""

@@ -9,13 +9,15 @@ from models.measures.names import TESTED
 from pipelines import links
 from pipelines.errors import PurseError
 from pipelines.retraining.matured import PROMISED
+from pipelines.tracking.champion import moved_from
 from pipelines.tracking.registry import CHAMPION
 from serving.dashboard import charts
 from serving.dashboard import trust as lake_trust
 from serving.dashboard.context import champion_of
+from serving.dashboard.findings import Decile, Difference, Findings, Importance, Slice
 from serving.dashboard.problems import Unavailable, UnknownVersion
-from serving.dashboard.values import Monitoring, Promise, Row, TableQuality
-from serving.dashboard.versions import Findings, Version
+from serving.dashboard.values import Monitoring, Promise, TableQuality
+from serving.dashboard.versions import Version
 
 if TYPE_CHECKING:
     from serving.dashboard.context import Dashboard
@@ -51,7 +53,7 @@ class Trust:
     version: Version | None
     metrics: dict[str, float]
     problem: str | None
-    deciles: list[Row]
+    deciles: list[Decile]
     calibration: charts.Spec | None
     monitored: Monitoring | None
     promises: list[Promise]
@@ -65,19 +67,23 @@ class Trust:
 
 @dataclass(frozen=True)
 class Model:
-    """The page of the model: all versions, and the measures of the chosen one."""
+    """The page of the model: all versions, and the measures of the chosen one.
+
+    `moved_from`: version that Purse had made champion, if somebody moved the alias by hand since.
+    """
 
     versions: tuple[Version, ...]
     chosen: Version
     champion: Version | None
+    moved_from: str | None
     problem: str | None
     metrics: dict[str, float]
-    importances: list[Row]
+    importances: list[Importance]
     descriptions: dict[str, str]
     importance_chart: charts.Spec | None
-    slices: dict[str, Row]
-    judged: list[Row]
-    flagged: list[Row]
+    slices: dict[str, Slice]
+    judged: list[Difference]
+    flagged: list[Difference]
     has_card: bool
     model_url: str
     run_url: str | None
@@ -104,7 +110,7 @@ def trust(dashboard: "Dashboard") -> Trust:
         version, findings, problem = champion_of(dashboard)
     except PurseError as error:
         problem = str(error)
-    deciles = findings.tables.get("deciles", [])
+    deciles = findings.deciles
     page = f"monitoring/{monitored.snapshot_date}.html" if monitored else None
     return Trust(
         version=version,
@@ -133,12 +139,14 @@ def model(dashboard: "Dashboard", number: str | None) -> Model:
     """
     versions, chosen, problem = _chosen(dashboard, number)
     settings, findings = dashboard.settings, _findings(dashboard, chosen)
-    importances, fairness = findings.tables.get("importances", []), findings.tables.get("fairness", [])
-    tested = [row for row in fairness if row["measure"] in TESTED]
+    importances, fairness = findings.importances, findings.fairness
+    tested = [row for row in fairness if row.measure in TESTED]
+    champion = next((one for one in versions if one.role == CHAMPION), None)
     return Model(
         versions=versions,
         chosen=chosen,
-        champion=next((one for one in versions if one.role == CHAMPION), None),
+        champion=champion,
+        moved_from=moved_from(settings, champion.number if champion else None),
         problem=problem,
         metrics=findings.metrics,
         importances=importances[:IMPORTANCES],
@@ -146,7 +154,7 @@ def model(dashboard: "Dashboard", number: str | None) -> Model:
         importance_chart=charts.importances(importances) if importances else None,
         slices=findings.slices,
         judged=tested,
-        flagged=[row for row in tested if row["flagged"]],
+        flagged=[row for row in tested if row.flagged],
         has_card=bool(findings.card),
         model_url=links.model_url(settings, chosen.number),
         run_url=links.run_url(settings, findings.experiment_id, chosen.run_id) if findings.experiment_id else None,
@@ -166,8 +174,7 @@ def card(dashboard: "Dashboard", number: str | None) -> Card:
     findings = _findings(dashboard, chosen)
     if not findings.card:
         raise PurseError(
-            f"Version {chosen.number} has no model card. Run 'purse evaluate' and 'purse register' with the "
-            "--snapshot-date of its training."
+            f"Version {chosen.number} has no model card. Run 'purse evaluate' with the --snapshot-date of its training."
         )
     return Card(chosen, findings.card, problem)
 

@@ -13,6 +13,7 @@ from models.predictions import ORDERS
 from pipelines.lake import commit_log, tables
 from pipelines.lake.names import FEATURE_TABLE
 from pipelines.settings import Settings
+from serving.dashboard.findings import Importance
 from serving.dashboard.population import Choice, Population
 from serving.dashboard.values import Change, Row, UserScore
 
@@ -87,7 +88,7 @@ def as_score(row: Row, now: datetime) -> UserScore:
     )
 
 
-def changes(settings: Settings, before: date, now: date, user_id: str, importances: list[Row]) -> list[Change]:
+def changes(settings: Settings, before: date, now: date, user_id: str, importances: list[Importance]) -> list[Change]:
     """What moved most between two snapshots of `features`, of what the model's scores depend on most.
 
     A number's standing is its percentile among all users of the newer snapshot, ties in the middle. Features are
@@ -102,7 +103,7 @@ def changes(settings: Settings, before: date, now: date, user_id: str, importanc
     connection, table = tables.connect(), tables.open_table(settings, FEATURE_TABLE)
     rows = tables.read_opened(connection, table, [before, now])
     known = {feature.name: feature for feature in FEATURES if feature.kind == "number"}
-    effects = {one["feature"]: one["effect"] for one in importances if one["feature"] in known}
+    effects = {one.feature: one.effect for one in importances if one.feature in known}
     names = [name for name in effects if name in rows.columns]
     mine = rows.filter(rows.user_id == user_id).select("snapshot_date", *names).to_pyarrow().to_pylist()
     values = {row["snapshot_date"]: row for row in mine}

@@ -12,7 +12,8 @@ from typing import TypeVar
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from pipelines.tracking.runs import connect
-from serving.dashboard.versions import Findings, Version, read_findings, read_versions
+from serving.dashboard.findings import Findings, read_findings
+from serving.dashboard.versions import Version, read_versions
 
 FRESH_SECONDS = 15.0
 """How long an answer of MLflow is used before it is asked again."""
@@ -106,7 +107,7 @@ class RegistryView:
         if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
             return ()  # nothing was ever logged, and a page makes no databases
         try:
-            found = read_versions(connect(self._settings), self._settings.mlflow.model_name)
+            found = read_versions(self._settings, connect(self._settings))
         except PurseError as error:
             self._failed = (monotonic(), error)
             raise
@@ -115,7 +116,7 @@ class RegistryView:
 
     def _read_findings(self, version: Version) -> Findings:
         client = connect(self._settings)
-        found = read_findings(client, version)
+        found = read_findings(self._settings, client, version.run_id)
         self._findings[version.run_id, version.updated] = found
         while len(self._findings) > KEPT:
             self._findings.popitem(last=False)

@@ -144,7 +144,7 @@ def _changes(dashboard: "Dashboard", population: Population, user_id: str) -> tu
         _, findings, _ = champion_of(dashboard)
     except PurseError as error:
         return [], f"What matters most to the model isn't known. {error}"
-    important = findings.tables.get("importances", [])
+    important = findings.importances
     found = people.changes(dashboard.settings, population.before, population.snapshot, user_id, important)
     return (
         found,

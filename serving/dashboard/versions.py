@@ -1,19 +1,20 @@
-"""The versions of the registered model and what `evaluate` left with each, read from MLflow."""
+"""The versions of the registered model, read from MLflow, whose texts are limited."""
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import PurseError
-from pipelines.tracking.registry import CHALLENGER, CHAMPION, MODEL_CARD, ROLLED_BACK_TO
-from serving.dashboard.values import Row
+from pipelines.settings import Settings
+from pipelines.tracking import seals
+from pipelines.tracking.registry import CHALLENGER, CHAMPION, ROLLED_BACK_TO
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-TABLES = ("deciles", "importances", "permutation", "fairness")
-"""Artifacts that `evaluate` leaves beside slices.json; see `pipelines.findings.Findings`."""
+LONGEST = 5_000
+"""Maximum characters of a text from MLflow that a page shows."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,10 @@ class Version:
         family: what it is a blend of.
         outcome: of the decision, see `models.promotion`; "" before one.
         decision: the sentence that explains it with its numbers.
-        tags: all tags, the decision's numbers among them.
+        ngini, gain: numbers of the decision; None if it has none.
+        rolled_back_to: version that replaced it when it was rolled back.
         run_id: of its retraining; "" if it was registered by hand.
+        sealed: whether this home registered it; no other version is loaded.
         created_at: UTC.
         updated: changes whenever the version does.
     """
@@ -37,36 +40,24 @@ class Version:
     family: str
     outcome: str
     decision: str
-    tags: dict[str, str]
+    ngini: float | None
+    gain: float | None
+    rolled_back_to: str | None
     run_id: str
+    sealed: bool
     created_at: datetime
     updated: int
 
-    @property
-    def rolled_back_to(self) -> str | None:
-        """The version that took its place when it was taken out of force."""
-        return self.tags.get(ROLLED_BACK_TO)
 
-
-@dataclass(frozen=True)
-class Findings:
-    """What the run of a version holds; what was not logged is empty."""
-
-    experiment_id: str = ""
-    metrics: dict[str, float] = field(default_factory=dict)
-    tables: dict[str, list[Row]] = field(default_factory=dict)
-    slices: dict[str, Row] = field(default_factory=dict)
-    card: str = ""
-
-
-def read_versions(client: "MlflowClient", name: str) -> tuple[Version, ...]:
-    """All versions of a model, newest first; none if it was never registered.
+def read_versions(settings: Settings, client: "MlflowClient") -> tuple[Version, ...]:
+    """All versions of the model, newest first; none if it was never registered.
 
     Raises:
         PurseError: MLflow can't say.
     """
     from mlflow.exceptions import MlflowException
 
+    name = settings.mlflow.model_name
     try:
         aliases = client.get_registered_model(name).aliases
     except MlflowException as error:
@@ -77,56 +68,33 @@ def read_versions(client: "MlflowClient", name: str) -> tuple[Version, ...]:
     roles |= {str(number): alias for alias, number in aliases.items() if alias == CHAMPION}
     return tuple(
         sorted(
-            (_version(one, roles) for one in client.search_model_versions(f"name = '{name}'")),
+            (_version(settings, one, roles) for one in client.search_model_versions(f"name = '{name}'")),
             key=lambda one: -int(one.number),
         )
     )
 
 
-def _version(found: Any, roles: dict[str, str]) -> Version:  # noqa: ANN401 - MLflow's own class
+def _version(settings: Settings, found: Any, roles: dict[str, str]) -> Version:  # noqa: ANN401 - MLflow's own class
     number = str(found.version)
     return Version(
         number=number,
         role=roles.get(number, ""),
-        family=found.tags.get("family", ""),
-        outcome=found.tags.get("outcome", ""),
-        decision=found.description or "",
-        tags=dict(found.tags),
+        family=found.tags.get("family", "")[:LONGEST],
+        outcome=found.tags.get("outcome", "")[:LONGEST],
+        decision=(found.description or "")[:LONGEST],
+        ngini=_number(found.tags.get("ngini")),
+        gain=_number(found.tags.get("gain_estimate")),
+        rolled_back_to=found.tags.get(ROLLED_BACK_TO, "")[:LONGEST] or None,
         run_id=found.run_id or "",
+        sealed=seals.sealed_digest(settings, found) is not None,
         created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, tz=UTC),
         updated=int(found.last_updated_timestamp or 0),
     )
 
 
-def read_findings(client: "MlflowClient", version: Version) -> Findings:
-    """What the run of a version holds.
-
-    Raises:
-        PurseError: the run or one of its artifacts can't be read.
-    """
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
-    if not version.run_id:
-        return Findings()
+def _number(text: str | None) -> float | None:
     try:
-        run = client.get_run(version.run_id)
-        logged = {file.path for file in client.list_artifacts(version.run_id)}
-
-        def load(name: str) -> Any:  # noqa: ANN401 - JSON
-            text = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}.json") if f"{name}.json" in logged else ""
-            return json.loads(text) if text else None
-
-        card = version.tags.get(MODEL_CARD)
-        return Findings(
-            experiment_id=run.info.experiment_id,
-            metrics=dict(run.data.metrics),
-            tables={name: load(name) or [] for name in TABLES},
-            slices=load("slices") or {},
-            card=str(mlflow.artifacts.load_text(card)) if card else "",
-        )
-    except (MlflowException, OSError) as error:
-        raise PurseError(
-            f"What was found out about version {version.number} can't be read: {str(error).splitlines()[0]} "
-            "Check the artifact store, or run 'purse evaluate' with the --snapshot-date of its training."
-        ) from error
+        number = float(text or "nan")
+    except ValueError:
+        return None
+    return number if isfinite(number) else None

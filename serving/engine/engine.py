@@ -1,7 +1,6 @@
 """The engine: score single users from a release and live rows, with the batch's feature definitions."""
 
 import os
-import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -17,7 +16,7 @@ from models.catalog import is_network
 from pipelines.errors import PurseError
 from serving.engine.features import LiveFeatures
 from serving.release.canary import Canary, compare
-from serving.release.release import HISTORY, MODEL, REGISTERED, SCORES, Release
+from serving.release.release import HISTORY, SCORES, Release, read_model
 
 if TYPE_CHECKING:
     from models.purchasing_power import PurchasingPower
@@ -50,21 +49,19 @@ class Engine:
         self._features = LiveFeatures(folder / HISTORY, release.columns, model.feature_names, release.snapshot_date)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Load a release, which takes seconds and needs neither MLflow nor the lake.
-
-        Loading runs code from the release's pickles: only trusted users may write to the folder.
+    def open(cls, folder: Path, home: Path) -> Self:
+        """Load a release that `home` sealed, which takes seconds and needs neither MLflow nor the lake.
 
         Raises:
-            PurseError: this version of Purse cannot read the release.
+            PurseError: this version of Purse cannot read the release, or `home` did not write it.
         """
         try:
             release = Release.read(folder)
             os.environ.setdefault("KERAS_BACKEND", release.backend)
-            model, registered = (pickle.loads((folder / name).read_bytes()) for name in (MODEL, REGISTERED))  # noqa: S301
+            model, registered = read_model(home, folder)
             engine = cls(folder, release, replace(model), registered)
             engine._warm_up()
-        except Exception as error:  # unpickling raises any exception after a change of code or packages
+        except Exception as error:  # reading raises any exception after a change of code or packages
             raise PurseError(
                 f"The release {folder} cannot be read: {type(error).__name__}: {error}. Deploy again, which "
                 "rewrites it, or return to the previous release with 'purse rollback'."

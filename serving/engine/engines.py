@@ -17,11 +17,11 @@ class Engines:
 
     Attributes:
         prepare: writes the champion's release into a folder, see `serving.release.release.prepare`.
-        open: starts an engine on a release, see `serving.engine.process`.
+        open: starts an engine on a release of a home, see `serving.engine.process`.
     """
 
     prepare: Callable[[Settings, Path], Path]
-    open: Callable[[Path], EngineProcess]
+    open: Callable[[Path, Path], EngineProcess]
 
 
 def prepare_apart(settings: Settings, root: Path) -> Path:

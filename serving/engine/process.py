@@ -50,8 +50,8 @@ class EngineProcess:
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=live_with_parent)
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Start the process and load a release in it, which takes seconds.
+    def open(cls, folder: Path, home: Path) -> Self:
+        """Start the process and load a release in it that `home` sealed, which takes seconds.
 
         Raises:
             PurseError: the release cannot be read.
@@ -59,7 +59,7 @@ class EngineProcess:
         """
         process = cls()
         try:
-            process.release = process._submit(_open, folder).result()
+            process.release = process._submit(_open, folder, home).result()
         except BaseException:
             process.close()
             raise
@@ -122,11 +122,11 @@ def live_with_parent() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _open(folder: Path) -> Release:
+def _open(folder: Path, home: Path) -> Release:
     global _engine  # noqa: PLW0603 - one engine per process, used by `_call`
     from serving.engine.engine import Engine
 
-    _engine = Engine.open(folder)
+    _engine = Engine.open(folder, home)
     return _engine.release
 
 

@@ -1,13 +1,13 @@
 """A release: a model version and a scored snapshot in one folder, usable without MLflow and the lake."""
 
 import json
-import pickle
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.canary import CANARY_FILE
 from pipelines.errors import PurseError
@@ -17,15 +17,19 @@ from pipelines.lake.names import FEATURE_TABLE
 from pipelines.lake.rows import snapshot_rows
 from pipelines.lake.sql import literal
 from pipelines.settings import Settings
+from pipelines.tracking import seals
+from pipelines.tracking.artifacts import download
 from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
     from models.purchasing_power import PurchasingPower
 
 ABOUT = "release.json"
-MODEL = "model.pkl"
-REGISTERED = "registered.pkl"
-"""Calibration and intervals as registered and evaluated, before spend was scaled to the snapshot's forecast level."""
+MODEL = "model"
+"""Sealed folder: the model at the snapshot's forecast level, see `models.storage`."""
+
+REGISTERED = "registered"
+"""Sealed folder: calibration and intervals as registered and evaluated, before spend was scaled to that level."""
 
 HISTORY = "history.duckdb"
 SCORES = "scores.parquet"
@@ -75,7 +79,7 @@ def prepare(settings: Settings, root: Path) -> Path:
         NothingToDo: there is no champion.
         PurseError: the champion has not scored a snapshot yet, or cannot be loaded.
     """
-    from pipelines.tracking.registry import champion_version
+    from pipelines.tracking.champion import champion_version
 
     root.mkdir(parents=True, exist_ok=True)
     version = champion_version(settings)
@@ -139,30 +143,42 @@ def _write_scores(settings: Settings, version: str, path: Path) -> tuple[date, d
 def _write_model(settings: Settings, version: str, snapshot_date: date, folder: Path) -> "PurchasingPower":
     """Write and return the model at the snapshot's forecast level; write the registered calibration beside it."""
     from pipelines.retraining.level import forecast_level
-    from pipelines.tracking.logged_model import load_model
+    from pipelines.tracking.logged_model import load_version
 
-    model = load_model(settings, f"models:/{settings.mlflow.model_name}/{version}")
+    model = load_version(settings, version)
     features = snapshot_rows(lake.connect(), settings, FEATURE_TABLE, snapshot_date).to_pyarrow().to_pandas()
     levelled = model.levelled(features, forecast_level(settings, snapshot_date).expected)
-    (folder / MODEL).write_bytes(pickle.dumps(levelled))
-    (folder / REGISTERED).write_bytes(pickle.dumps({"calibration": model.calibration, "intervals": model.intervals}))
+    write_model(settings.home_path, levelled, {"calibration": model.calibration, "intervals": model.intervals}, folder)
     return levelled
+
+
+def write_model(home: Path, model: "PurchasingPower", registered: Mapping[str, object], folder: Path) -> None:
+    """Write and seal the model and its registered parts in a release's folder."""
+    from models import storage
+
+    for name, content in ((MODEL, model), (REGISTERED, dict(registered))):
+        storage.write(content, folder / name)
+        seals.seal_folder(home, folder / name)
+
+
+def read_model(home: Path, folder: Path) -> "tuple[PurchasingPower, dict[str, Any]]":
+    """Verify and read what `write_model` wrote.
+
+    Raises:
+        NotRegisteredHere: this home did not write the files, or they were changed since.
+    """
+    from models import storage
+
+    for name in (MODEL, REGISTERED):
+        seals.require_sealed_folder(home, folder / name)
+    return storage.read(folder / MODEL), storage.read(folder / REGISTERED)
 
 
 def _write_canary(settings: Settings, version: str, folder: Path) -> None:
     """Download the canary set that `evaluate` logged, if the version's run has one."""
     client = connect(settings)
-    from mlflow.exceptions import MlflowException
-
-    try:
-        run_id = client.get_model_version(settings.mlflow.model_name, version).run_id
-        if CANARY_FILE in {file.path for file in client.list_artifacts(run_id)}:
-            client.download_artifacts(run_id, CANARY_FILE, str(folder))
-    except (MlflowException, OSError) as error:
-        raise PurseError(
-            f"The canary set of version {version} cannot be read at {settings.tracking_uri}: {error}. "
-            "Deploy again when the MLflow server answers."
-        ) from error
+    run_id = client.get_model_version(settings.mlflow.model_name, version).run_id
+    download(settings, client, run_id or "", CANARY_FILE, folder)
 
 
 def _columns(settings: Settings) -> tuple[str, ...]:

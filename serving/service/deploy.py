@@ -88,7 +88,7 @@ async def _introduce(service: Service, folder: Path) -> dict[str, Any]:
     if current and current.stands and (current.state.release, current.release) == (folder.name, release):
         service.problem = None
         return {"deployed": False, "release": folder.name}
-    engine = await asyncio.to_thread(service.engines.open, folder)
+    engine = await asyncio.to_thread(service.engines.open, folder, service.settings.home_path)
     try:
         canary = await _tried(service, engine, folder.name)
         generation = await service.store.begin()

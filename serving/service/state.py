@@ -122,7 +122,9 @@ class Service:
 
     def opening(self, release: str) -> "asyncio.Future[EngineProcess]":
         """An engine on a release of this home, which opens in a thread."""
-        return asyncio.ensure_future(asyncio.to_thread(self.engines.open, self.releases / release))
+        return asyncio.ensure_future(
+            asyncio.to_thread(self.engines.open, self.releases / release, self.settings.home_path)
+        )
 
     def put_into_force(self, state: ActiveState, engine: "asyncio.Future[EngineProcess]") -> None:
         """Answer from a generation that the store has in force already."""

@@ -57,7 +57,7 @@ def test_evaluation_measures_everyone_on_the_same_users(shop, snapshot_date):
     )
     assert len(kept) == 240
     canary = pd.read_parquet(mlflow.artifacts.download_artifacts(run_id=result.run_id, artifact_path=CANARY_FILE))
-    said = load_model(shop, trained.model_uri).predict_spend(canary)
+    said = load_model(shop, trained.model).predict_spend(canary)
     assert set(canary["predicted_tier"]) == {"high", "mid", "low"}
     for name in PREDICTED:
         assert said[name].tolist() == canary[f"predicted_{name}"].tolist()

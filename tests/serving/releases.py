@@ -1,7 +1,6 @@
 """Releases made by hand: a history from rows in memory and a small model, without MLflow and a lake."""
 
 import json
-import pickle
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -25,7 +24,7 @@ from models.purchasing_power import build as blend
 from models.score import calibration
 from models.score.intervals import Intervals
 from serving.release import history
-from serving.release.release import ABOUT, HISTORY, MODEL, REGISTERED, SCORES
+from serving.release.release import ABOUT, HISTORY, SCORES, write_model
 
 SNAPSHOT = date(2024, 3, 1)
 COLUMNS = tuple(f"{table.name}.{column.name}" for table in TABLES.values() for column in table.columns)
@@ -179,15 +178,13 @@ def small_model() -> PurchasingPower:
 
 
 def make_release(folder: Path, rows: Rows, model: PurchasingPower, scores: pd.DataFrame | None = None) -> Path:
-    """Write a release of rows from before the snapshot."""
+    """Write a release of rows from before the snapshot, sealed by the home around it."""
     folder.mkdir(parents=True)
     tables = daily(rows)
     connection = tables["user_day"].get_backend()
     history.write_tables(connection, tables, folder / HISTORY)
     connection.disconnect()
-    (folder / MODEL).write_bytes(pickle.dumps(model))
-    registered = {"calibration": model.calibration, "intervals": model.intervals}
-    (folder / REGISTERED).write_bytes(pickle.dumps(registered))
+    write_model(folder.parent, model, {"calibration": model.calibration, "intervals": model.intervals}, folder)
     (scores if scores is not None else pd.DataFrame({"user_id": ["nobody"]})).to_parquet(folder / SCORES)
     about = {
         "model_version": "7",

@@ -91,7 +91,7 @@ def answers(spend: Mapping[str, float], factor: float, basis: str = "orders") ->
 
 
 class StandInEngine:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, home: Path) -> None:  # noqa: ARG002 - as EngineProcess.open
         self.folder, self.release = folder, Release.read(folder)
         self._about = json.loads((folder / "about.json").read_text())
         time.sleep(self._about.get("seconds", 0))
@@ -158,8 +158,8 @@ class DyingEngine(StandInEngine):
         return StandInCanary()
 
 
-def _open_dying(folder: Path) -> Release:
-    process._engine = DyingEngine(folder)
+def _open_dying(folder: Path, home: Path) -> Release:
+    process._engine = DyingEngine(folder, home)
     return process._engine.release
 
 
@@ -167,9 +167,9 @@ class DyingProcess(process.EngineProcess):
     """A real process with a `DyingEngine`."""
 
     @classmethod
-    def open(cls, folder: Path) -> "DyingProcess":
+    def open(cls, folder: Path, home: Path) -> "DyingProcess":
         opened = cls()
-        opened.release = opened._submit(_open_dying, folder).result()
+        opened.release = opened._submit(_open_dying, folder, home).result()
         return opened
 
 

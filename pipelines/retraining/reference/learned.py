@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from features.definitions import BY_NAME
 from features.feature import SEQUENCE
@@ -15,6 +16,7 @@ from pipelines.results.training import Split
 from pipelines.retraining.reference.days import summarise_days
 from pipelines.retraining.training_set import Labelled
 from pipelines.settings import Settings
+from pipelines.tracking.artifacts import DamagedArtifact, read_json
 from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -39,6 +41,15 @@ class Reference:
 
     snapshot: date
     columns: dict[str, Column]
+
+
+class Stored(BaseModel):
+    """Content of the artifact."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    snapshot: date
+    columns: dict[str, dict[str, Any]]
 
 
 def learn_reference(
@@ -98,14 +109,15 @@ def learn_days(days: dict[str, dict[date, Summary]]) -> dict[str, Column]:
 def read_reference(settings: Settings, version: str) -> Reference | None:
     """Read the reference of a registered version; None if its training stored none."""
     client = connect(settings)
-    import mlflow
-
     run_id = client.get_model_version(settings.mlflow.model_name, version).run_id
-    if FILE not in {file.path for file in client.list_artifacts(run_id)}:
+    stored = read_json(settings, client, run_id or "", FILE, TypeAdapter(Stored))
+    if stored is None:
         return None
-    kept = mlflow.artifacts.load_dict(f"runs:/{run_id}/{FILE}")
-    columns = {name: Column.from_dict(column) for name, column in kept["columns"].items()}
-    return Reference(date.fromisoformat(kept["snapshot"]), columns)
+    try:
+        columns = {name: Column.from_dict(column) for name, column in stored.columns.items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedArtifact(run_id or "", FILE, f"a column does not fit ({type(error).__name__})") from error
+    return Reference(stored.snapshot, columns)
 
 
 def summarise_features(features: pd.DataFrame) -> dict[str, Summary]:

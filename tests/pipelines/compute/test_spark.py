@@ -36,9 +36,9 @@ from pipelines.score import score
 from pipelines.settings import REPOSITORY, load_settings
 from pipelines.simulate import simulate
 from pipelines.tracking.logged_model import log_model
-from pipelines.tracking.registry import CHAMPION
 from pipelines.tracking.runs import connect
 from pipelines.validate.step import validate
+from tests.shops import register_champion
 
 START, SNAPSHOT_DATE = date(2024, 1, 1), date(2024, 2, 20)
 SCORED_AT = datetime(2024, 2, 20, tzinfo=UTC)
@@ -205,12 +205,10 @@ def champion(market):
 def register(settings, model, example, families):
     import mlflow
 
-    client = connect(settings)
+    connect(settings)
     mlflow.set_experiment(settings.mlflow.experiment)
-    with mlflow.start_run():
-        address = log_model(model, example, families)
-    name = settings.mlflow.model_name
-    client.set_registered_model_alias(name, CHAMPION, mlflow.register_model(address, name).version)
+    with mlflow.start_run() as run:
+        register_champion(settings, log_model(model, example, families, run.info.run_id))
 
 
 def test_scores_by_workers_are_those_of_one_process(champion):

@@ -1,5 +1,6 @@
 """A champion that cannot be compared is no missing champion: it stays until a person approves its replacement."""
 
+import json
 import pickle
 import shutil
 import sys
@@ -9,15 +10,19 @@ from types import ModuleType
 
 import pytest
 
+from models import storage
 from models.promotion import Gain
+from models.storage import ARRAYS, STRUCTURE
 from pipelines import promote, register
 from pipelines.errors import PurseError, UnusableModel
 from pipelines.evaluate import step as evaluate
 from pipelines.results.result import read_result, write_result
 from pipelines.results.training import Split
-from pipelines.tracking.logged_model import load_model
+from pipelines.tracking.champion import set_champion
+from pipelines.tracking.logged_model import NAME, load_version
 from pipelines.tracking.registry import CHAMPION, PREVIOUS, read_card, version_of
 from pipelines.tracking.runs import connect
+from pipelines.tracking.seals import digest, version_tags
 from pipelines.train import step as train
 
 MODEL = "purchasing-power"
@@ -41,15 +46,21 @@ def duel(make_shop, tmp_path_factory, snapshot_date):
 
 @pytest.fixture
 def champion(duel, tmp_path):
-    """The pickle of the champion, whole again after the test."""
+    """The stored files of the champion, whole again after the test."""
     client = connect(duel)
-    client.set_registered_model_alias(MODEL, CHAMPION, "1")
+    set_champion(duel, client, "1")
     folder = Path(client.get_model_version_download_uri(MODEL, "1"))
     shutil.copytree(folder, tmp_path / "whole")
-    (path,) = folder.rglob("purchasing_power.pkl")
-    yield path
+    yield folder / "artifacts" / NAME
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(tmp_path / "whole", folder)
+    reseal(duel, folder / "artifacts" / NAME)
+
+
+def reseal(duel, path):
+    """Make the champion's files, as they are, the ones that this home registered."""
+    for tag, value in version_tags(duel, MODEL, "1", digest(path.parents[1])).items():
+        connect(duel).set_model_version_tag(MODEL, "1", tag, value)
 
 
 @pytest.fixture
@@ -70,46 +81,48 @@ def measure(duel, snapshot_date):
 
 
 def lacks_a_field(path):
-    model = pickle.loads(path.read_bytes())  # noqa: S301  (made by this test)
-    vars(model).pop("windows")  # as in a pickle from before there was this field
-    path.write_bytes(pickle.dumps(model))
+    stored = json.loads((path / STRUCTURE).read_text())
+    del stored["object"][1]["windows"]  # as in files from before there was this field
+    (path / STRUCTURE).write_text(json.dumps(stored))
 
 
 def needs_a_package(path):
+    (path / STRUCTURE).write_text(json.dumps({"object": ["models.gone:Model", {}]}))
+
+
+def needs_another_package(path):
     gone = ModuleType("gone_package")
     gone.Model = type("Model", (), {"__module__": "gone_package"})
     sys.modules["gone_package"] = gone
-    path.write_bytes(pickle.dumps(gone.Model()))
+    (path / "0.pkl").write_bytes(pickle.dumps(gone.Model()))
     del sys.modules["gone_package"]
+    (path / STRUCTURE).write_text(json.dumps({"pickle": "0.pkl"}))
 
 
 def changed(**fields):
     def change(path):
-        model = pickle.loads(path.read_bytes())  # noqa: S301  (made by this test)
-        path.write_bytes(pickle.dumps(replace(model, **fields)))
+        storage.write(replace(storage.read(path), **fields), path)
 
     return change
 
 
-def loses_its_folder(path):
-    shutil.rmtree(path.parents[1])
-
-
 CAUSES = {
-    "corrupt": (lambda path: path.write_bytes(path.read_bytes()[:1000]), "it cannot be loaded: "),
-    "no file": (lambda path: path.unlink(), "it cannot be loaded: FileNotFoundError: "),
-    "no folder": (loses_its_folder, "it cannot be loaded: "),
+    "corrupt": (lambda path: (path / ARRAYS).write_bytes(b"PK"), "it cannot be loaded: "),
+    "no file": (lambda path: (path / STRUCTURE).unlink(), "it cannot be loaded: FileNotFoundError: "),
+    "no folder": (shutil.rmtree, "it cannot be loaded: "),
     "older code": (lacks_a_field, "it cannot be loaded: AttributeError: "),
-    "no package": (needs_a_package, "it cannot be loaded: ModuleNotFoundError: No module named 'gone_package'"),
+    "no module": (needs_a_package, "it cannot be loaded: ModuleNotFoundError: No module named 'models.gone'"),
+    "no package": (needs_another_package, "it cannot be loaded: ValueError: Expected an object of scikit-learn"),
     "horizon": (changed(horizon_days=14), "it predicts 14 days, and horizon_days is 28"),
     "feature": (changed(feature_names=("spend_7d",)), "it cannot score the test users: ValueError: "),
-    "library": (changed(members=((1.0, object(), "mean", 1.0),)), "it cannot score the test users: AttributeError: "),
+    "library": (changed(members=((1.0, "", "mean", 1.0),)), "it cannot score the test users: AttributeError: "),
 }
 
 
 @pytest.mark.parametrize(("break_it", "reason"), CAUSES.values(), ids=CAUSES)
 def test_each_cause_is_recorded_and_the_champion_stays(duel, snapshot_date, champion, measure, break_it, reason):
     break_it(champion)
+    reseal(duel, champion)
     measured = measure()
     assert (measured.champion, measured.champion_version) == (None, "1")
     assert measured.champion_unusable.startswith(reason)
@@ -127,7 +140,7 @@ def test_each_cause_is_recorded_and_the_champion_stays(duel, snapshot_date, cham
 
 
 def test_no_approval_stands_in_for_a_sure_gain_over_the_best_baseline(duel, snapshot_date, champion, measure):
-    champion.write_bytes(b"corrupt")
+    lacks_a_field(champion)
     baselines = measure().baselines
     best = max(baselines, key=lambda name: baselines[name].measures["ngini"])
     measure(**{best: UNSURE})
@@ -138,7 +151,7 @@ def test_no_approval_stands_in_for_a_sure_gain_over_the_best_baseline(duel, snap
 
 
 def test_a_person_or_the_setting_approves_the_replacement(duel, snapshot_date, champion, measure):
-    champion.write_bytes(b"corrupt")
+    lacks_a_field(champion)
     measure()
     done = promote.promote(duel, snapshot_date, replace_unusable=True)
     client = connect(duel)
@@ -153,26 +166,32 @@ def test_a_person_or_the_setting_approves_the_replacement(duel, snapshot_date, c
 
 
 @pytest.mark.usefixtures("champion")
-def test_a_store_that_does_not_answer_says_nothing_about_the_champion(duel, measure):
+def test_a_store_that_does_not_answer_says_nothing_about_the_champion(duel):
+    nowhere = duel.with_changes(mlflow__artifact_root="http://127.0.0.1:1/", mlflow__experiment="nowhere")
     client = connect(duel)
-    made = client.create_model_version(MODEL, "http://127.0.0.1:1/model")  # where nothing listens
-    client.set_registered_model_alias(MODEL, CHAMPION, made.version)
+    experiment = client.create_experiment("nowhere", "http://127.0.0.1:1/artifacts")  # where nothing listens
+    logged = client.create_logged_model(experiment)
+    made = client.create_model_version(MODEL, logged.model_uri)
+    for tag, value in version_tags(duel, MODEL, str(made.version), "0").items():
+        client.set_model_version_tag(MODEL, made.version, tag, value)
     with pytest.raises(PurseError, match=r"cannot be read now: .*run the step again") as caught:
-        measure()
+        load_version(nowhere, str(made.version))
     assert not isinstance(caught.value, UnusableModel)
 
 
-def test_a_file_that_this_machine_cannot_read_says_nothing_about_the_champion(champion, measure):
-    champion.unlink()
-    champion.mkdir()
+def test_a_file_that_this_machine_cannot_read_says_nothing_about_the_champion(duel, champion, measure):
+    (champion / STRUCTURE).unlink()
+    (champion / STRUCTURE).mkdir()
+    reseal(duel, champion)
     with pytest.raises(PurseError, match="cannot be read now: IsADirectoryError"):
         measure()
 
 
 def test_scoring_with_an_unusable_champion_is_an_error_as_before(duel, champion):
     lacks_a_field(champion)
+    reseal(duel, champion)
     with pytest.raises(PurseError, match=r"cannot be loaded: AttributeError.*windows.*purse rollback"):
-        load_model(duel, f"models:/{MODEL}@{CHAMPION}")
+        load_version(duel, "1")
 
 
 @pytest.mark.usefixtures("champion")

@@ -96,7 +96,7 @@ def retrained(settings):
     client = connect(settings)
     client.set_registered_model_alias(settings.mlflow.model_name, CHAMPION, version)
     build_features(settings, END)
-    return result.model_uri
+    return result.model.uri
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,6 @@ def test_a_network_that_is_pruned_to_ruin_is_not_promoted(network_shop, snapshot
     assert (result.outcome, result.promoted) == ("no_gain", False)
     assert result.numbers["ngini"] < whole.numbers["ngini"] - 0.1
     assert version_of(connect(ruined), "purchasing-power", CHAMPION) == "1"
-    uri = read_result(ruined, snapshot_date, Trained).model_uri
-    (network,) = (member.model for member in logged_model.load_model(ruined, uri).members)
+    trained = read_result(ruined, snapshot_date, Trained)
+    (network,) = (member.model for member in logged_model.load_model(ruined, trained.model).members)
     assert any(isinstance(weight, Sparse) for weight in network.weights[0])

@@ -54,14 +54,14 @@ def test_what_is_learned_comes_from_the_training_window_and_ships_with_the_model
     split = read_result(shop, snapshot_date, Split)
     training = read_labelled(shop, split, split.final).users.features
     first, third = np.nanpercentile(training.spend_28d, [25, 75])
-    model = logged_model.load_model(shop, result.model_uri)
+    model = logged_model.load_model(shop, result.model)
     assert model.preprocessing.limits["spend_28d"] == pytest.approx(
         (first - 1.5 * (third - first), third + 1.5 * (third - first))
     )
     assert model.preprocessing.dropped == ["region"]
     assert "region" not in model.cold_start.segments.columns  # nor do users without orders have it
     gap = training.head(3).assign(spend_28d=[np.nan, model.preprocessing.fills["spend_28d"], 1e9])
-    served = mlflow.pyfunc.load_model(result.model_uri).predict(gap)
+    served = mlflow.pyfunc.load_model(result.model.uri).predict(gap)
     pd.testing.assert_frame_equal(served, model.predict(gap))
     alike = pd.concat([gap.head(1)] * 2).assign(spend_28d=[np.nan, model.preprocessing.fills["spend_28d"]])
     assert model.predict_spend(alike).expected_spend.nunique() == 1

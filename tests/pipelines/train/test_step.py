@@ -7,7 +7,7 @@ import pytest
 from pipelines import sweep
 from pipelines.errors import PurseError
 from pipelines.results.result import read_result
-from pipelines.results.training import Split
+from pipelines.results.training import LoggedModel, Split
 from pipelines.retraining.training_set import read_labelled
 from pipelines.tracking import logged_model
 from pipelines.tracking.runs import connect, experiment_id, find_runs
@@ -29,8 +29,8 @@ def test_a_model_that_is_reloaded_scores_one_raw_row_as_before(shop, snapshot_da
     )
     result = train.train(shop, snapshot_date)
     before = saved[0].predict(example)
-    pd.testing.assert_frame_equal(logged_model.load_model(shop, result.model_uri).predict(example), before)
-    served = mlflow.pyfunc.load_model(result.model_uri)
+    pd.testing.assert_frame_equal(logged_model.load_model(shop, result.model).predict(example), before)
+    served = mlflow.pyfunc.load_model(result.model.uri)
     pd.testing.assert_frame_equal(served.predict(example), before)
     assert served.metadata.get_input_schema().input_names() == list(example.columns)
     assert "tier" in served.metadata.get_output_schema().input_names()
@@ -64,10 +64,10 @@ def test_a_killed_training_that_runs_again_gives_the_same_model(shop, undisturbe
     expected = train.train(undisturbed, snapshot_date)
     kill_step(shop, "pipelines.train.step:train", [], "pipelines.tracking.logged_model:log_model", 1)
     result = train.train(shop, snapshot_date)
-    varying = {"run_id", "model_uri", "run_url"}
+    varying = {"run_id", "model", "run_url"}
     assert result.model_dump(exclude=varying) == expected.model_dump(exclude=varying)
     predictions = [
-        logged_model.load_model(each, said.model_uri).predict(example)
+        logged_model.load_model(each, said.model).predict(example)
         for each, said in ((undisturbed, expected), (shop, result))
     ]
     pd.testing.assert_frame_equal(*predictions)
@@ -75,9 +75,14 @@ def test_a_killed_training_that_runs_again_gives_the_same_model(shop, undisturbe
     runs = [*find_runs(client, shop, "trial", result.training_id), client.get_run(result.run_id)]
     assert {run.info.status for run in runs} == {"FINISHED"}
     models = client.search_logged_models([experiment_id(client, shop)])
-    assert [model.model_uri for model in models] == [result.model_uri]
+    assert [model.model_uri for model in models] == [result.model.uri]
 
 
 def test_a_model_that_is_not_there_is_named(shop):
-    with pytest.raises(PurseError, match=r"models:/nothing/1 .* cannot be loaded.*purse rollback"):
-        logged_model.load_model(shop, "models:/nothing/1")
+    with pytest.raises(PurseError, match=r"models:/purchasing-power/7 .* cannot be loaded.*purse rollback"):
+        logged_model.load_version(shop, "7")
+    nothing = LoggedModel(uri=f"models:/m-{'0' * 32}", digest="")
+    with pytest.raises(PurseError, match=r"models:/m-0+ .* cannot be loaded.*purse rollback"):
+        logged_model.load_model(shop, nothing)
+    with pytest.raises(PurseError, match=r"Expected the address of a logged model.*found 'file:///etc'"):
+        logged_model.load_model(shop, nothing.model_copy(update={"uri": "file:///etc"}))

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from pipelines.lake import tables
 from pipelines.results.result import write_result
 from pipelines.settings import Settings, load_settings
-from pipelines.tracking.registry import CHALLENGER, CHAMPION, MODEL_CARD
+from pipelines.tracking.registry import CHALLENGER, CHAMPION
 from pipelines.tracking.runs import connect, experiment_id
 from serving.dashboard import router
 from tests import samples
@@ -110,7 +110,6 @@ def write_registry(settings: Settings) -> None:
         run = client.create_run(experiment).info.run_id
         tags = {"family": "bagging + cnn_lstm", "outcome": outcome, "ngini": "0.61"}
         if number == 0:
-            tags[MODEL_CARD] = f"runs:/{run}/model_card.md"
             for metric, value in METRICS.items():
                 client.log_metric(run, metric, value)
             for file, table in artifacts().items():
@@ -135,7 +134,6 @@ def artifacts() -> dict[str, object]:
             {"feature": "spend_28d", "effect": 4.0, "direction": 0.9},
             {"feature": "purchase_days_28d", "effect": 3.0, "direction": None},
         ],
-        "permutation": [{"measure": "spend", "lost_ngini": 0.1, "spread": 0.01}],
         "fairness": [judged, {**judged, "measure": "auc", "flagged": False}],
         "slices": {"region=north": {"users": 20, "ngini": 0.4, "bias": 0.1, "high_share": 0.2, "gain": None}},
     }

@@ -1,5 +1,6 @@
 """Live equals batch: for any history, whatever happens on the days after the snapshot."""
 
+import shutil
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import count
@@ -17,8 +18,10 @@ from features import sequences
 from features.build import build
 from features.definitions import available
 from models.purchasing_power import PurchasingPower
+from models.storage import STRUCTURE
 from pipelines.errors import PurseError
 from pipelines.score import predict
+from pipelines.tracking.seals import seal_folder
 from serving.engine.engine import Engine
 from serving.engine.features import LiveFeatures
 from serving.release.release import HISTORY, MODEL
@@ -109,7 +112,7 @@ def test_live_is_batch_for_any_history_and_moment(tmp_path: Path, lines, events,
     }
     past, since = parted(rows)
     expected = batch(rows, day(days))
-    engine = Engine.open(make_release(tmp_path / str(next(folders)), past, model()))
+    engine = Engine.open(make_release(tmp_path / str(next(folders)), past, model()), tmp_path)
     sold = since["order_lines"]
     engine.close_days(sold.filter(pc.less(sold["day"], day(days - 1))))
     live = {name: since[name] for name in (*LOGS, "users")}
@@ -133,7 +136,7 @@ def folder(tmp_path_factory, shop):
 
 @pytest.fixture(scope="module")
 def engine(folder):
-    engine = Engine.open(folder)
+    engine = Engine.open(folder, folder.parent)
     yield engine
     engine.close()
 
@@ -220,8 +223,8 @@ def test_a_release_of_other_code_or_features_is_told_apart(folder, tmp_path):
     with pytest.raises(ValueError, match="found 1 that are not, first 'spend_of_old'"):
         LiveFeatures(folder / HISTORY, COLUMNS, ["spend_28d", "spend_of_old"], SNAPSHOT)
     broken = tmp_path / "broken"
-    broken.mkdir()
-    for path in folder.iterdir():
-        (broken / path.name).write_bytes(b"?" if path.name == MODEL else path.read_bytes())
-    with pytest.raises(PurseError, match=r"cannot be read: UnpicklingError.*Deploy again"):
-        Engine.open(broken)
+    shutil.copytree(folder, broken)
+    (broken / MODEL / STRUCTURE).write_text('{"object": ["models.gone:Model", {}]}')
+    seal_folder(folder.parent, broken / MODEL)
+    with pytest.raises(PurseError, match=r"cannot be read: ModuleNotFoundError.*Deploy again"):
+        Engine.open(broken, folder.parent)

@@ -22,7 +22,7 @@ from pathlib import Path
 from serving.engine.process import EngineProcess
 
 if __name__ == "__main__":
-    process = EngineProcess.open(Path(sys.argv[1]))
+    process = EngineProcess.open(Path(sys.argv[1]), Path(sys.argv[1]).parent)
     print(*process._pool._processes, flush=True)
     time.sleep(600)
 """
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_process_answers_as_the_engine_does_and_its_death_is_told(folder):
-    engine, process = Engine.open(folder), EngineProcess.open(folder)
+    engine, process = Engine.open(folder, folder.parent), EngineProcess.open(folder, folder.parent)
     assert process.release == engine.release
     asked = [process.score({}, day(1), [f"u{n}"]) for n in range(3)]
     wait(asked)
@@ -64,7 +64,7 @@ def test_the_process_answers_as_the_engine_does_and_its_death_is_told(folder):
 
 def test_a_release_that_cannot_be_read_is_an_error_of_the_caller(tmp_path):
     with pytest.raises(PurseError, match="cannot be read"):
-        EngineProcess.open(tmp_path)
+        EngineProcess.open(tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize("program", [SERVICE, PREPARING], ids=["scoring", "preparing"])

@@ -1,6 +1,5 @@
 """From a scored lake to a release and back: what the engine says of live days is what the batch says a day later."""
 
-import pickle
 import shutil
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -12,7 +11,7 @@ import pandas as pd
 import pytest
 
 from features.definitions import FEATURES
-from models import catalog
+from models import catalog, storage
 from models.canary import CANARY_FILE, canary_set
 from models.cold_start.model import ColdStart
 from models.cold_start.segment_mean import SegmentMean
@@ -26,12 +25,13 @@ from pipelines.lake import tables
 from pipelines.score import predict, score
 from pipelines.settings import load_settings
 from pipelines.tracking.logged_model import log_model
-from pipelines.tracking.registry import CHAMPION
 from pipelines.tracking.runs import connect
+from pipelines.tracking.seals import seal_folder
 from serving.engine.engine import Engine
 from serving.release.canary import Canary, compare
 from serving.release.release import MODEL, Release, prepare, remove_others
 from tests.serving.releases import INTERVALS, SNAPSHOT, canonical, day, event, line, random_shop
+from tests.shops import register_champion
 
 FAMILIES = {"ridge_rfm": {}, "lightgbm_hurdle": {}, "cnn": {"epochs": 1, "members": 1}}
 SCORED_AT = datetime.fromisoformat("2024-03-01T02:00:00+00:00")
@@ -77,13 +77,12 @@ def register(settings) -> str:
     client = connect(settings)
     experiment = client.get_experiment_by_name(settings.mlflow.experiment).experiment_id
     with mlflow.start_run(experiment_id=experiment) as run:
-        uri = log_model(model, users.features.head(2), list(FAMILIES))
+        logged = log_model(model, users.features.head(2), list(FAMILIES), run.info.run_id)
         path = settings.home_path / CANARY_FILE
         said = model.predict_spend(users.features)
         canary_set(buyers["user_id"], users.features, said, model).to_parquet(path)
         mlflow.log_artifact(str(path))
-    version = mlflow.register_model(uri, settings.mlflow.model_name).version
-    client.set_registered_model_alias(settings.mlflow.model_name, CHAMPION, version)
+    register_champion(settings, logged)
     return run.info.run_id
 
 
@@ -105,8 +104,8 @@ def folder(settings):
 
 
 @pytest.fixture(scope="module")
-def engine(folder):
-    engine = Engine.open(folder)
+def engine(settings, folder):
+    engine = Engine.open(folder, settings.home_path)
     yield engine
     engine.close()
 
@@ -140,7 +139,7 @@ def test_live_days_are_scored_as_the_batch_scores_them_later(settings, folder, e
     shutil.copytree(settings.home_path / "lake", tmp_path / "later" / "lake")
     load(later, rows, day(0), day(2))
     build_features(later, day(2))
-    model = pickle.loads((folder / MODEL).read_bytes())  # noqa: S301
+    model = storage.read(folder / MODEL)
     others = read(later, "features_without_orders", day(2))
     cold = model.predict_without_orders(others).assign(user_id=others["user_id"])
     expected = pd.concat([predict(model, read(later, "features", day(2))), cold]).sort_values("user_id")
@@ -150,12 +149,15 @@ def test_live_days_are_scored_as_the_batch_scores_them_later(settings, folder, e
     assert list(found["reasons"]) == list(expected["reasons"])
 
 
-def test_a_changed_model_is_refused_and_an_old_champion_passes_with_a_warning(folder, tmp_path):
+def test_a_changed_model_is_refused_and_an_old_champion_passes_with_a_warning(settings, folder, tmp_path):
     changed = tmp_path / "changed"
     shutil.copytree(folder, changed)
-    model = pickle.loads((changed / MODEL).read_bytes())  # noqa: S301
-    (changed / MODEL).write_bytes(pickle.dumps(replace(model, members=model.members[:1])))
-    engine = Engine.open(changed)
+    model = storage.read(changed / MODEL)
+    storage.write(replace(model, members=model.members[:1]), changed / MODEL)
+    with pytest.raises(PurseError, match="not_registered_here"):
+        Engine.open(changed, settings.home_path)
+    seal_folder(settings.home_path, changed / MODEL)
+    engine = Engine.open(changed, settings.home_path)
     assert "Expected evaluation's predictions for 40 users" in engine.canary().reason(60_000)
     (changed / CANARY_FILE).unlink()
     canary = engine.canary()

@@ -126,7 +126,7 @@ def test_a_killed_fit_resumes_to_the_same_weights_and_leaves_its_curves(
     monkeypatch.setattr(training, "_check", lambda *given: (checked.append(given), check(*given))[1])
 
     result = train.train(network_shop, snapshot_date)
-    found = logged_model.load_model(network_shop, result.model_uri).members[0].model
+    found = logged_model.load_model(network_shop, result.model).members[0].model
     assert len(checked) == sum(map(len, undisturbed.history)) - epochs
     for one, other in zip(found.weights, undisturbed.weights, strict=True):
         for here, there in zip(one, other, strict=True):

@@ -1,0 +1,30 @@
+"""Login of the embedded stack's MLflow, for the steps, the dashboard and people's commands."""
+
+import json
+import os
+from pathlib import Path
+
+from pipelines.listener import require_own_listener
+from pipelines.settings import Settings
+
+USER = "admin"
+NAME, PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
+
+
+def login_file(settings: Settings) -> Path:
+    """File with JSON {user: password}."""
+    return settings.home_path / "secrets" / "mlflow_login.json"
+
+
+def log_in(settings: Settings) -> None:
+    """Give MLflow's client the login of this home's server; another server's login comes from the environment.
+
+    Raises:
+        PurseError: another user's program listens on the port: it must not see the password.
+    """
+    own = f"http://{settings.services.host}:{settings.services.mlflow_port}"
+    if settings.tracking_uri.rstrip("/") != own or not login_file(settings).is_file():
+        return
+    require_own_listener(settings.services.host, settings.services.mlflow_port, "services.mlflow_port")
+    ((name, password),) = json.loads(login_file(settings).read_text()).items()
+    os.environ[NAME], os.environ[PASSWORD] = name, password
