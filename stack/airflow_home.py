@@ -21,6 +21,11 @@ from pipelines.settings import REPOSITORY, Settings
 from stack.processes import executable
 
 ADMIN = "admin"
+LOGIN_SECONDS = 3600
+"""Time until a browser must log in again: its token is a cookie, which a browser sends to every port of the host."""
+
+COMMAND_SECONDS = 300
+"""Time for which the token of a command is valid; `airflow_api` takes a new one."""
 
 
 def login_file(settings: Settings) -> Path:
@@ -147,7 +152,11 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "secret_key_cmd": _cat(folder / "api_secret_key"),
             "instance_name": "Purse",
         },
-        "api_auth": {"jwt_secret_cmd": _cat(folder / "jwt_secret")},
+        "api_auth": {
+            "jwt_secret_cmd": _cat(folder / "jwt_secret"),
+            "jwt_expiration_time": LOGIN_SECONDS,
+            "jwt_cli_expiration_time": COMMAND_SECONDS,
+        },
         # Poll every 0.25 s instead of 1 s: the steps are short, so the waits would be noticeable.
         "scheduler": {"scheduler_idle_sleep_time": 0.25, "task_instance_heartbeat_timeout": 60},
         "dag_processor": {"parsing_processes": 1, "refresh_interval": 30, "min_file_process_interval": 30},
