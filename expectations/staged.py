@@ -14,6 +14,9 @@ COPY = "copy_of_key"
 REPLACED = "replaced by "
 """Prefix of the fault of a row that a later row with the same key replaces (`duplicates: last` in the source)."""
 
+RECORD = "; in {"
+"""Start of the source's record in a fault, as JSON."""
+
 NOT_REPLACED = "not_replaced"
 """Name of the rule that such a row breaks."""
 
@@ -98,6 +101,15 @@ def _referring(column: str, table: str) -> tuple[Rule, ...]:
         warning(replace(null(unknown), name=f"{column}_known", description=known)),
         warning(replace(null(early), name=f"{column}_begun", description=begun)),
     )
+
+
+def cause(fault: str) -> str:
+    """A fault without the source's record, for messages: they go to logs, and a record names its user.
+
+    >>> cause('amount is not a DOUBLE; in {"amount":"-","user":"ann"}')
+    'amount is not a DOUBLE'
+    """
+    return fault.split(RECORD, 1)[0]
 
 
 def required_id(column: str) -> tuple[Rule, ...]:

@@ -80,7 +80,7 @@ def register(settings) -> str:
         uri = log_model(model, users.features.head(2), list(FAMILIES))
         path = settings.home_path / CANARY_FILE
         said = model.predict_spend(users.features)
-        canary_set(buyers["user_id"], users.features, said, model).to_parquet(path)
+        canary_set(users.features, said, model).to_parquet(path)
         mlflow.log_artifact(str(path))
     version = mlflow.register_model(uri, settings.mlflow.model_name).version
     client.set_registered_model_alias(settings.mlflow.model_name, CHAMPION, version)
