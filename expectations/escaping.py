@@ -20,6 +20,9 @@ SPECIAL = "<>&\"'$"
 FIRST_PLACEHOLDER = 0xFDD0
 """First of 32 code points that Unicode never assigns to a character."""
 
+CONDITION = "row_condition"
+"""Argument that Great Expectations parses; it holds a column, a comparison and a number of a rule, and no data."""
+
 PLACEHOLDERS = str.maketrans({char: chr(FIRST_PLACEHOLDER + place) for place, char in enumerate(SPECIAL)})
 ENTITIES = str.maketrans(
     {
@@ -49,7 +52,7 @@ class SafeView(DefaultJinjaPageView):
 
 
 def protected(value: Any) -> Any:  # noqa: ANN401  # any JSON value, and one of the same kind
-    """Replace the characters of HTML in every text of a JSON value, keys included, by placeholders.
+    """Replace the characters of HTML in every text of a JSON value by placeholders, keys included.
 
     >>> protected({"a": ["<b>", 1]})["a"][0].translate(ENTITIES)
     '&lt;b&gt;'
@@ -57,5 +60,5 @@ def protected(value: Any) -> Any:  # noqa: ANN401  # any JSON value, and one of 
     if isinstance(value, str):
         return value.translate(PLACEHOLDERS)
     if isinstance(value, dict):
-        return {protected(key): protected(part) for key, part in value.items()}
+        return {protected(key): part if key == CONDITION else protected(part) for key, part in value.items()}
     return [protected(part) for part in value] if isinstance(value, list) else value

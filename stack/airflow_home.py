@@ -17,6 +17,7 @@ from pathlib import Path
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
 from pipelines.links import airflow_address, mlflow_address
+from pipelines.private import UMASK, close
 from pipelines.settings import REPOSITORY, Settings
 from stack.processes import executable
 
@@ -51,7 +52,8 @@ def prepare(settings: Settings) -> None:
     """Write the files that Airflow needs to start: secrets (only once) and airflow.cfg (always, from the settings)."""
     folder = settings.home_path / "secrets"
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    for private in (settings.home_path, folder):
+        close(private)
     _write_secret(folder / "fernet_key", urlsafe_b64encode(secrets.token_bytes(32)).decode())
     _write_secret(folder / "jwt_secret", secrets.token_urlsafe(48))
     _write_secret(folder / "api_secret_key", secrets.token_urlsafe(48))
@@ -84,6 +86,7 @@ def migrate(settings: Settings) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        umask=UMASK,
     )
     if done.returncode != 0:
         raise PurseError(
@@ -165,6 +168,9 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "dag_processor_child_process_log_directory": home / "airflow" / "logs" / "dag_processor",
             "uvicorn_logging_level": "WARNING",
             "colored_console_log": False,
+            # Airflow sets these modes itself, whatever the umask is
+            "file_task_handler_new_folder_permissions": "0o700",
+            "file_task_handler_new_file_permissions": "0o600",
         },
     }
     # Airflow interpolates: double every literal per cent sign, which a path may contain.

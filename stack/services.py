@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from pipelines import private
 from pipelines.errors import PurseError
 from pipelines.links import airflow_address, mlflow_address
 from pipelines.live.client import service_url
@@ -81,7 +82,7 @@ def down(settings: Settings) -> dict[str, Any]:
 
 
 def status(settings: Settings) -> dict[str, Any]:
-    """Services (pid or None), their addresses, places of the login and the logs, and the newest DAG runs."""
+    """Services (pid or None), addresses, places of the login and the logs, newest DAG runs, and warnings."""
     home = settings.home_path
     running = {service.name: processes.running(home, service.name) for service in _services(settings)}
     return {
@@ -93,6 +94,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "login_file": str(airflow_home.login_file(settings)),
         "logs": str(processes.log_file(home, "api-server").parent),
         "runs": _newest_runs(settings) if running["api-server"] else [],
+        "warnings": private.warnings(settings),
     }
 
 

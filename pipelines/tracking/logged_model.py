@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import tempfile
 from dataclasses import replace
 from importlib.metadata import version
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from models.purchasing_power import PurchasingPower
 
 NAME = "purchasing_power"
+SERVED = REPOSITORY / "pipelines" / "tracking" / "served_model.py"
 CODE = ("features", "models")
 """Packages of this repository that are logged with the model; they run without the query engine."""
 
@@ -47,14 +49,19 @@ def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[
         path.write_bytes(pickle.dumps(model))
         logged = mlflow.pyfunc.log_model(
             name=NAME,
-            python_model=str(REPOSITORY / "pipelines" / "tracking" / "served_model.py"),
+            python_model=str(shutil.copyfile(SERVED, Path(folder) / SERVED.name)),
             artifacts={NAME: str(path)},
-            code_paths=[str(REPOSITORY / package) for package in CODE],
+            code_paths=[_private_copy(package, Path(folder)) for package in CODE],
             pip_requirements=[f"{package}=={version(package)}" for package in packages],
             signature=mlflow.models.infer_signature(example, model.predict(example)),
             input_example=example,
         )
     return str(logged.model_uri)
+
+
+def _private_copy(package: str, folder: Path) -> str:
+    """Copy a package with the modes of new files: MLflow copies the modes of the repository's."""
+    return shutil.copytree(REPOSITORY / package, folder / package, copy_function=shutil.copyfile).as_posix()
 
 
 def with_json_types(example: "pd.DataFrame") -> "pd.DataFrame":

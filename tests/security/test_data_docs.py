@@ -15,7 +15,7 @@ import jwt
 import pandas as pd
 import pytest
 
-from expectations.rules import one_of
+from expectations.rules import between, one_of
 from expectations.runner import validate
 from features.schema import TABLES
 from models.measures.drift import Column, Summary
@@ -54,9 +54,10 @@ def docs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A page for each table, with every payload as a value of every column and in the words of every rule."""
     folder, pages = tmp_path_factory.mktemp("docs"), {}
     for name, columns in TEXTS.items():
-        frame = pd.DataFrame({column: list(PAYLOADS) for column in columns})
+        frame = pd.DataFrame({column: list(PAYLOADS) for column in columns}).assign(number=1.0)
         rules = [one_of(column, (f"<b>{RUN}</b>", *PAYLOADS[:3])) for column in columns]
         rules += [replace(one_of(column, ("other",)), name=f"{column}_again") for column in columns]
+        rules.append(between("number", 2.0, None, "large", where=("number", ">", 0)))
         pages[name] = validate(frame, tuple(rules), name, DAY, folder).data_docs
     return pages
 
