@@ -15,7 +15,7 @@ REPLACED = "replaced by "
 """Prefix of the fault of a row that a later row with the same key replaces (`duplicates: last` in the source)."""
 
 RECORD = "; in {"
-"""Start of the source's record in a fault, as JSON."""
+"""Where a fault goes on with the source record as JSON."""
 
 NOT_REPLACED = "not_replaced"
 """Name of the rule that such a row breaks."""
@@ -25,6 +25,15 @@ UNKNOWN, EARLY = "unknown_{}", "early_{}"
 
 REFERENCES = {"product_id": "products", "user_id": "users"}
 """Id columns of the logs, and the table that each refers to."""
+
+
+def without_record(fault: str) -> str:
+    """Return a fault without the source record, for messages and logs: a record has the user's id.
+
+    >>> without_record('quantity is not a BIGINT; in {"who":"ann","n":"two"}')
+    'quantity is not a BIGINT'
+    """
+    return fault.partition(RECORD)[0]
 
 
 @dataclass(frozen=True)
@@ -101,15 +110,6 @@ def _referring(column: str, table: str) -> tuple[Rule, ...]:
         warning(replace(null(unknown), name=f"{column}_known", description=known)),
         warning(replace(null(early), name=f"{column}_begun", description=begun)),
     )
-
-
-def cause(fault: str) -> str:
-    """A fault without the source's record, for messages: they go to logs, and a record names its user.
-
-    >>> cause('amount is not a DOUBLE; in {"amount":"-","user":"ann"}')
-    'amount is not a DOUBLE'
-    """
-    return fault.split(RECORD, 1)[0]
 
 
 def required_id(column: str) -> tuple[Rule, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
-from pipelines.links import airflow_address, mlflow_address
+from pipelines.links import airflow_address, airflow_url, mlflow_address
 from pipelines.private import UMASK, close
 from pipelines.settings import REPOSITORY, Settings
 from stack.processes import executable
@@ -150,7 +150,7 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
         "api": {
             "host": settings.services.host,
             "port": settings.services.airflow_port,
-            "base_url": url,
+            "base_url": airflow_url(settings),
             "workers": 1,
             "secret_key_cmd": _cat(folder / "api_secret_key"),
             "instance_name": "Purse",

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from pipelines import private
 from pipelines.errors import PurseError
-from pipelines.links import airflow_address, mlflow_address
+from pipelines.links import airflow_address, airflow_url, mlflow_address
 from pipelines.live.client import service_url
 from pipelines.settings import Settings
 from stack import airflow_api, airflow_home, processes
@@ -64,7 +64,7 @@ def up(settings: Settings) -> dict[str, Any]:
             raise
     state = status(settings)
     console.print(
-        f"Airflow {state['airflow_url']} (login in {state['login_file']}), MLflow {state['mlflow_url']}, "
+        f"Airflow {airflow_url(settings)} (login in {state['login_file']}), MLflow {state['mlflow_url']}, "
         f"live scores {state['serving_url']}",
         soft_wrap=True,
     )

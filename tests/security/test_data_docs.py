@@ -6,9 +6,12 @@ import socket
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import jwt
@@ -19,6 +22,7 @@ from expectations.rules import between, one_of
 from expectations.runner import validate
 from features.schema import TABLES
 from models.measures.drift import Column, Summary
+from pipelines import links
 from pipelines.monitor.report import render
 from pipelines.results.scoring import Checked
 from pipelines.retraining.reference.learned import Reference
@@ -143,9 +147,28 @@ def _answers(url: str) -> bool:
         return False
 
 
+@contextmanager
+def other_site() -> Iterator[tuple[str, list[str]]]:
+    """A site on another port of 127.0.0.1, such as MLflow's, and the headers that it receives."""
+    received: list[str] = []
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            received.extend(name.lower() for name in self.headers)
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Site) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", received
+        server.shutdown()
+        thread.join()
+
+
 @needs_browser
 def test_airflow_frames_the_pages_and_their_links_work_but_no_script_does(airflow, browser):
-    address = f"http://127.0.0.1:{airflow.services.airflow_port}"
+    address = links.airflow_url(airflow)
     user, password = airflow_home.login(airflow)
     context = browser.new_context()
     page = context.new_page()
@@ -165,6 +188,14 @@ def test_airflow_frames_the_pages_and_their_links_work_but_no_script_does(airflo
     assert inside.evaluate("getComputedStyle(document.body).maxWidth") == "123px"
     frame.get_by_text("index").click()
     frame.get_by_text("page", exact=True).wait_for()
+    with other_site() as (other, received):
+        elsewhere = context.new_page()
+        elsewhere.goto(address)
+        elsewhere.goto(other)
+        elsewhere.goto(links.airflow_address(airflow))  # an old bookmark: it works, with a login of its own
+        elsewhere.locator('input[name="username"]').wait_for()
+        assert [name for name in received if "cookie" in name] == []
+        assert "_token" in {cookie["name"] for cookie in context.cookies(address)}
     alone = context.new_page()
     alone.goto(f"{address}/data-docs/validations/users/page.html")
     alone.wait_for_timeout(300)

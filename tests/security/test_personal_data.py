@@ -84,7 +84,7 @@ def test_an_error_names_file_line_and_column_but_no_record(shop):
 def test_a_wrong_column_of_times_shows_no_record(shop, tmp_path):
     source = tmp_path / "shop.yaml"
     source.write_text(source.read_text().replace("ordered_at: day", "ordered_at: customer"))
-    with pytest.raises(PurseError, match=r"First row: .*orders\.csv line 1, ordered_at is not a TIMESTAMP") as error:
+    with pytest.raises(PurseError, match=r"First row, .*orders\.csv line 1: ordered_at is not a TIMESTAMP") as error:
         ingest(shop)
     assert not NAMES.search(str(error.value))
 
