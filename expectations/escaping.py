@@ -33,7 +33,12 @@ ENTITIES = str.maketrans(
 
 
 class SafeRenderer(ValidationResultsPageRenderer):
-    """Renderer of a validation result whose texts are replaced by placeholders first."""
+    """Renderer of a validation result whose texts are replaced by placeholders first.
+
+    >>> result = ExpectationSuiteValidationResult(success=True, results=[], suite_name="<b>", statistics={}, meta={})
+    >>> SafeRenderer().render(result).page_title.translate(ENTITIES)
+    'Validations / &lt;b&gt; / __none__'
+    """
 
     def render(
         self, validation_results: ExpectationSuiteValidationResult, suite_parameters: dict[str, Any] | None = None
@@ -44,7 +49,13 @@ class SafeRenderer(ValidationResultsPageRenderer):
 
 
 class SafeView(DefaultJinjaPageView):
-    """View that puts entities in the place of the placeholders."""
+    """View that puts entities in the place of the placeholders.
+
+    >>> result = ExpectationSuiteValidationResult(success=True, results=[], suite_name="<b>", statistics={}, meta={})
+    >>> page = SafeView().render(SafeRenderer().render(result))
+    >>> "&lt;b&gt;" in page, "<b>" in page
+    (True, False)
+    """
 
     def render(self, document: RenderedDocumentContent, template: str | None = None, **kwargs: object) -> str:
         """Render a document as a page of HTML."""

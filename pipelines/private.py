@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.settings import Settings
 
 UMASK = 0o077
-"""Permissions that new files lack: those of the group and of others."""
+"""Permissions that new files lack: all of the group and of others."""
 
 MAY_ENTER = stat.S_IXGRP | stat.S_IXOTH
 

@@ -49,7 +49,7 @@ def test_pages_answer_with_nothing_inline_and_nothing_of_other_hosts(client, pag
     assert response.headers["x-content-type-options"] == "nosniff"
     assert not re.search(r"<script(?![^>]*(?:src=|application/json))", response.text)
     assert not re.search(r"<style|\sstyle=|\son\w+=", response.text)
-    assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1)', response.text)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1|airflow\.localhost)', response.text)
     assert len(re.findall("<h1", response.text)) == 1
 
 
