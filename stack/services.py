@@ -6,6 +6,7 @@ Ports, host and home are settings; secrets, databases, logs and pid files are un
 """
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -50,6 +51,7 @@ def up(settings: Settings) -> dict[str, Any]:
         PurseError: a port is not free, or a service ended or did not answer in time; the message ends with its log.
     """
     home = settings.home_path
+    os.umask(private.UMASK)  # the command line has set it; another caller may not have
     with processes.only_one(home):
         missing = [service for service in _services(settings) if processes.running(home, service.name) is None]
         for service in missing:
