@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import typer
 
@@ -17,6 +18,8 @@ from cli.steps import console
 from cli.trust import trust
 from pipelines.environment import QUIET
 from pipelines.errors import PurseError
+from pipelines.private import UMASK, close
+from pipelines.settings import load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,6 +44,9 @@ app.add_typer(keys, name="keys", rich_help_panel=STACK)
 
 def main() -> None:
     """Run the command; print a PurseError as a message on stderr and exit with its code."""
+    os.umask(UMASK)
+    with suppress(PurseError):  # the command reports it
+        close(load_settings().home_path)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

@@ -45,7 +45,12 @@ def _files(data_docs: Path | None, folder: str) -> dict[str, str]:
 
 
 def _site(data_docs: Path) -> dict[str, Any]:
-    validations = {"class_name": "DefaultSiteSectionBuilder", "source_store_name": "results"}
+    validations = {
+        "class_name": "DefaultSiteSectionBuilder",
+        "source_store_name": "results",
+        "renderer": {"module_name": "expectations.escaping", "class_name": "SafeRenderer"},
+        "view": {"module_name": "expectations.escaping", "class_name": "SafeView"},
+    }
     return {
         "class_name": "SiteBuilder",
         "show_how_to_buttons": False,

@@ -8,7 +8,7 @@ from typing import Literal
 from expectations.rules import Severity
 
 EXAMPLES = 3
-"""Maximum number of examples of a broken rule."""
+"""Maximum number of days named for a broken rule."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class RuleResult:
         rule, description, severity: name, description and severity of the rule.
         success: whether the rule holds.
         failing: number of rows or days that break it; 0 for a rule about the whole table.
-        examples: values that break it, or days with their value.
+        examples: days that break it, with their value. A row gives none: the report goes to logs, results and XCom, and
+            values of rows, such as the id of a user, are shown in Data Docs and quarantine only.
         unit: whether rows or days were checked.
     """
 
@@ -36,10 +37,10 @@ class RuleResult:
 class ValidationReport:
     """Result of a suite.
 
-    >>> result = RuleResult("amount_finite", "amount is finite", "critical", False, 2, ("inf",))
+    >>> result = RuleResult("amount_finite", "amount is finite", "critical", False, 2, ())
     >>> report = ValidationReport("order_lines", 10, (result,), None)
     >>> report.describe(result)
-    "order_lines: rule 'amount_finite' (amount is finite) is broken in 2 of 10 rows, such as inf"
+    "order_lines: rule 'amount_finite' (amount is finite) is broken in 2 of 10 rows"
     >>> report.failed("warning")
     ()
 
@@ -62,7 +63,7 @@ class ValidationReport:
         return tuple(result for result in self.results if not result.success and result.severity == severity)
 
     def describe(self, result: RuleResult) -> str:
-        """One line with table, rule, number of rows or days, and examples."""
+        """One line with table, rule, number of rows or days, and the first days."""
         of = self.days if result.unit == "days" else self.rows
         count = f" in {result.failing:,} of {of:,} {result.unit}" if result.failing else ""
         examples = f", such as {', '.join(result.examples)}" if result.examples else ""
@@ -72,7 +73,7 @@ class ValidationReport:
 def together(reports: Sequence[ValidationReport]) -> ValidationReport:
     """Merge the reports of a table that was checked in portions by the same rules.
 
-    >>> result = RuleResult("amount_finite", "amount is finite", "critical", False, 2, ("inf",))
+    >>> result = RuleResult("amount_finite", "amount is finite", "critical", False, 2, ())
     >>> merged = together([ValidationReport("order_lines", 10, (result,), None)] * 2)
     >>> merged.rows, merged.results[0].failing
     (20, 4)

@@ -17,31 +17,27 @@ PREDICTED = ("expected_spend", "spend_low", "spend_high", "purchase_probability"
 """Predicted columns in the file, as `predicted_<name>`; features keep their own names."""
 
 
-def canary_set(
-    user_id: "pd.Series", features: "pd.DataFrame", predictions: "pd.DataFrame", model: "PurchasingPower"
-) -> "pd.DataFrame":
-    """Select up to `USERS` users, evenly spaced by score so that every tier is among them.
+def canary_set(features: "pd.DataFrame", predictions: "pd.DataFrame", model: "PurchasingPower") -> "pd.DataFrame":
+    """Select up to `USERS` users, evenly spaced by score so that every tier is among them; nothing names them.
 
     Args:
-        user_id: ids of the users of the test snapshot.
-        features: features of the same users.
+        features: features of the users of the test snapshot.
         predictions: output of `predict_spend` for the same users.
         model: the model; its features are stored.
 
     Returns:
-        `user_id`, the model's features, and `predicted_<name>` for each name in `PREDICTED`.
+        The model's features, and `predicted_<name>` for each name in `PREDICTED`.
 
     >>> import pandas as pd
     >>> from types import SimpleNamespace
     >>> predictions = pd.DataFrame({name: [1.0, 2.0] for name in PREDICTED})
     >>> features, model = pd.DataFrame({"T": [10, 20], "other": 0}), SimpleNamespace(feature_names=("T",))
-    >>> canary_set(pd.Series(["ann", "bob"]), features, predictions, model).columns[:3].tolist()
-    ['user_id', 'T', 'predicted_expected_spend']
+    >>> canary_set(features, predictions, model).columns[:2].tolist()
+    ['T', 'predicted_expected_spend']
     """
     order = predictions["score"].argsort(kind="stable").to_numpy()
     chosen = order[:: -(-len(order) // USERS)] if len(order) else order
     stored = features[list(model.feature_names)].assign(
         **{f"predicted_{name}": predictions[name] for name in PREDICTED}
     )
-    stored.insert(0, "user_id", user_id)
     return stored.iloc[chosen].reset_index(drop=True)

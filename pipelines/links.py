@@ -4,7 +4,14 @@ from urllib.parse import quote, urlsplit
 
 from pipelines.settings import Settings
 
-LOOPBACK = ("127.0.0.1", "localhost")
+AIRFLOW_NAME = "airflow.localhost"
+"""Name of Airflow on this machine for browsers, which resolve it without DNS.
+
+A browser sends the cookie with Airflow's login to every port of a host name, so the other sites need another name. Most
+programs do not resolve it: steps go on using the address.
+"""
+
+LOOPBACK = ("127.0.0.1", "localhost", AIRFLOW_NAME)
 
 
 def airflow_address(settings: Settings) -> str:
@@ -23,8 +30,9 @@ def dashboard_url(settings: Settings) -> str:
 
 
 def airflow_url(settings: Settings) -> str:
-    """Address of the Airflow UI."""
-    return (settings.airflow.public_url or airflow_address(settings)).rstrip("/")
+    """Address of the Airflow UI for a browser."""
+    host = AIRFLOW_NAME if settings.services.host in LOOPBACK else settings.services.host
+    return (settings.airflow.public_url or f"http://{host}:{settings.services.airflow_port}").rstrip("/")
 
 
 def mlflow_url(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Generator
 from typing import Any
 
 import httpx
@@ -19,6 +20,28 @@ LOG_TAIL_LINES = 25
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request, and runs are polled twice a second
 
 
+class Login(httpx.Auth):
+    """Login of a client: a token for a few minutes, and a new one when Airflow no longer accepts it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Log in.
+
+        Raises:
+            PurseError: see `connect`.
+        """
+        self._settings = settings
+        self._token = _new_token(settings)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the token; after a 401 send a new one."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        answer = yield request
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            self._token = _new_token(self._settings)
+            request.headers["Authorization"] = f"Bearer {self._token}"
+            yield request
+
+
 def connect(settings: Settings) -> httpx.Client:
     """Return a client of /api/v2 that is logged in as admin.
 
@@ -26,12 +49,17 @@ def connect(settings: Settings) -> httpx.Client:
         PurseError: Airflow does not answer or rejects the login, or another user's program listens on its port.
     """
     url = airflow_address(settings)
+    return httpx.Client(base_url=f"{url}/api/v2", auth=Login(settings), trust_env=False, timeout=30)
+
+
+def _new_token(settings: Settings) -> str:
+    url = airflow_address(settings)
     user, password = airflow_home.login(settings)
     require_own_listener(settings.services.host, settings.services.airflow_port, "services.airflow_port")
     try:
         # The request stays on this machine: a proxy from the environment must not see the login.
         answer = httpx.post(
-            f"{url}/auth/token", json={"username": user, "password": password}, trust_env=False, timeout=30
+            f"{url}/auth/token/cli", json={"username": user, "password": password}, trust_env=False, timeout=30
         )
     except httpx.TransportError as error:
         raise PurseError(f"Airflow does not answer at {url} ({error}). Start it with 'purse up'.") from error
@@ -40,8 +68,7 @@ def connect(settings: Settings) -> httpx.Client:
             f"Airflow at {url} rejects the login in {airflow_home.login_file(settings)}: it belongs to another "
             "home. Stop that Airflow, or choose another port with PURSE_SERVICES__AIRFLOW_PORT=NUMBER."
         )
-    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-    return httpx.Client(base_url=f"{url}/api/v2", headers=headers, trust_env=False, timeout=30)
+    return str(answer.json()["access_token"])
 
 
 @retry(

@@ -16,11 +16,17 @@ from pathlib import Path
 
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
-from pipelines.links import airflow_address, mlflow_address
+from pipelines.links import airflow_address, airflow_url, mlflow_address
+from pipelines.private import UMASK, close
 from pipelines.settings import REPOSITORY, Settings
 from stack.processes import executable
 
 ADMIN = "admin"
+LOGIN_SECONDS = 3600
+"""Time until a browser must log in again: its token is a cookie, which a browser sends to every port of the host."""
+
+COMMAND_SECONDS = 300
+"""Time for which the token of a command is valid; `airflow_api` takes a new one."""
 
 
 def login_file(settings: Settings) -> Path:
@@ -46,7 +52,8 @@ def prepare(settings: Settings) -> None:
     """Write the files that Airflow needs to start: secrets (only once) and airflow.cfg (always, from the settings)."""
     folder = settings.home_path / "secrets"
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    for private in (settings.home_path, folder):
+        close(private)
     _write_secret(folder / "fernet_key", urlsafe_b64encode(secrets.token_bytes(32)).decode())
     _write_secret(folder / "jwt_secret", secrets.token_urlsafe(48))
     _write_secret(folder / "api_secret_key", secrets.token_urlsafe(48))
@@ -79,6 +86,7 @@ def migrate(settings: Settings) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        umask=UMASK,
     )
     if done.returncode != 0:
         raise PurseError(
@@ -142,12 +150,16 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
         "api": {
             "host": settings.services.host,
             "port": settings.services.airflow_port,
-            "base_url": url,
+            "base_url": airflow_url(settings),
             "workers": 1,
             "secret_key_cmd": _cat(folder / "api_secret_key"),
             "instance_name": "Purse",
         },
-        "api_auth": {"jwt_secret_cmd": _cat(folder / "jwt_secret")},
+        "api_auth": {
+            "jwt_secret_cmd": _cat(folder / "jwt_secret"),
+            "jwt_expiration_time": LOGIN_SECONDS,
+            "jwt_cli_expiration_time": COMMAND_SECONDS,
+        },
         # Poll every 0.25 s instead of 1 s: the steps are short, so the waits would be noticeable.
         "scheduler": {"scheduler_idle_sleep_time": 0.25, "task_instance_heartbeat_timeout": 60},
         "dag_processor": {"parsing_processes": 1, "refresh_interval": 30, "min_file_process_interval": 30},
@@ -156,6 +168,9 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "dag_processor_child_process_log_directory": home / "airflow" / "logs" / "dag_processor",
             "uvicorn_logging_level": "WARNING",
             "colored_console_log": False,
+            # Airflow sets these modes itself, whatever the umask is
+            "file_task_handler_new_folder_permissions": "0o700",
+            "file_task_handler_new_file_permissions": "0o600",
         },
     }
     # Airflow interpolates: double every literal per cent sign, which a path may contain.

@@ -19,6 +19,7 @@ import psutil
 
 from pipelines.errors import PurseError
 from pipelines.files import locked
+from pipelines.private import UMASK, close
 
 MARK = "PURSE_SERVICE"
 SAME_START_SECONDS = 1.0
@@ -35,8 +36,10 @@ def start(home: Path, name: str, command: Sequence[str], environment: Mapping[st
     """Start a service in its own session, so that Ctrl-C doesn't reach it; its output goes to its log."""
     log = log_file(home, name)
     log.parent.mkdir(parents=True, exist_ok=True)
+    close(home)
     if log.exists():
         log.replace(log.with_suffix(".previous.log"))
+    log.touch(mode=0o600)
     # setproctitle, which Airflow uses, would overwrite the mark unless SPT_NOENV is set.
     marked = {**environment, MARK: _mark(home, name), "SPT_NOENV": "1"}
     with log.open("wb") as output:
@@ -48,6 +51,7 @@ def start(home: Path, name: str, command: Sequence[str], environment: Mapping[st
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=UMASK,
         )
     process = psutil.Process(child.pid)
     file = _pid_file(home, name)

@@ -6,6 +6,7 @@ Ports, host and home are settings; secrets, databases, logs and pid files are un
 """
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -16,8 +17,9 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from pipelines import private
 from pipelines.errors import PurseError
-from pipelines.links import airflow_address, mlflow_address
+from pipelines.links import airflow_address, airflow_url, mlflow_address
 from pipelines.live.client import service_url
 from pipelines.settings import Settings
 from pipelines.tracking.login import login_file
@@ -50,6 +52,7 @@ def up(settings: Settings) -> dict[str, Any]:
         PurseError: a port is not free, or a service ended or did not answer in time; the message ends with its log.
     """
     home = settings.home_path
+    os.umask(private.UMASK)  # the command line has set it; another caller may not have
     with processes.only_one(home):
         missing = [service for service in _services(settings) if processes.running(home, service.name) is None]
         for service in missing:
@@ -64,7 +67,7 @@ def up(settings: Settings) -> dict[str, Any]:
             raise
     state = status(settings)
     console.print(
-        f"Airflow {state['airflow_url']} (login in {state['login_file']}), MLflow {state['mlflow_url']} (login in "
+        f"Airflow {airflow_url(settings)} (login in {state['login_file']}), MLflow {state['mlflow_url']} (login in "
         f"{state['mlflow_login_file']}), live scores {state['serving_url']}",
         soft_wrap=True,
     )
@@ -82,7 +85,7 @@ def down(settings: Settings) -> dict[str, Any]:
 
 
 def status(settings: Settings) -> dict[str, Any]:
-    """Services (pid or None), their addresses, places of the login and the logs, and the newest DAG runs."""
+    """Services (pid or None), addresses, places of the login and the logs, newest DAG runs, and warnings."""
     home = settings.home_path
     running = {service.name: processes.running(home, service.name) for service in _services(settings)}
     return {
@@ -95,6 +98,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "mlflow_login_file": str(login_file(settings)),
         "logs": str(processes.log_file(home, "api-server").parent),
         "runs": _newest_runs(settings) if running["api-server"] else [],
+        "warnings": private.warnings(settings),
     }
 
 

@@ -55,7 +55,11 @@ def test_the_pages_of_the_service_lead_where_a_browser_gets(services, monkeypatc
     settings = load_settings()
     assert links.dashboard_url(settings) == "http://localhost:8000"
     assert links.mlflow_url(settings) == "http://localhost:5000"
-    assert links.frame_ancestors(settings) == ("http://127.0.0.1:8080", "http://localhost:8080")
+    assert links.frame_ancestors(settings) == (
+        "http://127.0.0.1:8080",
+        "http://localhost:8080",
+        "http://airflow.localhost:8080",
+    )
 
 
 def test_what_a_service_waits_for_exists(services):

@@ -26,7 +26,6 @@ class ComparedModels:
     """Users of the test snapshot with the predictions of each model, aligned by row.
 
     Attributes:
-        user_id: ids of the users.
         users: features and true spend of the users.
         challenger: the challenger's predictions.
         champion: the champion's predictions; None without a usable champion.
@@ -35,7 +34,6 @@ class ComparedModels:
         champion_unusable: reason why an existing champion has no predictions.
     """
 
-    user_id: pd.Series
     users: LabelledUsers
     challenger: pd.DataFrame
     champion: pd.DataFrame | None
@@ -50,7 +48,7 @@ def predict(settings: Settings, split: Split, trained: Trained, champion_version
     Raises:
         PurseError: the true spend of the test window is unknown, or MLflow or its artifact store does not answer.
     """
-    user_id, _, users = read_labelled(settings, split, [split.test])
+    users = read_labelled(settings, split, [split.test]).users
     if users.future_spend.isna().any():
         raise PurseError(
             f"The test window from {split.test} to {split.snapshot_date} has no orders in the lake, so no model can be "
@@ -67,7 +65,7 @@ def predict(settings: Settings, split: Split, trained: Trained, champion_version
             log.warning("Champion version %s can't be compared: %s.", champion_version, unusable)
     model = logged_model.load_model(settings, trained.model)
     challenger, baselines = model.predict_spend(users.features), _baselines(settings, split, users.features)
-    return ComparedModels(user_id, users, challenger, champion, baselines, model, unusable)
+    return ComparedModels(users, challenger, champion, baselines, model, unusable)
 
 
 def _champion_predictions(settings: Settings, version: str, features: pd.DataFrame, total: float) -> pd.DataFrame:

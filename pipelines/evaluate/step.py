@@ -194,21 +194,19 @@ def _log(compared: ComparedModels, evaluated: Evaluated, findings: Findings) -> 
         _per_user(compared).to_parquet(path, index=False)
         mlflow.log_artifact(str(path))
         path = Path(folder) / CANARY_FILE
-        canary_set(compared.user_id, compared.users.features, compared.challenger, compared.model).to_parquet(
-            path, index=False
-        )
+        canary = canary_set(compared.users.features, compared.challenger, compared.model)
+        canary.to_parquet(path, index=False)
         mlflow.log_artifact(str(path))
     for name, figure in _figures(compared, findings).items():
         mlflow.log_figure(figure, f"plots/{name}.png")
 
 
 def _per_user(compared: ComparedModels) -> pd.DataFrame:
-    frame = compared.challenger.assign(
-        user_id=compared.user_id, future_spend=compared.users.future_spend, purchased=compared.users.purchased
-    )
+    """Predictions and true spend without ids; sorted by prediction, so that a row's place doesn't say whose it is."""
+    frame = compared.challenger.assign(future_spend=compared.users.future_spend, purchased=compared.users.purchased)
     if compared.champion is not None:
         frame["champion_expected_spend"] = compared.champion["expected_spend"]
-    return frame
+    return frame.sort_values("expected_spend", kind="stable", ignore_index=True)
 
 
 def _figures(compared: ComparedModels, findings: Findings) -> dict[str, "Figure"]:

@@ -15,6 +15,9 @@ MONEY = ("unit_price", "amount", "discount", "unit_cost")
 RATE = "_rate"
 """Column for the exchange rate: units of the shop's currency per unit of the line's; null where no rate is known."""
 
+CODE = 3
+"""Letters of a currency's code; more of a value is no code and perhaps personal, so a fault shows no more."""
+
 Sql: TypeAlias = str
 
 
@@ -52,7 +55,7 @@ def fault() -> Sql:
     """SQL for the fault of a line without an exchange rate; null for every other line."""
     return (
         f"CASE WHEN {RATE} IS NULL AND _day IS NOT NULL THEN "
-        "coalesce('no rate of ' || _currency || ' on ' || _day, 'its currency is missing') END"
+        f"coalesce('no rate of ' || left(_currency, {CODE}) || ' on ' || _day, 'its currency is missing') END"
     )
 
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+from expectations.staged import without_record
 from features.schema import TABLES
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
@@ -133,10 +134,10 @@ def _range(
     """
     days = {name: {day for day, _ in _counts(rows)} - {lake.UNDATED} for name, rows in tables.items()}
     if not start and not days["order_lines"]:
-        ((fault,),) = tables["order_lines"].project("fault").limit(1).fetchall()
+        ((fault, file, line),) = tables["order_lines"].project("fault, source_file, source_line").limit(1).fetchall()
         raise PurseError(
             f"Source '{settings.source}': no row of order_lines has a readable 'ordered_at'. "
-            f"Correct its expression in the source file. First row: {fault}."
+            f"Correct its expression in the source file. First row, {file} line {line}: {without_record(fault)}."
         )
     dated = {name: values for name, values in days.items() if values}
     start = start or min(_first_days(settings, {name: min(values) for name, values in dated.items()}))

@@ -145,7 +145,8 @@ def _draw(count: int, draw: "Callable[[list[Axes]], None]") -> bytes:
     from matplotlib.figure import Figure
 
     colours = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), GREY)
-    with rc_context(colours):
+    # a category such as "$x$" is text and not a formula; one that is no formula would fail the step
+    with rc_context({**colours, "text.parse_math": False}):
         columns = 1 if count == 1 else 2
         rows = -(-count // columns)
         figure = Figure(figsize=(9, 4.5 if count == 1 else 3 * rows), layout="constrained")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from models.purchasing_power import PurchasingPower
 
 NAME = "purchasing_power"
+SERVED = REPOSITORY / "pipelines" / "tracking" / "served_model.py"
 CODE = ("features", "models")
 """Packages of this repository that are logged with the model; they run without the query engine."""
 
@@ -61,9 +62,9 @@ def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[
         mlflow.pyfunc.save_model(
             path=path,
             mlflow_model=Model(run_id=run_id, model_id=logged.model_id, model_uuid=logged.model_id),
-            python_model=str(REPOSITORY / "pipelines" / "tracking" / "served_model.py"),
+            python_model=str(shutil.copyfile(SERVED, Path(folder) / SERVED.name)),
             artifacts={NAME: str(Path(folder) / NAME)},
-            code_paths=[str(REPOSITORY / package) for package in CODE],
+            code_paths=[_private_copy(package, Path(folder)) for package in CODE],
             pip_requirements=[f"{package}=={version(package)}" for package in packages],
             signature=mlflow.models.infer_signature(example, model.predict(example)),
             input_example=example,
@@ -75,6 +76,11 @@ def log_model(model: "PurchasingPower", example: "pd.DataFrame", families: list[
     mlflow.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return LoggedModel(uri=logged.model_uri, digest=digest)
+
+
+def _private_copy(package: str, folder: Path) -> str:
+    """Copy a package with the modes of new files: MLflow copies the modes of the repository's."""
+    return shutil.copytree(REPOSITORY / package, folder / package, copy_function=shutil.copyfile).as_posix()
 
 
 def with_json_types(example: "pd.DataFrame") -> "pd.DataFrame":

@@ -41,7 +41,7 @@ class Profile:
         rows: rows of the table.
         missing: rows without a value.
         distinct: number of different values.
-        values: share of each value, most frequent first; empty for numbers and for text with many values.
+        values: share of each value, most frequent first; empty for numbers, ids and text with many values.
         lowest, highest: range of a number column.
         quantiles: quantiles of a number column at `TYPICAL`.
     """
@@ -87,7 +87,8 @@ def _column(connection: Backend, rows: ir.Table, column: Column) -> Profile:
         measures |= {f"q{n}": finite.approx_quantile(share) for n, share in enumerate(TYPICAL)}
     result: dict[str, Any] = connection.to_pyarrow(rows.aggregate(**measures)).to_pylist()[0]
     shares = {}
-    if column.type == "VARCHAR" and result["distinct"] <= FEW_VALUES:
+    named = column.name.endswith("_id")  # an id stands for one user, order or product; a profile never lists it
+    if column.type == "VARCHAR" and not named and result["distinct"] <= FEW_VALUES:
         counted = rows.filter(values.notnull()).group_by(value=values).aggregate(rows=lambda group: group.count())
         frequent = connection.to_pyarrow(counted.order_by(ibis.desc("rows"), "value")).to_pylist()
         shares = {row["value"]: row["rows"] / result["rows"] for row in frequent}

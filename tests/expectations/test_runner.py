@@ -20,11 +20,9 @@ FRAME = pd.DataFrame({"x": [1.0, float("inf"), None]})
 def test_the_report_is_plain_and_in_the_order_of_the_suite():
     report = validate(FRAME, (finite("x"), not_null("x")), "test", DAY, None)
     assert [(result.rule, result.failing) for result in report.results] == [("x_finite", 1), ("x_not_null", 1)]
-    assert report.results[0].examples == ("inf",)
+    assert report.results[0].examples == ()  # a value may be personal
     assert json.loads(json.dumps(asdict(report)))["rows"] == 3
-    assert report.describe(report.results[0]) == (
-        "test: rule 'x_finite' (x is finite) is broken in 1 of 3 rows, such as inf"
-    )
+    assert report.describe(report.results[0]) == ("test: rule 'x_finite' (x is finite) is broken in 1 of 3 rows")
 
 
 def test_a_missing_column_is_an_error_and_not_bad_data():
@@ -71,7 +69,7 @@ def test_reports_of_portions_are_one():
     good = validate(FRAME.head(1), suite, "test", DAY, None)
     bad = validate(FRAME, suite, "test", DAY, None)
     report = together([good, bad, bad])
-    assert (report.rows, report.results[0].failing, report.results[1].examples) == (7, 2, ("inf",))
+    assert (report.rows, report.results[0].failing, report.results[1].failing) == (7, 2, 2)
     assert not report.results[0].success
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from pipelines import private
 from pipelines.lake import tables
 from pipelines.tracking import registry
 from pipelines.tracking.runs import connect, experiment_id
@@ -93,6 +94,11 @@ def test_services_listen_on_loopback_only(scored):
         if connection.status == psutil.CONN_LISTEN
     ]
     assert set(listening) == {"127.0.0.1"}
+
+
+def test_no_file_of_the_home_is_open_to_others(scored):
+    assert list(private.open_files(scored.home_path)) == []
+    assert services.status(scored)["warnings"] == []
 
 
 def test_a_second_up_starts_nothing(scored):

@@ -112,7 +112,7 @@ def test_registering_again_finds_the_version_and_the_model_links_to_the_other_sc
     assert len(client.search_model_versions("name = 'purchasing-power'")) == 1
     said = client.get_registered_model("purchasing-power").description
     assert f"(http://127.0.0.1:{shop.serving.port}/model)" in said
-    assert "(http://127.0.0.1:8080/dags/retrain_daily)" in said
+    assert "(http://airflow.localhost:8080/dags/retrain_daily)" in said
     client.update_registered_model("purchasing-power", "a person's words")
     register.register(shop, snapshot_date)
     assert client.get_registered_model("purchasing-power").description == "a person's words"

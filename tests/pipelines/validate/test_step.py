@@ -225,7 +225,7 @@ def test_check_reports_warnings_and_stops_at_critical_faults(settings):
     result = check(settings, PREDICTIONS, "predictions", DAY)
     assert result.warnings == ["predictions: rule 'tier_varies' (tier holds more than one value) is broken"]
     assert Path(result.data_docs).is_relative_to(settings.data_docs)
-    with pytest.raises(PurseError, match=r"user_id_unique.*in 2 of 2 rows, such as a"):
+    with pytest.raises(PurseError, match=r"user_id_unique.*in 2 of 2 rows"):
         check(settings, PREDICTIONS.assign(user_id="a"), "predictions", DAY)
 
 

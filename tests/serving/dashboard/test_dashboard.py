@@ -45,11 +45,11 @@ def test_pages_answer_with_nothing_inline_and_nothing_of_other_hosts(client, pag
     policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    assert "frame-ancestors 'self' http://127.0.0.1:8080 http://localhost:8080" in policy
+    assert "frame-ancestors 'self' http://127.0.0.1:8080 http://localhost:8080 http://airflow.localhost:8080" in policy
     assert response.headers["x-content-type-options"] == "nosniff"
     assert not re.search(r"<script(?![^>]*(?:src=|application/json))", response.text)
     assert not re.search(r"<style|\sstyle=|\son\w+=", response.text)
-    assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1)', response.text)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1|airflow\.localhost)', response.text)
     assert len(re.findall("<h1", response.text)) == 1
 
 
@@ -155,7 +155,7 @@ def test_trust_shows_measures_calibration_drift_and_refused_rows(client):
     assert said.index("features.spend_28d psi 0.900 0.500 violated") < said.index("days.lines distance")
     assert "2020-03-29 2 1 retraining asked for" in said
     assert "order lines 9 3 25.00 % amount finite (2), unique (2)" in said
-    assert 'href="http://127.0.0.1:8080/data-docs/monitoring/2020-03-29.html"' in response.text
+    assert 'href="http://airflow.localhost:8080/data-docs/monitoring/2020-03-29.html"' in response.text
     assert "No scores have matured yet" in said
 
 
@@ -183,7 +183,7 @@ def test_model_shows_versions_with_decisions_importances_slices_and_links(client
     assert "1 of 2 differences" in said
     assert "region=north ngini 0.400 -0.200 ± 0.050" in said
     assert 'href="http://127.0.0.1:5000/#/models/purchasing-power/versions/1"' in response.text
-    assert 'href="http://127.0.0.1:8080/dags/retrain_daily"' in response.text
+    assert 'href="http://airflow.localhost:8080/dags/retrain_daily"' in response.text
     assert text_of(client.get("/model?version=2")).startswith("Model · Purse")
     assert client.get("/model?version=99").status_code == 404
 
@@ -325,7 +325,11 @@ def test_static_files_are_the_known_ones(client):
 
 
 def test_links_and_frames_follow_the_settings(settings):
-    assert links.frame_ancestors(settings) == ("http://127.0.0.1:8080", "http://localhost:8080")
+    assert links.frame_ancestors(settings) == (
+        "http://127.0.0.1:8080",
+        "http://localhost:8080",
+        "http://airflow.localhost:8080",
+    )
     public = settings.with_changes(
         airflow__public_url="https://air.shop/ui/", dashboard__framed_by=["https://intra.shop"]
     )

@@ -191,11 +191,12 @@ def framed(port: int, address: str):
     return served(app, port)
 
 
-def test_airflow_may_frame_it_and_its_links_say_where_they_lead(browser, address, airflow_port):
-    with framed(airflow_port, address) as airflow:
+@pytest.mark.parametrize("name", ["127.0.0.1", "airflow.localhost"])
+def test_airflow_may_frame_it_and_its_links_say_where_they_lead(name, browser, address, airflow_port):
+    with framed(airflow_port, address):
         page = browser.new_page()
         page.set_default_timeout(PATIENCE)
-        page.goto(airflow)
+        page.goto(f"http://{name}:{airflow_port}")
         frame = page.frame_locator("iframe")
         frame.get_by_role("heading", name="Purchasing power today").wait_for()
         frame.get_by_role("link", name="MLflow").first.click()

@@ -80,7 +80,7 @@ def register(settings) -> str:
         logged = log_model(model, users.features.head(2), list(FAMILIES), run.info.run_id)
         path = settings.home_path / CANARY_FILE
         said = model.predict_spend(users.features)
-        canary_set(buyers["user_id"], users.features, said, model).to_parquet(path)
+        canary_set(users.features, said, model).to_parquet(path)
         mlflow.log_artifact(str(path))
     register_champion(settings, logged)
     return run.info.run_id
