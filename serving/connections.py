@@ -135,9 +135,9 @@ class Connection(HttpToolsProtocol):
             return "closing"
         if self.flow.write_paused:
             return "sending"
-        if self._partial:
-            return "receiving"
-        return "idle" if self.cycle.response_complete else "working"
+        if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
+            return "working"
+        return "receiving" if self._partial else "idle"
 
     def _watch(self) -> None:
         now, seen = self.loop.time(), (self.phase(), self._requests)

@@ -9,7 +9,7 @@ NAMES = frozenset(
     (
         *("forwarded", "via", "proxy-connection", "x-real-ip", "x-client-ip", "client-ip", "true-client-ip"),
         *("x-cluster-client-ip", "x-proxyuser-ip", "x-scheme", "cdn-loop", "fastly-client-ip", "fly-client-ip"),
-        *("x-amzn-trace-id", "x-azure-clientip", "x-arr-log-id", "x-varnish"),
+        *("x-azure-clientip", "x-arr-log-id", "x-varnish"),
     )
 )
 PREFIXES = ("x-forwarded", "x-original-", "x-envoy-", "cf-", "tailscale-")

@@ -125,14 +125,31 @@ def test_at_the_cap_of_an_address_the_newest_requests_are_answered(home, serve):
         assert sum(is_closed(wire, 0.01) for wire in wires) >= 40
 
 
-def test_a_request_at_work_does_not_give_way(home, serve, monkeypatch):
+@pytest.fixture
+def slowly(monkeypatch):
+    """Makes the scores of a service take longer than a request may."""
+
+    def slow_down(client: httpx.Client) -> None:
+        async def slow(_):
+            await asyncio.sleep(2)
+
+        monkeypatch.setattr(client.app.state.service.store, "score", slow)
+
+    return slow_down
+
+
+def test_a_request_at_work_has_its_time(impatient, slowly):
+    slowly(impatient)
+    with connected(impatient) as wire:
+        wire.sendall(b"GET /v1/users/eve/score HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        time.sleep(0.2)
+        wire.sendall(b"\r\n")  # some clients end a request so
+        assert answer_to(wire).startswith("HTTP/1.1 404 ")
+
+
+def test_a_request_at_work_does_not_give_way(home, serve, slowly):
     client = serve(home.with_changes(serving__max_connections_per_address=10))
-    store = client.app.state.service.store
-
-    async def slow(_):
-        await asyncio.sleep(1.5)
-
-    monkeypatch.setattr(store, "score", slow)
+    slowly(client)
     with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
         answer = pool.submit(httpx.get, f"{client.base_url}/v1/users/eve/score", trust_env=False)
         time.sleep(0.5)
