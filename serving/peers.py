@@ -1,20 +1,14 @@
-"""Other ends of connections: their addresses, the groups that limits count, and whose process it is."""
+"""Other ends of connections: their addresses, the groups that limits count, and whose processes they are."""
 
-import asyncio
-import os
-import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from pathlib import Path
 
 from pipelines.errors import PurseError
+from serving import owners
 
 Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
-
-SOCKETS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-"""Linux's tables of TCP sockets with their owners; everybody may read them."""
 
 MOST_HOPS = 20
 ONE_CUSTOMER = 64
@@ -35,21 +29,20 @@ class Peer:
         self.address = parse_address(client[0]) if client else None
         self.group = group(self.address)
 
-    async def is_own(self) -> bool:
-        """Say whether this user or root runs the process at the other end; only Linux tells, True elsewhere."""
+    def is_own(self) -> bool:
+        """Say whether this user or root runs the process at the other end; elsewhere than on Linux it is believed."""
         if self.address is None or not self.address.is_loopback:
             return False
         if self._own is None:
-            self._own = await asyncio.to_thread(self._look_up)
+            self._own = not owners.IS_KNOWN or self._look_up()
         return self._own
 
     def _look_up(self) -> bool:
         client, server = self._ends
-        if not SOCKETS[0].exists():
-            return True
-        if client is None or server is None or server[1] is None:
+        here = parse_address(server[0]) if server else None
+        if client is None or server is None or server[1] is None or here is None:
             return False
-        return owner(client, (server[0], server[1])) in (os.geteuid(), 0)
+        return owners.is_own((str(self.address), client[1]), (str(here), server[1]))
 
 
 @lru_cache(maxsize=4096)
@@ -117,30 +110,6 @@ def forwarded(peer: Address | None, lines: Sequence[str], trusted: Networks) -> 
             break
         found = address
     return found
-
-
-def owner(client: tuple[str, int], server: tuple[str, int]) -> int | None:
-    """User id of the process that holds the client's end of a connection on this machine; None: no process does.
-
-    A socket that was closed has no inode, and a user id of 0 that means nothing.
-    """
-    for table in SOCKETS:
-        text = table.read_text() if table.exists() else ""
-        row = text.find(f" {_as_listed(client, table)} {_as_listed(server, table)} ")
-        if row >= 0:
-            fields = text[row : text.find("\n", row)].split()
-            return int(fields[6]) if fields[8] != "0" else None
-    return None
-
-
-def _as_listed(end: tuple[str, int], table: Path) -> str:
-    """An address and port as the kernel lists them: words of the machine's byte order, in hexadecimal digits."""
-    address = ip_address(end[0].partition("%")[0])
-    packed = address.packed
-    if table.name == "tcp6" and address.version == 4:  # noqa: PLR2004
-        packed = IPv6Address(f"::ffff:{address}").packed
-    words = (int.from_bytes(packed[place : place + 4], sys.byteorder) for place in range(0, len(packed), 4))
-    return "".join(f"{word:08X}" for word in words) + f":{end[1]:04X}"
 
 
 def _without_port(text: str) -> str:

@@ -51,7 +51,7 @@ async def ready(request: Request) -> Response:
     service: Service = request.app.state.service
     current = service.current
     state = Ready(ready=current is not None)
-    if await request.app.state.guard.may(request, "read"):
+    if request.app.state.guard.may(request, "read"):
         state = _state(service)
     body = state.model_dump_json(exclude_unset=True)
     return Response(body, 200 if state.ready else 503, media_type="application/json")

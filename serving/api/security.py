@@ -49,7 +49,7 @@ class Guard:
         address = self._address(request)
         request.state.who = str(address or "local")
         try:
-            key_id = await self._identified(request, scope)
+            key_id = self._identified(request, scope)
         except RefusedError as error:
             if self._refusals.hit(group(address)):
                 raise
@@ -66,10 +66,10 @@ class Guard:
             )
         request.state.admitted = scope
 
-    async def may(self, request: Request, scope: Scope) -> bool:
+    def may(self, request: Request, scope: Scope) -> bool:
         """Say whether a request has a scope; a wrong key counts as a refused request."""
         try:
-            await self._identified(request, scope)
+            self._identified(request, scope)
         except RefusedError:
             if presented(request.headers.get("authorization")) is not None:
                 self._refusals.hit(group(self._address(request)))
@@ -80,7 +80,7 @@ class Guard:
         lines = request.headers.getlist("x-forwarded-for") if self._trusted else []
         return forwarded(_peer(request).address, lines, self._trusted)
 
-    async def _identified(self, request: Request, scope: Scope) -> str | None:
+    def _identified(self, request: Request, scope: Scope) -> str | None:
         """The id of the request's key; None: it needs none.
 
         Raises:
@@ -91,7 +91,7 @@ class Guard:
         if text is None or _is_basic(header):
             _refuse_other_sites(request)
         if text is None:
-            await self._refuse_others(request, scope)
+            self._refuse_others(request, scope)
             return None
         key = request.app.state.service.keys.verify(text, wall())
         if key is None:
@@ -102,7 +102,7 @@ class Guard:
             )
         return key.key_id
 
-    async def _refuse_others(self, request: Request, scope: Scope) -> None:
+    def _refuse_others(self, request: Request, scope: Scope) -> None:
         """Refuse a request without a key unless this user's own program sent it.
 
         Raises:
@@ -118,7 +118,7 @@ class Guard:
                 f"a proxy ({sign}). See docs/guides/behind-a-proxy.md.",
             )
         _refuse_other_names(request)
-        if not await _peer(request).is_own():
+        if not _peer(request).is_own():
             raise RefusedError(
                 HTTPStatus.UNAUTHORIZED,
                 f"{needed} Without one a request comes from a program of the user who runs the service; this one came "

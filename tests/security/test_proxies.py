@@ -1,10 +1,10 @@
 """A reverse proxy on the same machine makes nobody an administrator, and nobody chooses the address that is logged."""
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
-import sys
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
@@ -13,9 +13,10 @@ import pytest
 
 from pipelines.errors import PurseError
 from pipelines.live.keys import Keys
+from serving import owners
 from serving.app import create_app
 from serving.audit import FILE
-from serving.peers import forwarded, group, owner, parse_address, parse_networks
+from serving.peers import forwarded, group, parse_address, parse_networks
 from stack import airflow_home
 from stack.services import _services
 from tests.security.proxies import NAME, caddy, free_port, guide, nginx, with_ports
@@ -103,10 +104,13 @@ def test_another_user_of_this_machine_needs_a_key(client, home):
     assert asked("nobody", bearer(home, "read")).startswith("200")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose a connection is")
+@pytest.mark.skipif(not owners.IS_KNOWN, reason="only Linux tells whose a connection is")
+@pytest.mark.parametrize("way", ["_ask", "_search"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
-def test_a_connection_has_its_owner_and_a_closed_one_has_none(host):
+def test_a_connection_has_its_owner_and_a_closed_one_has_none(host, way, monkeypatch):
     """A closed socket is listed with the user id 0, as if it were root's."""
+    other = {"_ask": "_search", "_search": "_ask"}[way]
+    monkeypatch.setattr(owners, other, lambda *_: None)
     listening = "127.0.0.1" if "." in host else "::1"
     family = socket.AF_INET if "." in listening else socket.AF_INET6
     with socket.create_server((listening, 0), family=family) as server:
@@ -114,9 +118,12 @@ def test_a_connection_has_its_owner_and_a_closed_one_has_none(host):
         wire.connect((host, server.getsockname()[1]))
         accepted, client = server.accept()
         with accepted:
-            assert owner(client[:2], accepted.getsockname()[:2]) == os.geteuid()
+            ends = client[:2], accepted.getsockname()[:2]
+            assert owners.owner(*ends) == os.geteuid()
             wire.close()
-            assert owner(client[:2], accepted.getsockname()[:2]) is None
+            assert owners.owner(*ends) is None
+        with contextlib.suppress(OSError), socket.create_server((listening, client[1]), family=family):
+            assert owners.owner(*ends) is None  # a listener on the client's port is not the client
 
 
 @pytest.mark.parametrize("version", ["", 'proxy_http_version 1.1; proxy_set_header Connection "";'])
