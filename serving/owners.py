@@ -1,4 +1,4 @@
-"""Whose process is at the other end of a connection from this machine; only Linux tells."""
+"""User id of the process at the other end of a connection from this machine; only Linux tells."""
 
 import os
 import socket
