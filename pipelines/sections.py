@@ -127,7 +127,13 @@ class Serving(Section):
     max_body_kilobytes: Count
     max_ids: Count
     max_rows: Count
+    keys: Literal["auto", "always"]
+    trusted_proxies: tuple[str, ...]
     rate_limit: str
     refused_limit: str
+    max_connections: Count
+    max_connections_per_address: Count
+    headers_seconds: float = Field(gt=0)
+    body_seconds: float = Field(gt=0)
     batch_users: Count
     canary_milliseconds: float = Field(gt=0)

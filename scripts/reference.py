@@ -143,6 +143,7 @@ def _given(parameter: Any) -> str:  # noqa: ANN401
 
 def endpoint_table() -> str:
     """Every endpoint and page of the live service with the scope that its key needs."""
+    from serving.api.security import scope_of
     from serving.app import create_app
 
     routes = [route for route in create_app(load_settings()).routes if isinstance(route, APIRoute)]
@@ -150,17 +151,8 @@ def endpoint_table() -> str:
     for route in routes:
         path = route.path.replace(":path", "")
         meaning = _plain(inspect.getdoc(route.endpoint) or "") if route.include_in_schema else PAGES[path]
-        rows.append((f"`{'/'.join(sorted(route.methods))} {path}`", _scope(route) or "none", meaning))
+        rows.append((f"`{'/'.join(sorted(route.methods))} {path}`", scope_of(route) or "none", meaning))
     return _table(("endpoint", "scope", "meaning"), rows)
-
-
-def _scope(route: APIRoute) -> str | None:
-    """The scope that `serving.api.security.requires` checks before the endpoint runs."""
-    for dependency in route.dependant.dependencies:
-        scope = inspect.getclosurevars(dependency.call).nonlocals.get("scope") if dependency.call else None
-        if scope is not None:
-            return str(scope)
-    return None
 
 
 def dag_sections() -> Iterator[str]:

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Install from Debian's packages what some tests use: redis-server, postgresql, chromium and a Java runtime, as far as
-# they are missing. Where there is no apt-get, or no right to use it, say so and go on: those tests are skipped.
+# Install from Debian's packages what some tests use: redis-server, postgresql, chromium, nginx, caddy and a Java
+# runtime, as far as they are missing. Where there is no apt-get, or no right to use it, say so and go on: those tests
+# are skipped.
 set -euo pipefail
 
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 command -v chromium >/dev/null || missing+=(chromium)
+[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || missing+=(nginx-light)
+command -v caddy >/dev/null || ! apt-cache show caddy >/dev/null 2>&1 || missing+=(caddy)
 command -v java >/dev/null || missing+=(default-jre-headless)
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -1,18 +1,16 @@
 """`python -m serving`, run by `purse serve`: start the service on the address and port of the settings."""
 
+import contextlib
 import logging
 import os
 import sys
-
-import uvicorn
 
 from pipelines.environment import QUIET
 from pipelines.errors import PurseError
 from pipelines.private import UMASK, close
 from pipelines.settings import load_settings
 from serving.app import create_app
-
-SHUTDOWN_SECONDS = 5
+from serving.server import create_server
 
 
 def main() -> None:
@@ -25,20 +23,11 @@ def main() -> None:
     try:
         settings = load_settings()
         close(settings.home_path)
-        app = create_app(settings)
+        server = create_server(create_app(settings), settings)
     except PurseError as error:
         sys.exit(f"Error: {error}")
-    # uvicorn's access log would contain user ids; the app writes its own without them
-    uvicorn.run(
-        app,
-        host=settings.services.host,
-        port=settings.serving.port,
-        loop="uvloop",
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn after it has closed the service
+        server.run()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from serving import dashboard
 from serving.api import admin, events, health, scores
 from serving.api.errors import add_handlers
 from serving.api.middleware import LimitedBody, Observed
-from serving.api.security import add_guard, requires
+from serving.api.security import add_guard, check_keys_first, requires
 from serving.dashboard.values import UserScore
 from serving.engine.engines import REAL, Engines
 from serving.service import deploy, rescoring
@@ -61,7 +61,15 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
             await service.close()
 
     # FastAPI's OpenAPI pages load scripts from other hosts: serve the document only.
-    app = FastAPI(title="Purse", version="1", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Purse",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would lead to whatever the request named as its Host
+    )
     app.state.service = service
     add_guard(app, settings)
     add_handlers(app)
@@ -69,6 +77,7 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
         app.include_router(router)
     pages = dashboard.router(settings, partial(_newest_score, service), lambda: service.aside)
     app.include_router(pages, dependencies=[Depends(requires("read"))])
+    check_keys_first(app)
     app.add_middleware(LimitedBody, most=settings.serving.max_body_kilobytes * KILOBYTE)
     app.add_middleware(Observed, service=service)
     return app

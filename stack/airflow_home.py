@@ -115,6 +115,8 @@ def environment(settings: Settings) -> dict[str, str]:
             "PURSE_MLFLOW__TRACKING_URI": mlflow_address(settings),
             "NO_PROXY": local_hosts,
             "no_proxy": local_hosts,
+            # uvicorn's default believes X-Forwarded-For from every process of this machine
+            "FORWARDED_ALLOW_IPS": "",
             "DO_NOT_TRACK": "true",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "GX_ANALYTICS_ENABLED": "false",

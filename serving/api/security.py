@@ -6,19 +6,21 @@ import ipaddress
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
 
 from fastapi import FastAPI, Request, Security
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
+from starlette import types
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
-from pipelines.errors import PurseError
 from pipelines.live.keys import Scope
 from pipelines.settings import Settings
 from serving.api.errors import RefusedError
+from serving.api.proxies import place, sign_of_proxy
+from serving.api.rates import Rate
 from serving.clock import wall
+from serving.peers import Address, Peer, forwarded, group, parse_networks
 
 BEARER = HTTPBearer(auto_error=False, description="A key from 'purse keys create'. On loopback none is needed.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
@@ -27,59 +29,70 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
 class Guard:
     """Checks keys, scopes and rates of one service.
 
-    On loopback a request without a key may do everything, as whoever has a login on the machine may read its files;
-    a web page of another site, which a browser on the machine shows, may not.
+    On loopback a request without a key may do everything if this user's own program sent it, as that may read the files
+    too. A program of another user may not, nor a reverse proxy, nor a page of another site in this user's browser.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.is_local = is_loopback(settings.services.host)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._rate = _rate("rate_limit", settings.serving.rate_limit)
-        self._refusals = _rate("refused_limit", settings.serving.refused_limit)
+        serving = settings.serving
+        self._trusted = parse_networks(serving.trusted_proxies)
+        self._always = serving.keys == "always" or bool(self._trusted) or not is_loopback(settings.services.host)
+        self._rate = Rate("rate_limit", serving.rate_limit)
+        self._refusals = Rate("refused_limit", serving.refused_limit)
 
     async def admit(self, request: Request, scope: Scope) -> None:
-        """Let a request pass; `request.state.who` says whose it is.
+        """Let a request pass; `request.state.who` says whose it is: a key's id, or an address.
 
         Raises:
             RefusedError: with the status that says why not.
         """
+        address = self._address(request)
+        request.state.who = str(address or "local")
         try:
-            who = self._identified(request, scope)
+            key_id = self._identified(request, scope)
         except RefusedError as error:
-            address = _address(request)
-            if await self._limiter.hit(self._refusals, f"refused {address}"):
+            if self._refusals.hit(group(address)):
                 raise
             raise RefusedError(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"More than {self._refusals} refused requests from {address}: correct the key and wait.",
+                f"More than {self._refusals} refused requests from {request.state.who}: correct the key and wait.",
             ) from error
-        request.state.who = who
-        if not await self._limiter.hit(self._rate, who):
+        if key_id is not None:
+            request.state.who = f"key {key_id}"
+        if not self._rate.hit(group(address) if key_id is None else request.state.who):
             raise RefusedError(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"More than {self._rate} from {who}: wait a moment, or raise serving.rate_limit.",
+                f"More than {self._rate} from {request.state.who}: wait a moment, or raise serving.rate_limit.",
             )
+        request.state.admitted = scope
 
     def may(self, request: Request, scope: Scope) -> bool:
-        """Say whether a request has a scope; it is not counted."""
+        """Say whether a request has a scope; a wrong key counts as a refused request."""
         try:
             self._identified(request, scope)
         except RefusedError:
+            if presented(request.headers.get("authorization")) is not None:
+                self._refusals.hit(group(self._address(request)))
             return False
         return True
 
-    def _identified(self, request: Request, scope: Scope) -> str:
+    def _address(self, request: Request) -> Address | None:
+        lines = request.headers.getlist("x-forwarded-for") if self._trusted else []
+        return forwarded(_peer(request).address, lines, self._trusted)
+
+    def _identified(self, request: Request, scope: Scope) -> str | None:
+        """The id of the request's key; None: it needs none.
+
+        Raises:
+            RefusedError: it needs a key, or one with this scope.
+        """
         header = request.headers.get("authorization")
         text = presented(header)
         if text is None or _is_basic(header):
             _refuse_other_sites(request)
         if text is None:
-            if not self.is_local:
-                raise RefusedError(
-                    HTTPStatus.UNAUTHORIZED, f"A key with the scope '{scope}' is needed: 'purse keys create' makes one."
-                )
-            _refuse_other_names(request)
-            return _address(request)
+            self._refuse_others(request, scope)
+            return None
         key = request.app.state.service.keys.verify(text, wall())
         if key is None:
             raise RefusedError(HTTPStatus.UNAUTHORIZED, "This key is not known, or was revoked or has expired.")
@@ -87,29 +100,72 @@ class Guard:
             raise RefusedError(
                 HTTPStatus.FORBIDDEN, f"This key may {', '.join(key.scopes)}; what was asked needs '{scope}'."
             )
-        return f"key {key.key_id}"
+        return key.key_id
+
+    def _refuse_others(self, request: Request, scope: Scope) -> None:
+        """Refuse a request without a key unless this user's own program sent it.
+
+        Raises:
+            RefusedError: it needs a key.
+        """
+        needed = f"A key with the scope '{scope}' is needed: 'purse keys create' makes one."
+        if self._always:
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, needed)
+        if sign := sign_of_proxy(request.scope):
+            raise RefusedError(
+                HTTPStatus.UNAUTHORIZED,
+                f"{needed} Without one a request comes straight from a program of this machine; this one came through "
+                f"a proxy ({sign}). See docs/guides/behind-a-proxy.md.",
+            )
+        _refuse_other_names(request)
+        if not _peer(request).is_own():
+            raise RefusedError(
+                HTTPStatus.UNAUTHORIZED,
+                f"{needed} Without one a request comes from a program of the user who runs the service; this one came "
+                "from another user's, such as a reverse proxy. See docs/guides/behind-a-proxy.md.",
+            )
 
 
-def _rate(name: str, text: str) -> RateLimitItem:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise PurseError(
-            f"serving.{name} is '{text}'; expected a number and a time, such as 2000/second or 10000/hour."
-        ) from error
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "local"
+def _peer(request: Request) -> Peer:
+    """The connection's other end, as `serving.connections` saw it or, on another server, by its addresses."""
+    peer = getattr(request.state, "peer", None)
+    return peer if isinstance(peer, Peer) else Peer(request.scope.get("client"), request.scope.get("server"))
 
 
 def requires(scope: Scope) -> Callable[..., Awaitable[None]]:
-    """The dependency of endpoints that need a scope."""
+    """The dependency of endpoints that need a scope; `check_keys_first` makes the check before a body is read."""
 
     async def check(request: Request, _: Credentials) -> None:
-        await request.app.state.guard.admit(request, scope)
+        if getattr(request.state, "admitted", None) != scope:
+            await request.app.state.guard.admit(request, scope)
 
+    check.scope = scope  # type: ignore[attr-defined]  # for `scope_of`
     return check
+
+
+def scope_of(route: BaseRoute) -> Scope | None:
+    """The scope that a route needs by `requires`; None: it needs no key."""
+    dependencies = route.dependant.dependencies if isinstance(route, APIRoute) else []
+    scopes = (getattr(dependency.call, "scope", None) for dependency in dependencies)
+    return next((scope for scope in scopes if scope is not None), None)
+
+
+def check_keys_first(app: FastAPI) -> None:
+    """Check keys and rates before a body is read: FastAPI reads and parses it before it asks dependencies."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and (scope := scope_of(route)):
+            route.app = _KeyFirst(route.app, scope)
+
+
+class _KeyFirst:
+    """A route behind the check of its key."""
+
+    def __init__(self, app: ASGIApp, needed: Scope) -> None:
+        self._app, self._needed = app, needed
+
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        await scope["app"].state.guard.admit(Request(scope), self._needed)
+        await self._app(scope, receive, send)
 
 
 def is_loopback(host: str) -> bool:
@@ -147,7 +203,7 @@ def _refuse_other_sites(request: Request) -> None:
     """Refuse what another site's page makes a browser send; a link to a page of this one is let pass."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     sent_by_page = site in ("cross-site", "same-site") and request.method != "GET"
-    if sent_by_page or (origin and _place(origin).netloc != request.headers.get("host", "")):
+    if sent_by_page or (origin and place(origin).netloc != request.headers.get("host", "")):
         raise RefusedError(
             HTTPStatus.FORBIDDEN, "A request from another site's page needs a key ('purse keys') as its Bearer."
         )
@@ -155,18 +211,10 @@ def _refuse_other_sites(request: Request) -> None:
 
 def _refuse_other_names(request: Request) -> None:
     """Refuse a name by which another site points the browser to this machine (DNS rebinding)."""
-    name = _place("//" + request.headers.get("host", "")).hostname or ""
+    name = place("//" + request.headers.get("host", "")).hostname or ""
     if not is_loopback(name):
         raise RefusedError(
             HTTPStatus.FORBIDDEN,
             "A request under a name that isn't this machine's needs a key ('purse keys'). Without one, ask 127.0.0.1 "
             "or localhost.",
         )
-
-
-def _place(url: str) -> SplitResult:
-    """The parts of an address; none of one that is not valid."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")

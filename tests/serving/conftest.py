@@ -7,11 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
 from pipelines.settings import REPOSITORY, Settings, load_settings
 from serving.app import create_app
 from serving.engine.engines import Engines
+from serving.server import create_server
 from tests.serving import stand_in
 from tests.serving.servers import free_port, wait_until
 
@@ -42,8 +42,8 @@ def serve() -> Iterator[Callable[[Settings], httpx.Client]]:
 
     def start(settings: Settings, *, ready: bool = True, engines: Engines = stand_in.ENGINES) -> httpx.Client:
         app = create_app(settings, engines)
-        config = uvicorn.Config(app, "127.0.0.1", settings.serving.port, log_level="warning", access_log=False)
-        server = uvicorn.Server(config)
+        server = create_server(app, settings)
+        server.config.host = "127.0.0.1"  # also where the settings name an address that others reach
         thread = threading.Thread(target=server.run)
         thread.start()
         client = httpx.Client(base_url=f"http://127.0.0.1:{settings.serving.port}", trust_env=False, timeout=20)

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import uvicorn
 
 from pipelines.errors import NothingToDo
 from pipelines.settings import Settings, load_settings
@@ -24,6 +23,7 @@ from serving.app import create_app
 from serving.engine import process
 from serving.engine.engines import Engines
 from serving.release.release import Release
+from serving.server import create_server
 
 USERS = {"ann": 300.0, "bob": 100.0, "cat": 20.0, "dan": 0.0}
 
@@ -178,4 +178,5 @@ DYING_ENGINES = Engines(prepare, DyingProcess.open)
 
 def main(port: int) -> None:
     """The service in a process of its own, to be killed."""
-    uvicorn.run(create_app(load_settings(), ENGINES), host="127.0.0.1", port=port, log_level="warning")
+    settings = load_settings().with_changes(serving__port=port)
+    create_server(create_app(settings, ENGINES), settings).run()
