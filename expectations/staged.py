@@ -14,6 +14,9 @@ COPY = "copy_of_key"
 REPLACED = "replaced by "
 """Prefix of the fault of a row that a later row with the same key replaces (`duplicates: last` in the source)."""
 
+RECORD = "; in {"
+"""Where a fault goes on with the source record as JSON."""
+
 NOT_REPLACED = "not_replaced"
 """Name of the rule that such a row breaks."""
 
@@ -22,6 +25,15 @@ UNKNOWN, EARLY = "unknown_{}", "early_{}"
 
 REFERENCES = {"product_id": "products", "user_id": "users"}
 """Id columns of the logs, and the table that each refers to."""
+
+
+def without_record(fault: str) -> str:
+    """Return a fault without the source record, for messages and logs: a record has the user's id.
+
+    >>> without_record('quantity is not a BIGINT; in {"who":"ann","n":"two"}')
+    'quantity is not a BIGINT'
+    """
+    return fault.partition(RECORD)[0]
 
 
 @dataclass(frozen=True)

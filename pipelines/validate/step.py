@@ -7,6 +7,7 @@ from itertools import chain
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
+from expectations.staged import without_record
 from features.schema import TABLES
 from pipelines.errors import NothingToDo, PurseError
 from pipelines.lake import commit_log
@@ -143,11 +144,12 @@ def _above_limit(settings: Settings, verdict: TableVerdict, start: date, end: da
     if first is None or (bad <= limit * (accepted + bad) and undated <= limit * verdict.staged_rows):
         return None
     reasons = ", ".join(f"{rule} ({count:,})" for rule, count in verdict.reasons.items())
+    example = without_record(first["fault"] or first["reason"])
     return (
         f"Source '{settings.source}', table '{name}': from {start} to {end} (exclusive), {bad:,} of {accepted + bad:,} "
         f"rows break a critical rule, and {undated:,} of all {verdict.staged_rows:,} have no readable time; "
         f"ingest.max_quarantined_share allows {limit:.1%}. Broken rules: {reasons}; "
-        f"first in {first['source_file']} line {first['source_line']}: {first['fault'] or first['reason']}. "
+        f"first in {first['source_file']} line {first['source_line']}: {example}. "
         f"The rows are in quarantine/{name} (see {verdict.report.data_docs}); the raw tables are unchanged. "
         "Correct the source and run 'purse ingest' and 'purse validate' again, or raise ingest.max_quarantined_share."
     )
