@@ -93,7 +93,7 @@ READING = (
 
 @pytest.mark.parametrize(
     ("place", "attack"),
-    [*(("column", attack) for attack in READING), *((place, READING[0]) for place in ("where", "currency"))],
+    [*(("where", attack) for attack in READING), *((place, READING[0]) for place in ("column", "currency"))],
 )
 def test_sql_reads_only_the_files_of_the_source(shop, tmp_path, secret, attack, place):
     import pandas as pd
