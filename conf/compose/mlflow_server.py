@@ -26,7 +26,9 @@ database_uri = {database}
 admin_username = {user}
 admin_password = {password}
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+auth_cache_ttl_seconds = 300
 """
+"""MLflow's login file. Without the cache every request computes the slow hash of a password."""
 
 
 def prepare_logins(database: str, passwords: dict[str, str]) -> None:
