@@ -63,7 +63,7 @@ def main() -> None:
     # the server reads the file as an INI file, in which % is an escape
     file.write_text(LOGIN.format(database=database.replace("%", "%%"), user=ADMIN, password=passwords[ADMIN]))
     command = [
-        *("mlflow", "server", "--app-name", "basic-auth", "--host", "0.0.0.0", "--port", "5000", "--workers", "2"),  # noqa: S104 - published on loopback only
+        *("mlflow", "server", "--app-name", "basic-auth", "--host", "0.0.0.0", "--port", "5000", "--workers", "1"),  # noqa: S104 - published on loopback only
         # the names under which the steps and a browser on this machine call it; other hosts and origins are refused
         *("--allowed-hosts", "mlflow:5000,localhost:5000,127.0.0.1:5000"),
         *("--cors-allowed-origins", "http://localhost:5000,http://127.0.0.1:5000"),
