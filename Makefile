@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo up down status logs install test test-long services-for-tests lint type format reference lock clean
+.PHONY: help demo up down status logs install test test-long services-for-tests lint type audit format reference lock clean
 
 help:     ## what there is
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -31,7 +31,7 @@ $(INSTALLED): requirements.lock pyproject.toml scripts/install.sh
 	@scripts/install.sh $(VENV)
 	@touch $@
 
-test: services-for-tests lint type  ## install what the tests need, then lint, types and every test
+test: services-for-tests lint type audit ## install what the tests need, then lint, types, audit and every test
 	$(BIN)/pytest
 
 test-long: services-for-tests install ## hundreds of examples of each property, and more than 10,000 fuzzed requests
@@ -47,6 +47,9 @@ lint: install  ## style and imports
 
 type: install  ## static types
 	$(BIN)/mypy
+
+audit: install ## licences of the locked packages, and published advisories where they can be reached
+	$(BIN)/python scripts/audit.py
 
 format: install ## rewrite to the project's style
 	$(BIN)/ruff check --fix .

@@ -95,7 +95,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def exclusive(settings: Settings, name: str) -> Iterator[None]:
     """Let one process of this machine at a time run the block; a killed process releases its lock."""
-    settings.home_path.mkdir(parents=True, exist_ok=True)
-    with (settings.home_path / f"{name}.lock").open("w") as file:
+    path = settings.home_path / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -3,11 +3,18 @@
 set -euo pipefail
 umask 077
 
-random() { python3 -c 'import secrets; print(secrets.token_urlsafe(32))'; }
+random() { head --bytes=32 /dev/urandom | base64 | tr '+/' '-_'; } # 32 bytes, in the form of a Fernet key
+word() { random | tr -d '='; }
 
 cat <<END
-POSTGRES_PASSWORD=$(random)
-FERNET_KEY=$(python3 -c 'import base64, secrets; print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())')
-JWT_SECRET=$(random)
-API_SECRET_KEY=$(random)
+POSTGRES_PASSWORD=$(word)
+AIRFLOW_DB_PASSWORD=$(word)
+MLFLOW_DB_PASSWORD=$(word)
+REDIS_PASSWORD=$(word)
+MLFLOW_PASSWORD=$(word)
+MLFLOW_READER_PASSWORD=$(word)
+MLFLOW_SESSION_KEY=$(word)
+FERNET_KEY=$(random)
+JWT_SECRET=$(word)
+API_SECRET_KEY=$(word)
 END

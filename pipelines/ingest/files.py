@@ -19,6 +19,18 @@ CHUNK = 1 << 20
 """Bytes converted to UTF-8 at a time."""
 
 
+def locate_all(source: Source, cache: Path) -> dict[str, dict[str, str]]:
+    """Locate the files of every origin of a source by its place in the source file; a query has none.
+
+    Raises:
+        PurseError: see `locate`.
+    """
+    origins = {f"tables.{name}.from": mapped.origin for name, mapped in source.tables.items()}
+    if source.currency:
+        origins["currency.rates"] = source.currency.rates
+    return {place: locate(origin, source, cache) for place, origin in origins.items() if not origin.sql}
+
+
 def locate(origin: Origin, source: Source, cache: Path) -> dict[str, str]:
     """Map each readable path of an origin to the file that the source names.
 
@@ -78,12 +90,13 @@ def _glob(pattern: str, source: Source) -> list[Path]:
 
 def _package_file(package: str, file: str, source: Source) -> Path:
     try:
-        path = Path(str(importlib.metadata.distribution(package).locate_file(file)))
-    except importlib.metadata.PackageNotFoundError as error:
+        installed = importlib.metadata.distribution(package)
+    except (importlib.metadata.PackageNotFoundError, ValueError) as error:
         raise PurseError(
             f"Source file {source.path}: package '{package}' is not installed. Run 'make install'."
         ) from error
-    if not path.is_file():
+    path, root = (Path(str(installed.locate_file(name))) for name in (file, ""))
+    if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
         raise PurseError(
             f"Source file {source.path}: package '{package}' has no file '{file}'. "
             "Correct 'file', or install the version of the package that contains it."

@@ -1,26 +1,42 @@
 """Convert a source's rows to one canonical table: typed, dated, with unreadable values named in `fault`."""
 
+from collections.abc import Mapping
+
 import duckdb
-import pandas as pd
-import pyarrow as pa
-import sqlalchemy
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from expectations.staged import REPLACED
 from features.schema import TABLES, Column
 from pipelines.errors import PurseError
 from pipelines.ingest import currencies
-from pipelines.ingest.files import file_format, locate
+from pipelines.ingest.files import file_format
+from pipelines.ingest.lock import describe
+from pipelines.ingest.query import query
 from pipelines.lake.sql import literal
 from pipelines.lake.tables import UNDATED
-from pipelines.settings import Settings
 from pipelines.source.definition import Format, Origin, Source, SourceTable, expand_environment
 
+Located = Mapping[str, Mapping[str, str]]
+"""Files by the place of their origin in the source file, from `locate_all`."""
 
-def staged(connection: DuckDBPyConnection, settings: Settings, source: Source, name: str) -> DuckDBPyRelation:
+
+def prepare(connection: DuckDBPyConnection, source: Source) -> None:
+    """Set what `staged` needs; after `lock` no setting can change."""
+    connection.execute(f"SET TimeZone = {literal(source.timezone)}")
+    # DuckDB moves subexpressions that two expressions share out of the TRY that catches their errors
+    connection.execute("SET disabled_optimizers = 'common_subexpressions'")
+
+
+def staged(connection: DuckDBPyConnection, located: Located, source: Source, name: str) -> DuckDBPyRelation:
     """Read and type the rows of a source table.
 
     Time stamps are converted to the shop's time zone, money of order lines to the shop's currency.
+
+    Args:
+        connection: prepared for the source and locked: the source's SQL runs in it.
+        located: files of each origin.
+        source: the source.
+        name: name of the table.
 
     Returns:
         The canonical columns that the source maps, and four more:
@@ -33,10 +49,7 @@ def staged(connection: DuckDBPyConnection, settings: Settings, source: Source, n
         PurseError: a file is unreadable, an expression does not fit, or the source has no rows.
     """
     mapped, table = source.tables[name], TABLES[name]
-    connection.execute(f"SET TimeZone = {literal(source.timezone)}")
-    # DuckDB moves subexpressions that two expressions share out of the TRY that catches their errors
-    connection.execute("SET disabled_optimizers = 'common_subexpressions'")
-    rows = _read(connection, settings, source, mapped.origin, f"tables.{name}.from")
+    rows = _read(connection, located, source, mapped.origin, f"tables.{name}.from")
     if mapped.where:
         _ = _type(rows, f"({mapped.where})", source, f"tables.{name}.where")
         rows = rows.filter(mapped.where)
@@ -50,7 +63,7 @@ def staged(connection: DuckDBPyConnection, settings: Settings, source: Source, n
             faults.append(_fault(column, mapped.columns[column.name], values[column.name]))
     if source.currency and mapped.currency:
         _ = _type(rows, mapped.currency, source, f"tables.{name}.currency")
-        rates = _read(connection, settings, source, source.currency.rates, "currency.rates")
+        rates = _read(connection, located, source, source.currency.rates, "currency.rates")
         rows = currencies.with_rate(connection, rows, rates, source, f"CAST({values[table.time]} AS DATE)")
         values |= {name: f"{values[name]} * {currencies.RATE}" for name in currencies.MONEY if name in values}
         faults.append(currencies.fault())
@@ -118,14 +131,15 @@ def _type(rows: DuckDBPyRelation, expression: str, source: Source, place: str, s
         return str(rows.project(f"({expression})").types[0])
     except duckdb.Error as error:
         raise PurseError(
-            f"Source file {source.path}, {place}: the SQL expression {shown or expression!r} doesn't fit: {error}. "
+            f"Source file {source.path}, {place}: the SQL expression {shown or expression!r} doesn't fit: "
+            f"{describe(error, columns=rows.columns)}. "
             f"The source has the columns {', '.join(c for c in rows.columns if not c.startswith('_'))}. Correct the "
             "expression; put a name with spaces or an SQL keyword in double quotes, in YAML '\"Order No\"'."
-        ) from error
+        ) from None
 
 
 def _read(
-    connection: DuckDBPyConnection, settings: Settings, source: Source, origin: Origin, key: str
+    connection: DuckDBPyConnection, located: Located, source: Source, origin: Origin, key: str
 ) -> DuckDBPyRelation:
     """Read the rows of an origin with `_file`, as the source names it, and `_line`.
 
@@ -134,22 +148,22 @@ def _read(
     """
     place = f"Source file {source.path}, {key}"
     if origin.sql:
-        rows = connection.from_arrow(_query(origin.sql, expand_environment(str(origin.connection), place), place))
+        rows = connection.from_arrow(query(origin.sql, expand_environment(str(origin.connection), place), place))
         return rows.project("*, 'sql' AS _file, row_number() OVER () AS _line")
-    located = locate(origin, source, settings.home_path / "cache")
-    files = list(located)
+    names = located[key]
+    files = list(names)
     kind = file_format(origin, files, place)
     try:
         numbered = _numbered(connection, origin, files, kind)
     except (duckdb.Error, TypeError) as error:
         raise PurseError(
-            f"{place}: {', '.join(located.values())[:300]} cannot be read as {kind}: {error}. "
+            f"{place}: {', '.join(names.values())[:300]} cannot be read as {kind}: {describe(error, files)}. "
             "Repair the file, or set 'format', 'encoding' (for text that is not UTF-8) or 'options' (of DuckDB's "
             "reader)."
-        ) from error
-    copies = {path: name for path, name in located.items() if path != name}
-    names = "".join(f" WHEN {literal(path)} THEN {literal(name)}" for path, name in copies.items())
-    return numbered.project(f"* REPLACE (CASE _file{names} ELSE _file END AS _file)") if copies else numbered
+        ) from None
+    copies = {path: name for path, name in names.items() if path != name}
+    named = "".join(f" WHEN {literal(path)} THEN {literal(name)}" for path, name in copies.items())
+    return numbered.project(f"* REPLACE (CASE _file{named} ELSE _file END AS _file)") if copies else numbered
 
 
 def _numbered(connection: DuckDBPyConnection, origin: Origin, files: list[str], kind: Format) -> DuckDBPyRelation:
@@ -165,14 +179,3 @@ def _numbered(connection: DuckDBPyConnection, origin: Origin, files: list[str], 
     if len(files) == 1:
         return numbered
     return numbered.project("* REPLACE (_line - min(_line) OVER (PARTITION BY _file) + 1 AS _line)")
-
-
-def _query(sql: str, url: str, place: str) -> pa.Table:
-    try:
-        engine = sqlalchemy.create_engine(url)
-        with engine.connect() as connected:
-            frame = pd.read_sql_query(sqlalchemy.text(sql), connected)
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-        detail = str(error).splitlines()[0]
-        raise PurseError(f"{place}: the query failed: {detail}. Correct 'connection' or 'sql'.") from error
-    return pa.Table.from_pandas(frame, preserve_index=False)

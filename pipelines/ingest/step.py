@@ -11,7 +11,9 @@ from expectations.staged import without_record
 from features.schema import TABLES
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
-from pipelines.ingest.staging import staged
+from pipelines.ingest.files import locate_all
+from pipelines.ingest.lock import describe, lock
+from pipelines.ingest.staging import prepare, staged
 from pipelines.lake import tables as lake
 from pipelines.lake.changes import replace_changed
 from pipelines.results.data import Ingested, StagedRows
@@ -79,15 +81,20 @@ def _read(
     connection: DuckDBPyConnection, settings: Settings, source: Source, start: date | None, end: date | None
 ) -> dict[str, DuckDBPyRelation]:
     """Read the rows of each table with `start <= day < end`, and the undated ones; None sets no limit."""
+    located = locate_all(source, settings.home_path / "cache")
+    files = [file for origin in located.values() for file in origin]
+    prepare(connection, source)
+    lock(connection, files)  # the source's own SQL runs from here on
     try:
         for name in source.tables:
-            rows = staged(connection, settings, source, name)
+            rows = staged(connection, located, source, name)
             rows.filter(f"day = DATE '{lake.UNDATED}' OR ({_within(start, end)})").create(f"staged_{name}")
     except duckdb.Error as error:
         raise PurseError(
-            f"Source file {source.path}: the data breaks off or changes its format: {error}. Nothing was written. "
-            "Repair the file, or set 'encoding' (for text that is not UTF-8) or 'options' (of DuckDB's reader)."
-        ) from error
+            f"Source file {source.path}: the data breaks off or changes its format: {describe(error, files)}. Nothing "
+            "was written. Repair the file, or set 'encoding' (for text that is not UTF-8) or 'options' (of DuckDB's "
+            "reader). Where 'where', 'distinct' or 'currency' converts values, write TRY_CAST."
+        ) from None
     return {name: connection.table(f"staged_{name}") for name in source.tables}
 
 

@@ -150,12 +150,19 @@ def load_source(settings: Settings) -> Source:
     try:
         content = yaml.safe_load(path.read_text().replace("{source_root}", str(settings.source_root_path)))
         if not isinstance(content, dict):
-            raise PurseError(f"Source file {path}: expected the keys 'title' and 'tables', found {content!r}.")
+            raise PurseError(f"Source file {path}: expected the keys 'title' and 'tables', found no keys.")
         return Source.model_validate({**content, "path": path.resolve()})
-    except yaml.YAMLError as error:
-        raise PurseError(f"Source file {path} is not YAML: {error}. Correct it and try again.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PurseError(f"Source file {path} is not YAML: {yaml_fault(error)}. Correct it and try again.") from None
     except ValidationError as error:
-        raise PurseError(f"Source file {path}:\n{_describe(error)}\nCompare conf/sources/tafeng.yaml.") from error
+        raise PurseError(f"Source file {path}:\n{_describe(error)}\nCompare conf/sources/tafeng.yaml.") from None
+
+
+def yaml_fault(error: Exception) -> str:
+    """Say why and where a text is not YAML without quoting it: a source file may hold a password."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it is not text in UTF-8"
+    return f"{problem}, line {mark.line + 1} column {mark.column + 1}" if mark else str(problem)
 
 
 def expand_environment(text: str, place: str) -> str:
@@ -182,6 +189,7 @@ def _describe(error: ValidationError) -> str:
         hint = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "string_type":
             # YAML reads an unquoted no, on, 1 or null as a bool, a number or null
-            hint = f"expected text, found {fault['input']!r}; put quotes around it, as in '\"no\"'"
+            found = "another type" if fault["loc"][-1] == "connection" else repr(fault["input"])
+            hint = f"expected text, found {found}; put quotes around it, as in '\"no\"'"
         lines.append(f"  {place}: {hint}" if place else f"  {hint}")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from expectations.table_rules import seldom_null, unique
 from features.schema import TABLES
 from pipelines.errors import PurseError
 from pipelines.settings import REPOSITORY, Settings
+from pipelines.source.definition import yaml_fault
 
 NUMBERS = ("DOUBLE", "BIGINT")
 KINDS = ("min", "max", "values", "max_null_share", "unique")
@@ -108,7 +109,7 @@ def _read(path: Path, table: str, text: str) -> OwnSuite:
     try:
         suite = OwnSuite.model_validate(yaml.safe_load(text) or {})
     except yaml.YAMLError as error:
-        raise PurseError(f"Rules {path} are not YAML: {error}. {advice}") from error
+        raise PurseError(f"Rules {path} are not YAML: {yaml_fault(error)}. {advice}") from None
     except ValidationError as error:
         raise PurseError(f"Rules {path}:\n{_describe(error)}\n{advice}") from error
     for number, rule in enumerate(suite.rules):

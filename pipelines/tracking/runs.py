@@ -70,13 +70,20 @@ def connect(settings: Settings) -> "MlflowClient":
     log_in(settings)
     mlflow.set_tracking_uri(settings.tracking_uri)
     try:
-        with exclusive(settings, "mlflow"):  # two processes that create the tables at once would fail
+        experiment = None
+        if settings.tracking_uri.startswith(
+            "http"
+        ):  # a server has its tables: reading needs no lock, nor a writable home
             client = mlflow.MlflowClient(settings.tracking_uri)
             experiment = client.get_experiment_by_name(settings.mlflow.experiment)
-            if experiment is None:
-                client.create_experiment(
-                    settings.mlflow.experiment, artifact_location=_artifacts(settings), tags=EXPERIMENT_TAGS
-                )
+        if experiment is None:
+            with exclusive(settings, "mlflow"):  # two processes that create the tables at once would fail
+                client = mlflow.MlflowClient(settings.tracking_uri)
+                experiment = client.get_experiment_by_name(settings.mlflow.experiment)
+                if experiment is None:
+                    client.create_experiment(
+                        settings.mlflow.experiment, artifact_location=_artifacts(settings), tags=EXPERIMENT_TAGS
+                    )
     except (MlflowException, SQLAlchemyError) as error:
         raise _unreachable(settings, error) from error
     if experiment is not None and experiment.lifecycle_stage == "deleted":

@@ -117,7 +117,8 @@ def _rules(found: Profile, table: Table) -> Iterator[str]:
         yield _line(name, "unique", value=True, seen=f"found {found.rows:,} different values in as many rows")
         return
     if found.values:
-        listed = ", ".join(f"{value} {part:.1%}" for value, part in list(found.values.items())[:SHOWN])
+        # a value may contain a line break, after which the rest would be a rule instead of a comment
+        listed = ", ".join(f"{_in_a_comment(value)} {part:.1%}" for value, part in list(found.values.items())[:SHOWN])
         yield _line(name, "values", list(found.values), f"found {listed}{', ...' if len(found.values) > SHOWN else ''}")
     elif found.quantiles and name not in table.key:
         low, high = _range(found)
@@ -133,6 +134,11 @@ def _range(found: Profile) -> tuple[float, float]:
     low, high = found.lowest or 0.0, found.highest or 0.0
     margin = MARGIN * ((high - low) or abs(high) or 1.0)
     return (0.0 if low >= 0 else low - margin), high + margin
+
+
+def _in_a_comment(value: str) -> str:
+    """Return a value on one line, with unprintable characters escaped."""
+    return value if value.isprintable() else repr(value)
 
 
 def _line(column: str, kind: str, value: float | list[str], seen: str) -> str:

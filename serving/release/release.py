@@ -83,7 +83,7 @@ def prepare(settings: Settings, root: Path) -> Path:
 
     root.mkdir(parents=True, exist_ok=True)
     version = champion_version(settings)
-    with exclusive(settings, "serving-release"):
+    with exclusive(settings, "serving/release"):
         for leftover in root.glob(".*"):  # from a killed process
             shutil.rmtree(leftover)
         folder = Path(tempfile.mkdtemp(dir=root, prefix="."))

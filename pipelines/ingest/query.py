@@ -1,0 +1,99 @@
+"""Query a shop's database: one SELECT, rolled back; errors contain neither the password nor values."""
+
+import re
+from urllib.parse import quote, quote_plus
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy
+from sqlalchemy import URL
+
+from pipelines.errors import PurseError
+
+DIALECTS = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql"}
+"""SQLAlchemy's names of dialects that the SQL tokenizer calls differently."""
+
+
+def query(sql: str, url: str, place: str) -> pa.Table:
+    """Fetch the rows of a query.
+
+    Args:
+        sql: one SELECT statement.
+        url: SQLAlchemy URL with its secrets.
+        place: place in the source file; messages begin with it.
+
+    Raises:
+        PurseError: the URL or the statement is not accepted, the query fails, or a column mixes types.
+    """
+    parsed = _parse(url, place)
+    if fault := _fault(sql, parsed.get_backend_name()):
+        raise PurseError(
+            f"{place}: 'sql' takes one SELECT, found {fault}. Prepare the data in a view of your database, and give "
+            "'connection' a user who may only read."
+        )
+    try:
+        engine = sqlalchemy.create_engine(parsed, hide_parameters=True)
+        reading = {"postgresql_readonly": True} if parsed.get_backend_name() == "postgresql" else {}
+        # without a commit, so whatever a function changes is rolled back
+        with engine.connect().execution_options(**reading) as connected:
+            frame = pd.read_sql_query(sqlalchemy.text(sql), connected)
+    except Exception as error:  # drivers raise their own, and each may contain the URL
+        raise PurseError(
+            f"{place}: the query failed: {_describe(error, parsed, url)}. Correct 'connection' or 'sql'."
+        ) from None
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        named = re.search(r"column (\w+)", str(error.args[-1]))
+        raise PurseError(
+            f"{place}: {f'the column {named[1]}' if named else 'a column'} of the query has values of several types. "
+            "CAST it to one type in 'sql'."
+        ) from None
+
+
+def _parse(url: str, place: str) -> URL:
+    try:
+        return sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        raise PurseError(
+            f"{place}: 'connection' is not a URL such as postgresql://user:password@host:5432/database (its value is "
+            "left out). Percent-encode special characters of the password: %40 for @, %2F for /, %3A for :."
+        ) from None
+
+
+def _fault(sql: str, backend: str) -> str | None:
+    """Say why a text is not one SELECT, or None."""
+    import sqlglot
+    from sqlglot import TokenType
+    from sqlglot.errors import SqlglotError
+
+    named = DIALECTS.get(backend, backend)
+    try:
+        tokens = sqlglot.tokenize(sql, read=named if named in {known.value for known in sqlglot.Dialects} else None)
+    except SqlglotError:
+        return "a text whose quotes or comments do not end"
+    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+        tokens = tokens[:-1]
+    if not tokens:
+        return "no statement"
+    if any(token.token_type == TokenType.SEMICOLON for token in tokens):
+        return "several statements"
+    words = [token for token in tokens if token.token_type != TokenType.L_PAREN]
+    if words and words[0].token_type not in {TokenType.SELECT, TokenType.WITH, TokenType.VALUES}:
+        return f"'{words[0].text}' at its beginning"
+    if "/*!" in sql or "/*M!" in sql:
+        return "a comment that MySQL executes"
+    return "SELECT ... INTO" if any(token.token_type == TokenType.INTO for token in tokens) else None
+
+
+def _describe(error: Exception, parsed: URL, url: str) -> str:
+    """First line of an error without secrets; errors about values give only their class."""
+    if isinstance(error, sqlalchemy.exc.DataError):
+        return "DataError (a value does not fit its type; values are left out)"
+    lines = str(error).splitlines() or [""]
+    text = f"{type(error).__name__}: {lines[0]}"
+    secrets = [str(parsed.password or ""), *(str(value) for value in parsed.query.values())]
+    forms = [form for secret in secrets for form in (secret, quote(secret, safe=""), quote_plus(secret), repr(secret))]
+    for secret in sorted({url, *forms} - {"", "''"}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
