@@ -18,6 +18,7 @@ from serving.api import admin, events, health, scores
 from serving.api.errors import add_handlers
 from serving.api.middleware import LimitedBody, Observed
 from serving.api.security import add_guard, requires
+from serving.api.signed import SignedAnswers
 from serving.dashboard.values import UserScore
 from serving.engine.engines import REAL, Engines
 from serving.service import deploy, rescoring
@@ -69,6 +70,7 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
         app.include_router(router)
     pages = dashboard.router(settings, partial(_newest_score, service), lambda: service.aside)
     app.include_router(pages, dependencies=[Depends(requires("read"))])
+    app.add_middleware(SignedAnswers)
     app.add_middleware(LimitedBody, most=settings.serving.max_body_kilobytes * KILOBYTE)
     app.add_middleware(Observed, service=service)
     return app

@@ -10,13 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipelines.errors import PurseError
 from serving.api.errors import documented
 from serving.api.security import requires
+from serving.api.signed import signed_body
 from serving.audit import record
 from serving.clock import wall
 from serving.rows import UserId
 from serving.service import deploy
 from serving.service.state import Service
 
-api = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depends(requires("admin"))])
+api = APIRouter(
+    prefix="/v1/admin", tags=["administration"], dependencies=[Depends(requires("admin")), Depends(signed_body)]
+)
 
 
 class Deployed(BaseModel):

@@ -18,6 +18,7 @@ from pipelines.errors import PurseError
 from pipelines.live.keys import Scope
 from pipelines.settings import Settings
 from serving.api.errors import RefusedError
+from serving.api.signed import SignedRequests, is_signed
 from serving.clock import wall
 
 BEARER = HTTPBearer(auto_error=False, description="A key from 'purse keys create'. On loopback none is needed.")
@@ -33,6 +34,7 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         self.is_local = is_loopback(settings.services.host)
+        self._steps = SignedRequests(settings.serving_folder)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._rate = _rate("rate_limit", settings.serving.rate_limit)
         self._refusals = _rate("refused_limit", settings.serving.refused_limit)
@@ -70,6 +72,8 @@ class Guard:
 
     def _identified(self, request: Request, scope: Scope) -> str:
         header = request.headers.get("authorization")
+        if header is not None and is_signed(header):
+            return self._steps.verify(request, header, scope)
         text = presented(header)
         if text is None or _is_basic(header):
             _refuse_other_sites(request)
