@@ -15,6 +15,7 @@ from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from serving import dashboard
 from serving.api import admin, events, health, scores
+from serving.api.document import openapi
 from serving.api.errors import add_handlers
 from serving.api.middleware import LimitedBody, Observed
 from serving.api.security import add_guard, requires
@@ -70,6 +71,7 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
         app.include_router(router)
     pages = dashboard.router(settings, partial(_newest_score, service), lambda: service.aside)
     app.include_router(pages, dependencies=[Depends(requires("read"))])
+    app.openapi = partial(openapi, app, keyless=app.state.guard.is_local)  # type: ignore[method-assign]
     app.add_middleware(SignedAnswers)
     app.add_middleware(LimitedBody, most=settings.serving.max_body_kilobytes * KILOBYTE)
     app.add_middleware(Observed, service=service)

@@ -44,6 +44,7 @@ class SignedRequests:
         if scope != "admin":
             raise RefusedError(HTTPStatus.FORBIDDEN, f"Signed requests may administer; this one needs '{scope}'.")
         self._require_new(signed, now)
+        request.state.who = WHO
         return WHO
 
     def _require_new(self, signed: Signed, now: datetime) -> None:
