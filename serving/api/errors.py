@@ -105,7 +105,7 @@ def add_handlers(app: FastAPI) -> None:
             if error.status == HTTPStatus.UNAUTHORIZED:
                 headers["WWW-Authenticate"] = 'Basic realm="Purse", Bearer'
             return problem(error.status, str(error), faults, headers)
-        status = 409 if isinstance(error, ConflictError) or "/admin/" in request.url.path else 503
+        status = 409 if isinstance(error, ConflictError) or "/admin/" in request.scope["path"] else 503
         return problem(status, str(error))
 
     app.add_middleware(Caught)

@@ -35,7 +35,9 @@ class SignedRequests:
         """
         now, signed = wall(), parsed(header)
         secret = shared_secret(self._folder, now)
-        if signed is None or not signed.holds(secret, request.method, request.url.path) or request.url.query:
+        # not request.url, which the header Host is a part of
+        path, query = request.scope["path"], request.scope["query_string"]
+        if signed is None or query or not signed.holds(secret, request.method, path):
             raise _unauthorized(
                 f"This signature is not of the secret of this service's home. Send it from the same home, or give the "
                 f"service and the steps the same {VARIABLE}."

@@ -113,6 +113,9 @@ def test_a_signed_request_is_valid_once_and_for_its_own_content_only(public, hom
     again = send(public, header)
     assert again.status_code == 401
     assert "was sent before" in again.json()["error"]
+    for host in ("127.0.0.1/v1/admin/deploy#", "127.0.0.1/v1/admin/deploy?"):
+        headers = {"Authorization": signed(home).header, "Host": host, "Content-Type": "application/json"}
+        assert public.post("/v1/admin/rollback", content=b"{}", headers=headers).status_code == 401
     body = b'{"model_version": "1"}'
     assert send(public, signed(home, content=b"{}").header, content=body).status_code == 401
     assert send(public, signed(home).header, "/v1/admin/rollback").status_code == 401
