@@ -29,7 +29,9 @@ CHECKS = [
     response_schema_conformance,
 ]
 TIMES = {"/v1/orders": "ordered_at", "/v1/events": "occurred_at"}
-LEAST_CALLS = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 100
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+LEAST_CALLS = 10_000 if LONG else 100
+EXAMPLES_EACH = 700 if LONG else 8
 
 
 @pytest.mark.property
@@ -101,8 +103,8 @@ def timely(case):
     return case
 
 
-def fuzz(cases, statuses: Counter[int], most: int | None = None, **headers: str) -> None:
-    @settings(max_examples=min(most or settings.default.max_examples, settings.default.max_examples))
+def fuzz(cases, statuses: Counter[int], most: int = EXAMPLES_EACH, **headers: str) -> None:
+    @settings(max_examples=min(most, EXAMPLES_EACH))
     @given(case=cases)
     def one(case) -> None:
         answer = case.call_and_validate(checks=CHECKS, headers=headers or None)
