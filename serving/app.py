@@ -15,9 +15,11 @@ from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from serving import dashboard
 from serving.api import admin, events, health, scores
+from serving.api.document import openapi
 from serving.api.errors import add_handlers
 from serving.api.middleware import LimitedBody, Observed
 from serving.api.security import add_guard, check_keys_first, requires
+from serving.api.signed import SignedAnswers
 from serving.dashboard.values import UserScore
 from serving.engine.engines import REAL, Engines
 from serving.service import deploy, rescoring
@@ -78,6 +80,8 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
     pages = dashboard.router(settings, partial(_newest_score, service), lambda: service.aside)
     app.include_router(pages, dependencies=[Depends(requires("read"))])
     check_keys_first(app)
+    app.openapi = partial(openapi, app, keyless=not app.state.guard.always)  # type: ignore[method-assign]
+    app.add_middleware(SignedAnswers)
     app.add_middleware(LimitedBody, most=settings.serving.max_body_kilobytes * KILOBYTE)
     app.add_middleware(Observed, service=service)
     return app

@@ -23,6 +23,9 @@ class Metrics:
         self.aside = Gauge(
             "purse_set_aside_users", "Users set aside because scoring them killed the engine.", registry=self.registry
         )
+        self.expiring = Gauge(
+            "purse_keys_expiring", "API keys that expire within 14 days, or never.", registry=self.registry
+        )
         self.refused = Counter("purse_refused_releases", "Deploys that failed.", registry=self.registry)
         self.age = Gauge("purse_snapshot_age_seconds", "Age of the active snapshot.", registry=self.registry)
         self.release = Gauge(

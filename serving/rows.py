@@ -29,6 +29,9 @@ LONGEST_TEXT = 200
 LARGEST_NUMBER = 1e15
 """Maximum absolute value of a number: sums of larger amounts are not exact to a cent, and models overflow."""
 
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+"""Years that a time may be in: in any time zone it can be converted, compared and stored."""
+
 ARROW = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "TIMESTAMP": pa.timestamp("us")}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "order_lines": {
@@ -67,13 +70,24 @@ def storable(text: str) -> str:
     return text
 
 
+def storable_time(moment: datetime) -> datetime:
+    """Reject times that a time zone would move beyond the years that exist."""
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"the year must be from {FIRST_YEAR} to {LAST_YEAR}")
+    return moment
+
+
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(storable)]
 UserId = Annotated[Text, Field(min_length=1)]
 PYTHON: dict[str, Any] = {
     "VARCHAR": Text,
     "BIGINT": Annotated[int, Field(ge=-(2**63), lt=2**63)],
     "DOUBLE": Annotated[float, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER, allow_inf_nan=False)],
-    "TIMESTAMP": datetime,
+    "TIMESTAMP": Annotated[
+        datetime,
+        AfterValidator(storable_time),
+        Field(description=f"ISO time, in the shop's time zone if it names none; years {FIRST_YEAR} to {LAST_YEAR}"),
+    ],
 }
 
 
@@ -108,7 +122,7 @@ class RowValidator:
     def faults(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[Fault]:
         """Find the faults of rows.
 
-        A repeated key is not a fault: the store ignores rows with a known key.
+        A repeated key is not a fault here: the store ignores repeated rows and refuses contradicting ones.
         """
         if not rows:
             return []

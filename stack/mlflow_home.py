@@ -10,7 +10,7 @@ from pipelines.files import write_atomically
 from pipelines.settings import Settings
 from pipelines.tracking.login import USER, login_file
 
-SECONDS = 60
+SECONDS = 300
 """How long MLflow's server remembers a checked password: checking one takes a tenth of a second."""
 
 

@@ -1,7 +1,7 @@
 """API keys of the live service: random, stored as hashes in an owner-only file.
 
 A key has 256 random bits, so a single SHA-256 cannot be reversed; slow hashes are for passwords. The steps of the same
-home use `own_key`, in a file beside: anyone who can read it can read the data as well.
+home need no key: they sign their requests, see `pipelines.live.signing`.
 """
 
 import fcntl
@@ -23,6 +23,11 @@ Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "purse"
 OWN = "steps of this home"
+"""Name of the key that steps sent before they signed their requests; it never expired."""
+
+LIFETIME = timedelta(days=365)
+SOON = timedelta(days=14)
+"""Time before a key's expiry from which on it is reported."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Key:
         scopes: allowed actions: read scores, write events and orders, administer.
         hash: SHA-256 of the whole key, as hexadecimal digits.
         created_at: ISO time with zone.
-        expires_at: ISO time of expiry; None: valid until revoked.
+        expires_at: ISO time of expiry; None: a key of an earlier version, valid until revoked.
     """
 
     key_id: str
@@ -49,12 +54,22 @@ class Key:
         """Say whether the key is valid at a time."""
         return self.expires_at is None or now < datetime.fromisoformat(self.expires_at)
 
+    def warning(self, now: datetime) -> str | None:
+        """What is to be done about the key's expiry; None: nothing, or it has expired."""
+        if not self.holds(now):
+            return None
+        rotate = f"replace it with 'purse keys rotate {self.key_id}'"
+        if self.expires_at is None:
+            return f"never expires: {rotate}"
+        left = datetime.fromisoformat(self.expires_at) - now
+        return f"expires in {left.days} days: {rotate}" if left < SOON else None
+
 
 class Keys:
     """Keys in a file, read again when it changes, so that the service follows the command line."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._file, self._own_file = folder, folder / "keys.json", folder / "own_key"
+        self._folder, self._file = folder, folder / "keys.json"
         self._keys: dict[str, Key] = {}
         self._stamp: tuple[int, int] | None = None
 
@@ -80,31 +95,31 @@ class Keys:
         same = hmac.compare_digest(known, _hash(text))
         return found if found and same and found.holds(now) else None
 
-    def create(self, name: str, scopes: Sequence[Scope], now: datetime) -> tuple[Key, str]:
+    def create(
+        self, name: str, scopes: Sequence[Scope], now: datetime, lifetime: timedelta = LIFETIME
+    ) -> tuple[Key, str]:
         """Add a key; return its stored part and the key itself, which is not shown again."""
         key_id = secrets.token_hex(4)
         text = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(32)}"
-        key = Key(key_id, name, tuple(scopes), _hash(text), now.isoformat())
+        key = Key(key_id, name, tuple(scopes), _hash(text), now.isoformat(), (now + lifetime).isoformat())
         with self._alone():
             self._write([*self.all(), key])
         return key, text
 
-    def rotate(self, key_id: str, grace: timedelta, now: datetime) -> tuple[Key, str]:
+    def rotate(self, key_id: str, grace: timedelta, now: datetime, lifetime: timedelta = LIFETIME) -> tuple[Key, str]:
         """Create a key of the same name and scopes; the old one stays valid during the grace period."""
         old = self._expire(key_id, now + grace)
-        return self.create(old.name, old.scopes, now)
+        return self.create(old.name, old.scopes, now, lifetime)
 
     def revoke(self, key_id: str, now: datetime) -> Key:
         """Revoke a key now."""
         return self._expire(key_id, now)
 
-    def own_key(self, now: datetime) -> str:
-        """Key of this home's steps, created at first use."""
-        if self._own_file.is_file() and self.verify(text := self._own_file.read_text(), now):
-            return text
-        _, text = self.create(OWN, ("admin",), now)
-        write_atomically(self._own_file, text.encode())  # created with mode 0600
-        return text
+    def retire_own_key(self, now: datetime) -> list[Key]:
+        """Revoke the keys that steps sent before they signed their requests; return those that were still valid."""
+        (self._folder / "own_key").unlink(missing_ok=True)
+        own = [key for key in self.all() if key.name == OWN and key.expires_at is None]
+        return [self.revoke(key.key_id, now) for key in own]
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

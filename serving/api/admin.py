@@ -11,12 +11,17 @@ from pipelines.audit import record
 from pipelines.errors import PurseError
 from serving.api.errors import documented
 from serving.api.security import requires
+from serving.api.signed import signed_body
 from serving.clock import wall
 from serving.rows import UserId
 from serving.service import deploy
 from serving.service.state import Service
 
-api = APIRouter(prefix="/v1/admin", tags=["administration"], dependencies=[Depends(requires("admin"))])
+api = APIRouter(
+    prefix="/v1/admin", tags=["administration"], dependencies=[Depends(requires("admin")), Depends(signed_body)]
+)
+
+STAYS = "the active release stays; the message says why"
 
 
 class Deployed(BaseModel):
@@ -45,14 +50,14 @@ class To(BaseModel):
     )
 
 
-@api.post("/deploy", responses=documented(409, 413))
+@api.post("/deploy", responses=documented(413, conflict=STAYS))
 async def deploy_newest(request: Request) -> Deployed:
     """Activate the champion's newest scored snapshot, if it passes its canary test."""
     service: Service = request.app.state.service
     return Deployed(**await _audited(request, "deploy", deploy.deploy(service)))
 
 
-@api.post("/rollback", responses=documented(409, 413))
+@api.post("/rollback", responses=documented(413, conflict=STAYS))
 async def roll_back(request: Request, to: To | None = None) -> RolledBack:
     """Activate the previous release, at once."""
     service: Service = request.app.state.service

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelines.errors import PurseError
 from serving.rows import Fault
@@ -50,13 +51,18 @@ def problem(
     return Response(body, status, headers=headers, media_type="application/json")
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Error responses for an endpoint's documentation: the given statuses and those of every endpoint."""
+def documented(*statuses: int, conflict: str | None = None) -> dict[int | str, dict[str, Any]]:
+    """Error responses for an endpoint's documentation: the given statuses and those of every endpoint.
+
+    Args:
+        statuses: statuses that only some endpoints have.
+        conflict: meaning of 409; None: this endpoint never answers it.
+    """
     descriptions = {
         401: "a key is missing or not valid",
         403: "the key lacks the scope, or another site's page sent the request",
         404: "the user has no score; the message says what to do",
-        409: "the active release stays; the message says why",
+        409: conflict,
         413: "the body is too large",
         422: "the request is invalid; `faults` lists the faulty rows",
         429: "too many requests; Retry-After says when to try again",
@@ -64,7 +70,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
     return {
         status: {"model": Problem, "description": descriptions[status]}
-        for status in (*statuses, 401, 403, 422, 429, 503)
+        for status in (*statuses, *([409] if conflict else []), 401, 403, 422, 429, 503)
     }
 
 
@@ -99,14 +105,42 @@ def add_handlers(app: FastAPI) -> None:
             if error.status == HTTPStatus.UNAUTHORIZED:
                 headers["WWW-Authenticate"] = 'Basic realm="Purse", Bearer'
             return problem(error.status, str(error), faults, headers)
-        status = 409 if isinstance(error, ConflictError) or "/admin/" in request.url.path else 503
+        status = 409 if isinstance(error, ConflictError) or "/admin/" in request.scope["path"] else 503
         return problem(status, str(error))
 
-    @app.exception_handler(Exception)
-    async def unknown(_: Request, __: Exception) -> Response:
-        return problem(
-            500, "Internal error; the service's log has the details. Try again, and report it if it persists."
-        )
+    app.add_middleware(Caught)
+
+
+class Caught:
+    """Answers a failure as a Problem and logs it; the connection stays usable.
+
+    A handler for Exception would do it too, but Starlette raises the error again after its answer, and uvicorn then
+    closes the connection under a client's next request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except Exception:
+            if started:
+                raise  # the answer is broken off, so the connection has to end
+            log.exception("A request failed: %s %s", scope["method"], getattr(scope.get("route"), "path_format", ""))
+            message = "Internal error; the service's log has the details. Try again, and report it if it persists."
+            await problem(500, message)(scope, receive, send)
 
 
 def _fault(place: tuple[int | str, ...], message: str) -> RowFault:

@@ -15,23 +15,25 @@ from serving.api.security import requires
 from serving.rows import EXAMPLES, row_model
 from serving.service.state import Service
 
+CONFLICT = "the key of a row is stored with other content, which stays; `faults` lists the rows, and none was stored"
+
 
 def router(settings: Settings) -> APIRouter:
     """Build the endpoints that accept rows."""
     api = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(requires("write"))])
-    answers: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}, **documented(413)}
+    answers: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}, **documented(413, conflict=CONFLICT)}
     events, order_lines = (
         _body(table, name, settings.serving.max_rows) for table, name in ((EVENTS, "Event"), (ORDER_LINES, "OrderLine"))
     )
 
     @api.post("/events", status_code=202, response_class=Response, responses=answers)
     async def add_events(request: Request, posted: events) -> Response:  # type: ignore[valid-type]  # made at run time
-        """Add events, all or none; the users' next scores count them. Events with a known key are ignored."""
+        """Add events, all or none, for the next scores. Repeated ones are ignored, contradicting ones refused."""
         return await _accept(request, EVENTS, posted)
 
     @api.post("/orders", status_code=202, response_class=Response, responses=answers)
     async def add_orders(request: Request, posted: order_lines) -> Response:  # type: ignore[valid-type]
-        """Add order lines, all or none; the users' next scores count them. Lines with a known key are ignored."""
+        """Add order lines, all or none, for the next scores. Repeated ones are ignored, contradicting ones refused."""
         return await _accept(request, ORDER_LINES, posted)
 
     return api
@@ -49,6 +51,6 @@ async def _accept(request: Request, table: Table, posted: BaseModel) -> Response
     service: Service = request.app.state.service
     first = service.required().release.snapshot_date
     rows = await validated(service, table, posted.model_dump()[table.name], first)
-    new = await store(service, table, rows)
+    new = await store(service, table, rows, request.state.who)
     answer = {**service.about(), "accepted": new, "duplicates": len(rows) - new}
     return Response(orjson.dumps(answer), 202, media_type="application/json")

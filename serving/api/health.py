@@ -6,6 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
+from serving.api.document import NO_KEY, OPTIONAL_KEY
 from serving.api.errors import documented
 from serving.api.security import requires
 from serving.service.state import Service
@@ -39,13 +40,17 @@ class Ready(BaseModel):
     problem: str | None = Field(default=None, description="why no release, or no newer one, is active")
 
 
-@api.get("/healthz")
+@api.get("/healthz", openapi_extra=NO_KEY)
 async def alive() -> Alive:
     """The process answers; it need not have anything to answer with."""
     return Alive()
 
 
-@api.get("/readyz", responses={503: {"model": Ready, "description": "there is no release to answer from yet"}})
+@api.get(
+    "/readyz",
+    responses={200: {"model": Ready}, 503: {"model": Ready, "description": "there is no release to answer from yet"}},
+    openapi_extra=OPTIONAL_KEY,
+)
 async def ready(request: Request) -> Response:
     """Say whether scores can be answered, and to callers who may read scores from what."""
     service: Service = request.app.state.service

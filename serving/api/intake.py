@@ -1,4 +1,4 @@
-"""Validate posted rows by the batch's rules, store them, and wake the rescoring task."""
+"""Validate posted rows by the batch's rules, store them once per key, and wake the rescoring task."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,10 +6,15 @@ from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Any
 
+import orjson
+
 from features.schema import ORDER_LINES, Table
 from serving.api.errors import RefusedError
-from serving.rows import to_store, untimely
+from serving.audit import record
+from serving.clock import wall
+from serving.rows import Fault, to_store, untimely
 from serving.service.state import Service
+from serving.stores.protocol import Conflict, LiveRow
 
 
 async def validated(
@@ -42,15 +47,47 @@ async def validated(
     return local
 
 
-async def store(service: Service, table: Table, rows: Sequence[dict[str, Any]]) -> int:
-    """Store validated rows and wake the rescoring task; return the number of new rows."""
-    new = await service.store.append(to_store(table, rows))
+async def store(service: Service, table: Table, rows: Sequence[dict[str, Any]], who: str) -> int:
+    """Store validated rows of a sender and wake the rescoring task; return the number of new rows.
+
+    Raises:
+        RefusedError: the key of a row is stored with other content; no row was stored.
+    """
+    posted = to_store(table, rows)
+    appended = await service.store.append(posted, who)
+    if appended.conflicts:
+        await _refuse(service, table, posted, appended.conflicts, who)
+    new = appended.new
     if table is ORDER_LINES and any(row[table.time].date() < service.clock.today() for row in rows):
         service.days_changed = True
     service.metrics.rows.labels(table.name, "accepted").inc(new)
     service.metrics.rows.labels(table.name, "duplicate").inc(len(rows) - new)
     service.arrived.set()
     return new
+
+
+async def _refuse(service: Service, table: Table, rows: Sequence[LiveRow], found: Sequence[Conflict], who: str) -> None:
+    """Refuse rows that contradict stored ones; count them, and record who sent either."""
+    service.metrics.rows.labels(table.name, "conflict").inc(len(found))
+    first, senders = found[0], sorted({one.sender or "not known" for one in found})
+    details = {"rows": str(len(found)), "first": _id(table, rows[first.place]), "stored_from": ", ".join(senders)}
+    await asyncio.to_thread(record, service.folder, wall(), who, f"{table.name}.conflict", "refused", **details)
+    faults = []
+    for place, sender in found:
+        others = " by another sender" if sender not in ("", who) else ""
+        faults.append(Fault(place, "conflict", f"{_id(table, rows[place])} was sent before with other content{others}"))
+    raise RefusedError(
+        HTTPStatus.CONFLICT,
+        f"{len(found):,} of {len(rows):,} rows of {table.name} contradict rows that were sent before, so no row was "
+        f"accepted. First row {faults[0].row}: {faults[0].message}. Send the other rows without the listed ones; to "
+        "correct a stored row, load it by the batch ('purse ingest').",
+        faults,
+    )
+
+
+def _id(table: Table, row: LiveRow) -> str:
+    """Key of a row in words, such as "order_id 'o-1', product_id 'p', line 1"."""
+    return ", ".join(f"{name} {value!r}" for name, value in zip(table.key, orjson.loads(row.key), strict=True))
 
 
 def _local(service: Service, moment: Any) -> Any:  # noqa: ANN401  # a datetime

@@ -92,4 +92,4 @@ class Accepted(Dated):
     """Result of adding rows."""
 
     accepted: int = Field(description="new rows, stored durably")
-    duplicates: int = Field(description="ignored rows, whose key was already known")
+    duplicates: int = Field(description="ignored rows, already stored with the same content")

@@ -19,6 +19,7 @@ from pipelines.settings import Settings
 from serving.api.errors import RefusedError
 from serving.api.proxies import place, sign_of_proxy
 from serving.api.rates import Rate
+from serving.api.signed import SignedRequests, is_signed
 from serving.clock import wall
 from serving.peers import Address, Peer, forwarded, group, parse_networks
 
@@ -36,9 +37,10 @@ class Guard:
     def __init__(self, settings: Settings) -> None:
         serving = settings.serving
         self._trusted = parse_networks(serving.trusted_proxies)
-        self._always = serving.keys == "always" or bool(self._trusted) or not is_loopback(settings.services.host)
+        self.always = serving.keys == "always" or bool(self._trusted) or not is_loopback(settings.services.host)
         self._rate = Rate("rate_limit", serving.rate_limit)
         self._refusals = Rate("refused_limit", serving.refused_limit)
+        self._steps = SignedRequests(settings.serving_folder)
 
     async def admit(self, request: Request, scope: Scope) -> None:
         """Let a request pass; `request.state.who` says whose it is: a key's id, or an address.
@@ -49,7 +51,7 @@ class Guard:
         address = self._address(request)
         request.state.who = str(address or "local")
         try:
-            key_id = self._identified(request, scope)
+            who = self._identified(request, scope)
         except RefusedError as error:
             if self._refusals.hit(group(address)):
                 raise
@@ -57,9 +59,9 @@ class Guard:
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"More than {self._refusals} refused requests from {request.state.who}: correct the key and wait.",
             ) from error
-        if key_id is not None:
-            request.state.who = f"key {key_id}"
-        if not self._rate.hit(group(address) if key_id is None else request.state.who):
+        if who is not None:
+            request.state.who = who
+        if not self._rate.hit(group(address) if who is None else who):
             raise RefusedError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"More than {self._rate} from {request.state.who}: wait a moment, or raise serving.rate_limit.",
@@ -81,12 +83,14 @@ class Guard:
         return forwarded(_peer(request).address, lines, self._trusted)
 
     def _identified(self, request: Request, scope: Scope) -> str | None:
-        """The id of the request's key; None: it needs none.
+        """The holder of the request's key or signature; None: it needs none.
 
         Raises:
             RefusedError: it needs a key, or one with this scope.
         """
         header = request.headers.get("authorization")
+        if header is not None and is_signed(header):
+            return self._steps.verify(request, header, scope)
         text = presented(header)
         if text is None or _is_basic(header):
             _refuse_other_sites(request)
@@ -100,7 +104,7 @@ class Guard:
             raise RefusedError(
                 HTTPStatus.FORBIDDEN, f"This key may {', '.join(key.scopes)}; what was asked needs '{scope}'."
             )
-        return key.key_id
+        return f"key {key.key_id}"
 
     def _refuse_others(self, request: Request, scope: Scope) -> None:
         """Refuse a request without a key unless this user's own program sent it.
@@ -109,7 +113,7 @@ class Guard:
             RefusedError: it needs a key.
         """
         needed = f"A key with the scope '{scope}' is needed: 'purse keys create' makes one."
-        if self._always:
+        if self.always:
             raise RefusedError(HTTPStatus.UNAUTHORIZED, needed)
         if sign := sign_of_proxy(request.scope):
             raise RefusedError(

@@ -15,7 +15,7 @@ from pipelines.errors import PurseError
 from pipelines.files import locked
 from pipelines.live.keys import Keys
 from pipelines.settings import Settings
-from serving.clock import Clock, in_seconds
+from serving.clock import Clock, in_seconds, wall
 from serving.engine.engines import REAL, Engines
 from serving.engine.process import EngineKilledError, EngineProcess, EngineStoppedError
 from serving.metrics import Metrics
@@ -76,6 +76,7 @@ class Service:
         self.validator = RowValidator(settings)
         self.keys = Keys(self.folder)
         self.metrics = Metrics()
+        self.metrics.expiring.set_function(lambda: len([1 for key in self.keys.all() if key.warning(wall())]))
         self.current: Current | None = None
         self.problem: str | None = None
         self.deploying = asyncio.Lock()
@@ -100,6 +101,8 @@ class Service:
                 f"Another service runs in {self.folder}. Stop it with 'purse down', or where it was started by hand.",
             )
         )
+        for key in self.keys.retire_own_key(wall()):
+            log.warning("The key %s of the steps was revoked: steps sign their requests now.", key.key_id)
         await self.store.open()
         await self.read_aside()
         await asyncio.to_thread(_warm_up, self.validator)

@@ -13,56 +13,37 @@ from datetime import date
 
 import psycopg
 
+from serving.stores.postgres_queries import (
+    ADD_DIGESTS,
+    ASIDE,
+    DONE,
+    GENERATION,
+    GENERATIONS,
+    INSERT,
+    SET_ASIDE,
+    STORED,
+    SWITCH,
+    TABLES,
+    WAIT_FOR,
+    WAIT_SINCE,
+    WAITING,
+    WITHOUT_DIGEST,
+)
 from serving.stores.protocol import (
     ActiveState,
+    Appended,
+    Conflict,
     LiveRow,
     SetAside,
     StoredScore,
     StoreUnavailableError,
     Waiting,
+    conflicts,
+    content_digest,
     retained_generations,
 )
 
 CONNECT_SECONDS = 5
-TABLES = """
-CREATE SCHEMA IF NOT EXISTS purse_serving;
-CREATE SEQUENCE IF NOT EXISTS purse_serving.tickets;
-CREATE SEQUENCE IF NOT EXISTS purse_serving.generations;
-CREATE TABLE IF NOT EXISTS purse_serving.state (only_row int PRIMARY KEY CHECK (only_row = 1), value text NOT NULL);
-CREATE TABLE IF NOT EXISTS purse_serving.live_rows (
-    of_table text, key text, user_id text NOT NULL, day date NOT NULL, body bytea NOT NULL, PRIMARY KEY (of_table, key)
-);
-CREATE INDEX IF NOT EXISTS live_rows_of_user ON purse_serving.live_rows (user_id, day);
-CREATE TABLE IF NOT EXISTS purse_serving.waiting (user_id text PRIMARY KEY, ticket bigint NOT NULL);
-CREATE TABLE IF NOT EXISTS purse_serving.set_aside (user_id text PRIMARY KEY, reason text NOT NULL);
-"""
-GENERATION = "CREATE TABLE {} (user_id text PRIMARY KEY, known_until double precision NOT NULL, body bytea NOT NULL)"
-INSERT = """
-INSERT INTO purse_serving.live_rows SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::date[], %s::bytea[])
-ON CONFLICT DO NOTHING RETURNING user_id
-"""
-WAIT = """
-INSERT INTO purse_serving.waiting SELECT user_id, nextval('purse_serving.tickets') FROM ({}) AS users
-ON CONFLICT (user_id) DO UPDATE SET ticket = excluded.ticket
-"""
-WAIT_FOR = WAIT.format("SELECT DISTINCT unnest(%s::text[]) AS user_id")
-WAIT_SINCE = WAIT.format("SELECT DISTINCT user_id FROM purse_serving.live_rows WHERE day >= %s")
-WAITING = """
-SELECT user_id, ticket FROM purse_serving.waiting WHERE user_id NOT IN (SELECT user_id FROM purse_serving.set_aside)
-ORDER BY ticket LIMIT %s
-"""
-SET_ASIDE = """
-INSERT INTO purse_serving.set_aside VALUES (%s, %s) ON CONFLICT (user_id) DO UPDATE SET reason = excluded.reason
-"""
-ASIDE = 'SELECT user_id, reason FROM purse_serving.set_aside ORDER BY user_id COLLATE "C"'
-DONE = """
-DELETE FROM purse_serving.waiting USING unnest(%s::text[], %s::bigint[]) AS done(user_id, ticket)
-WHERE waiting.user_id = done.user_id AND waiting.ticket = done.ticket
-"""
-SWITCH = """
-INSERT INTO purse_serving.state VALUES (1, %s) ON CONFLICT (only_row) DO UPDATE SET value = excluded.value
-"""
-GENERATIONS = "SELECT tablename FROM pg_tables WHERE schemaname = 'purse_serving' AND tablename LIKE 'scores\\_%'"
 
 
 class PostgresStore:
@@ -77,6 +58,7 @@ class PostgresStore:
         """See the protocol."""
         async with self._working.transaction() as connection:
             await connection.execute(TABLES)
+            await _add_digests(connection)
             result = await (await connection.execute("SELECT value FROM purse_serving.state")).fetchone()
         self.active = ActiveState(**json.loads(result[0])) if result else None
 
@@ -99,15 +81,23 @@ class PostgresStore:
             result = await (await connection.execute(query, [list(user_ids)], binary=True)).fetchall()
         return {user_id: StoredScore(known_until, body) for user_id, known_until, body in result}
 
-    async def append(self, rows: Sequence[LiveRow]) -> int:
+    async def append(self, rows: Sequence[LiveRow], sender: str) -> Appended:
         """See the protocol."""
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        if not columns:
-            return 0
+        if not rows:
+            return Appended(0)
+        columns: list[list[object]] = [list(column) for column in zip(*rows, strict=True)]
+        columns += [[content_digest(row.body) for row in rows], [sender] * len(rows)]
+        found: tuple[Conflict, ...] = ()
+        new: list[tuple[str]] = []
         async with self._working.transaction() as connection:
             new = await (await connection.execute(INSERT, columns)).fetchall()
+            if len(new) < len(rows):
+                stored = await (await connection.execute(STORED, columns[:2])).fetchall()
+                found = conflicts(rows, range(len(rows)), {(table, key): (*rest,) for table, key, *rest in stored})
+            if found:
+                raise psycopg.Rollback
             await connection.execute(WAIT_FOR, [[user_id for (user_id,) in new]])
-        return len(new)
+        return Appended(0 if found else len(new), found)
 
     async def rows(self, since: date, user_ids: Sequence[str] | None = None) -> list[LiveRow]:
         """See the protocol."""
@@ -211,6 +201,13 @@ class _Connection:
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
+
+
+async def _add_digests(connection: psycopg.AsyncConnection) -> None:
+    """Add digests to rows of an earlier version."""
+    while rows := await (await connection.execute(WITHOUT_DIGEST, binary=True)).fetchall():
+        made = [(table, key, content_digest(body)) for table, key, body in rows]
+        await connection.execute(ADD_DIGESTS, [list(column) for column in zip(*made, strict=True)])
 
 
 def _scores(generation: int) -> str:

@@ -5,10 +5,13 @@ the previous one is retained for a rollback. *Live rows* arrived after the snaps
 live rows *waits* to be scored again. Only one service at a time uses a store.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, Protocol
+
+import orjson
 
 from pipelines.errors import PurseError
 
@@ -32,6 +35,26 @@ class LiveRow(NamedTuple):
     user_id: str
     day: date
     body: bytes
+
+
+class Conflict(NamedTuple):
+    """A row whose key is stored with other content: its index, and who sent the stored one ("": not known)."""
+
+    place: int
+    sender: str
+
+
+@dataclass(frozen=True)
+class Appended:
+    """Result of adding rows.
+
+    Attributes:
+        new: number of rows that were stored; the others were stored before with the same content.
+        conflicts: rows that contradict a stored one, or an earlier one of the same call; then none was stored.
+    """
+
+    new: int
+    conflicts: tuple[Conflict, ...] = ()
 
 
 class Waiting(NamedTuple):
@@ -73,6 +96,30 @@ def retained_generations(state: ActiveState, replaced: ActiveState | None) -> se
     return {number for number in numbers if number is not None}
 
 
+def content_digest(body: bytes) -> str:
+    """Digest of a row's values, whatever their order; a missing value and null are the same."""
+    values = {name: value for name, value in orjson.loads(body).items() if value is not None}
+    return hashlib.sha256(orjson.dumps(values, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def conflicts(
+    rows: Sequence[LiveRow], places: Iterable[int], stored: Mapping[tuple[str, str], tuple[str, str]]
+) -> tuple[Conflict, ...]:
+    """Find rows that contradict the stored ones.
+
+    Args:
+        rows: rows that were to be stored.
+        places: indices of those whose keys were stored before.
+        stored: digest and sender of the stored rows, by table and key.
+    """
+    found = []
+    for place in places:
+        digest, sender = stored[rows[place].table, rows[place].key]
+        if digest != content_digest(rows[place].body):
+            found.append(Conflict(place, sender))
+    return tuple(found)
+
+
 class Store(Protocol):
     """Operations of every store; each raises StoreUnavailableError when the database cannot be reached."""
 
@@ -80,7 +127,7 @@ class Store(Protocol):
     """The active state, read by `open` and replaced by `activate`; None: no release is active."""
 
     async def open(self) -> None:
-        """Connect, and create missing tables."""
+        """Connect, create missing tables, and add the digests that rows of earlier versions lack."""
 
     async def close(self) -> None:
         """Disconnect."""
@@ -91,11 +138,15 @@ class Store(Protocol):
     async def scores(self, user_ids: Sequence[str]) -> Mapping[str, StoredScore]:
         """Return the scores of many users, all of one generation; unknown users are absent."""
 
-    async def append(self, rows: Sequence[LiveRow]) -> int:
-        """Store rows with new keys and mark their users as waiting; both are durable on return.
+    async def append(self, rows: Sequence[LiveRow], sender: str) -> Appended:
+        """Store rows with new keys and mark their users as waiting, all or none; both are durable on return.
 
-        Returns:
-            Number of new rows.
+        Rows with a known key are ignored if their content is the stored one. If it is not, no row is stored: of two
+        calls at once with different content for a key, exactly one succeeds.
+
+        Args:
+            rows: rows to store.
+            sender: who sent them; stored beside each row.
         """
 
     async def rows(self, since: date, user_ids: Sequence[str] | None = None) -> list[LiveRow]:

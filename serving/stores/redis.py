@@ -1,9 +1,10 @@
 """The store in Redis, which must sync every write to disk: `appendonly yes` and `appendfsync always`.
 
 Keys, all with the prefix `purse:`: `state` (JSON), `scores:<generation>` (hash: user to time and JSON), `keys` (hash:
-table and key of a row to its user), `rows:<user>` (hash: table and key to day and JSON), `days` (sorted set: user by
-newest day), `waiting` (sorted set: user by ticket), `set_aside` (hash: user to reason), `ticket` and `generation`
-(counters). Lua scripts make the updates atomic; they compute names of keys, which Redis Cluster does not allow.
+table and key of a row to its digest and sender), `rows:<user>` (hash: table and key to day and JSON), `days` (sorted
+set: user by newest day), `waiting` (sorted set: user by ticket), `set_aside` (hash: user to reason), `ticket` and
+`generation` (counters), `version` (of this layout). Lua scripts make the updates atomic; they compute names of keys,
+which Redis Cluster does not allow.
 """
 
 import json
@@ -24,55 +25,25 @@ from redis.exceptions import TimeoutError as NoAnswer
 from pipelines.errors import PurseError
 from serving.stores.protocol import (
     ActiveState,
+    Appended,
+    Conflict,
     LiveRow,
     SetAside,
     StoredScore,
     StoreUnavailableError,
     Waiting,
+    content_digest,
     retained_generations,
 )
+from serving.stores.redis_scripts import APPEND, KEEP, SWITCH
 
 STATE, KEYS, DAYS, WAITING = "purse:state", "purse:keys", "purse:days", "purse:waiting"
 SET_ASIDE = "purse:set_aside"
-TICKET, GENERATION = "purse:ticket", "purse:generation"
+TICKET, GENERATION, VERSION = "purse:ticket", "purse:generation", "purse:version"
+WITH_DIGESTS = 2
 TIME = struct.Struct("<d")
 DAY_LENGTH = 10
 CHUNK = 1_000
-
-# ARGV: five values per row: table and key, user, day, day as a number, JSON.
-APPEND = """
-local new, users = 0, {}
-for i = 1, #ARGV, 5 do
-  local field, user = ARGV[i], ARGV[i + 1]
-  if redis.call('HSETNX', 'purse:keys', field, user) == 1 then
-    redis.call('HSET', 'purse:rows:' .. user, field, ARGV[i + 2] .. ARGV[i + 4])
-    redis.call('ZADD', 'purse:days', 'GT', ARGV[i + 3], user)
-    redis.call('ZADD', 'purse:waiting', redis.call('INCR', 'purse:ticket'), user)
-    new = new + 1
-  end
-end
-return new
-"""
-# ARGV: generation, number of scores, user and value of each score, then user and ticket of each scored user.
-KEEP = """
-local state = redis.call('GET', 'purse:state')
-if not state or cjson.decode(state).generation ~= tonumber(ARGV[1]) then return end
-local scored = 2 + 2 * tonumber(ARGV[2])
-for i = 3, scored, 2 do redis.call('HSET', 'purse:scores:' .. ARGV[1], ARGV[i], ARGV[i + 1]) end
-for i = scored + 1, #ARGV, 2 do
-  if redis.call('ZSCORE', 'purse:waiting', ARGV[i]) == ARGV[i + 1] then redis.call('ZREM', 'purse:waiting', ARGV[i]) end
-end
-"""
-# ARGV: the first day as a number, and the state to activate; an empty text leaves the state as it is.
-SWITCH = """
-if ARGV[2] ~= '' then
-  redis.call('SET', 'purse:state', ARGV[2])
-  redis.call('DEL', 'purse:set_aside')
-end
-for _, user in ipairs(redis.call('ZRANGEBYSCORE', 'purse:days', ARGV[1], '+inf')) do
-  redis.call('ZADD', 'purse:waiting', redis.call('INCR', 'purse:ticket'), user)
-end
-"""
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +76,7 @@ class RedisStore:
             PurseError: the server does not sync every write to disk.
         """
         await self._require_durability()
+        await self._add_digests()
         result = await self._redis.get(STATE)
         self.active = ActiveState(**json.loads(result)) if result else None
 
@@ -126,14 +98,19 @@ class RedisStore:
         unpacked = zip(user_ids, map(_unpacked, result), strict=True)
         return {user_id: score for user_id, score in unpacked if score is not None}
 
-    async def append(self, rows: Sequence[LiveRow]) -> int:
+    async def append(self, rows: Sequence[LiveRow], sender: str) -> Appended:
         """See the protocol."""
-        arguments = [
+        values = [
             part
             for row in rows
-            for part in (f"{row.table} {row.key}", row.user_id, row.day.isoformat(), row.day.toordinal(), row.body)
+            for part in (
+                *(f"{row.table} {row.key}", row.user_id, row.day.isoformat(), row.day.toordinal()),
+                *(row.body, content_digest(row.body)),
+            )
         ]
-        return int(await self._append(args=arguments))
+        new, *found = await self._append(args=[sender, *values])
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return Appended(int(new), tuple(Conflict(int(place), who.decode()) for place, who in pairs))
 
     async def rows(self, since: date, user_ids: Sequence[str] | None = None) -> list[LiveRow]:
         """See the protocol."""
@@ -202,6 +179,17 @@ class RedisStore:
             if old:
                 await self._run(self._redis.pipeline().hdel(name, *old).hdel(KEYS, *old))
         await self._redis.zremrangebyscore(DAYS, "-inf", f"({before.toordinal()}")
+
+    async def _add_digests(self) -> None:
+        """Add digests to the rows of an earlier version; after a crash on the way the next start does it again."""
+        if int(await self._redis.get(VERSION) or 1) >= WITH_DIGESTS:
+            return
+        async for user, _ in self._redis.zscan_iter(DAYS):
+            rows = await self._redis.hgetall(_rows(user.decode()))
+            made = {field: content_digest(value[DAY_LENGTH:]) for field, value in rows.items()}
+            if made:
+                await self._redis.hset(KEYS, mapping=made)
+        await self._redis.set(VERSION, WITH_DIGESTS)
 
     async def _require_durability(self) -> None:
         try:

@@ -15,30 +15,20 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
+from serving.stores import sqlite_tables as tables
 from serving.stores.protocol import (
     ActiveState,
+    Appended,
     LiveRow,
     SetAside,
     StoredScore,
     StoreUnavailableError,
     Waiting,
+    conflicts,
     retained_generations,
 )
 
 T = TypeVar("T")
-
-TABLES = """
-CREATE TABLE IF NOT EXISTS state (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS live_rows (
-    of_table TEXT NOT NULL, key TEXT NOT NULL, user_id TEXT NOT NULL, day TEXT NOT NULL, body BLOB NOT NULL,
-    PRIMARY KEY (of_table, key)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS live_rows_of_user ON live_rows (user_id, day);
-CREATE TABLE IF NOT EXISTS generations (number INTEGER PRIMARY KEY AUTOINCREMENT);
-CREATE TABLE IF NOT EXISTS waiting (ticket INTEGER PRIMARY KEY AUTOINCREMENT, user_id TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS set_aside (user_id TEXT PRIMARY KEY, reason TEXT NOT NULL);
-"""
-GENERATION = "CREATE TABLE scores_{} (user_id TEXT PRIMARY KEY, known_until REAL, body BLOB) WITHOUT ROWID"
 
 
 class SqliteStore:
@@ -58,7 +48,8 @@ class SqliteStore:
             self._writer = sqlite3.connect(self.file, check_same_thread=False, isolation_level=None)
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute("PRAGMA synchronous = FULL")
-            self._writer.executescript(TABLES)
+            self._writer.executescript(tables.TABLES)
+            tables.add_digests(self._writer)
             self._reader = sqlite3.connect(self.file, check_same_thread=False, isolation_level=None)
             self._look_up = sqlite3.connect(self.file, check_same_thread=False, isolation_level=None)
         except sqlite3.Error as error:
@@ -96,13 +87,18 @@ class SqliteStore:
         result = await self._read(query, json.dumps(list(user_ids)))
         return {user_id: StoredScore(known_until, body) for user_id, known_until, body in result}
 
-    async def append(self, rows: Sequence[LiveRow]) -> int:
+    async def append(self, rows: Sequence[LiveRow], sender: str) -> Appended:
         """See the protocol."""
 
-        def insert(connection: sqlite3.Connection) -> int:
-            new = [row for row in rows if _insert(connection, row)]
-            _wait(connection, dict.fromkeys(row.user_id for row in new))
-            return len(new)
+        def insert(connection: sqlite3.Connection) -> Appended:
+            known = [place for place, row in enumerate(rows) if not tables.insert(connection, row, sender)]
+            if found := conflicts(rows, known, tables.stored(connection, [rows[place] for place in known])):
+                connection.rollback()
+                return Appended(0, found)
+            ignored = set(known)
+            new = [row for place, row in enumerate(rows) if place not in ignored]
+            tables.wait(connection, dict.fromkeys(row.user_id for row in new))
+            return Appended(len(new))
 
         return await self._write(insert)
 
@@ -148,7 +144,7 @@ class SqliteStore:
 
         def create(connection: sqlite3.Connection) -> int:
             number = connection.execute("INSERT INTO generations DEFAULT VALUES").lastrowid
-            connection.execute(GENERATION.format(number))
+            connection.execute(tables.GENERATION.format(number))
             return number or 0
 
         return await self._write(create)
@@ -165,13 +161,13 @@ class SqliteStore:
 
         def delete(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM live_rows WHERE day < ?", (drop_before.isoformat(),))
-            for number in _generations(connection) - retained:
+            for number in tables.generations(connection) - retained:
                 connection.execute(f"DROP TABLE scores_{number:d}")
 
         def switch(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (json.dumps(asdict(state)),))
             connection.execute("DELETE FROM set_aside")
-            _requeue_since(connection, since)
+            tables.requeue_since(connection, since)
 
         await self._write(delete)
         await self._write(switch)
@@ -179,7 +175,7 @@ class SqliteStore:
 
     async def requeue_since(self, since: date) -> None:
         """See the protocol."""
-        await self._write(lambda connection: _requeue_since(connection, since))
+        await self._write(lambda connection: tables.requeue_since(connection, since))
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a transaction in the writer thread."""
@@ -212,25 +208,3 @@ class SqliteStore:
 
 def _select(generation: int) -> str:
     return f"SELECT user_id, known_until, body FROM scores_{generation:d}"  # noqa: S608  # a number
-
-
-def _insert(connection: sqlite3.Connection, row: LiveRow) -> bool:
-    values = (row.table, row.key, row.user_id, row.day.isoformat(), row.body)
-    return connection.execute("INSERT OR IGNORE INTO live_rows VALUES (?, ?, ?, ?, ?)", values).rowcount == 1
-
-
-def _wait(connection: sqlite3.Connection, user_ids: Mapping[str, None]) -> None:
-    """Mark users as waiting; replacing a row gives it a new ticket."""
-    connection.executemany("INSERT OR REPLACE INTO waiting (user_id) VALUES (?)", [(user,) for user in user_ids])
-
-
-def _requeue_since(connection: sqlite3.Connection, since: date) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO waiting (user_id) SELECT DISTINCT user_id FROM live_rows WHERE day >= ?",
-        (since.isoformat(),),
-    )
-
-
-def _generations(connection: sqlite3.Connection) -> set[int]:
-    result = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'scores_[0-9]*'")
-    return {int(name.removeprefix("scores_")) for (name,) in result}

@@ -73,7 +73,9 @@ def test_without_a_champion_there_is_nothing_to_score(purse):
 
 
 def test_keys_are_made_listed_and_revoked_and_shown_once(purse, tmp_path):
-    made = json.loads(purse("keys", "create", "shop", "--scope", "read", "--json").stdout)
+    made = json.loads(purse("keys", "create", "shop", "--scope", "read", "--days", "10", "--json").stdout)
+    (soon,) = json.loads(purse("keys", "list", "--json").stdout)["keys"]
+    assert soon["warning"].startswith("expires in 9 days: replace it with 'purse keys rotate")
     assert made["key"].startswith(f"purse_{made['key_id']}_")
     assert json.loads(purse("keys", "revoke", made["key_id"], "--json").stdout)["expires_at"]
     (listed,) = json.loads(purse("keys", "list", "--json").stdout)["keys"]

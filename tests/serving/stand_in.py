@@ -117,7 +117,8 @@ class StandInEngine:
         for name, table in rows.items():
             for row in table.to_pylist():
                 moment = next(row[c] for c in ("ordered_at", "occurred_at", "valid_from") if c in row)
-                assert self.release.snapshot_date <= moment.date() < snapshot_date
+                assert moment.date() < snapshot_date
+                assert row["user_id"] not in USERS or moment.date() >= self.release.snapshot_date
                 worth = row["amount"] if name == "order_lines" else 0.01 if name == "events" else 0.0
                 spend[row["user_id"]] = spend.get(row["user_id"], 0.0) + worth
         known = {user: USERS.get(user, 0.0) + spend.get(user, 0.0) for user in user_ids if user in {*USERS, *spend}}

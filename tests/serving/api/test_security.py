@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipelines.deploy import deploy
 from pipelines.errors import PurseError
 from pipelines.live.keys import Keys, scopes_of
 from serving.api.security import is_loopback, presented
@@ -42,14 +41,6 @@ def test_beyond_loopback_every_endpoint_needs_a_key_with_its_scope(public, home)
         _, key = Keys(home.serving_folder).create("shop", (scope,), NOW)
         allowed = [other for other in SCOPES if ask(public, other, key) not in (401, 403)]
         assert allowed == [scope]
-
-
-@pytest.mark.usefixtures("public")
-def test_the_steps_of_a_home_have_a_key_of_their_own(home):
-    assert deploy(home, NOW)["release"] == "1-2001-03-01"
-    files = {file.name: file.stat().st_mode & 0o777 for file in home.serving_folder.glob("*key*")}
-    assert files["own_key"] == files["keys.json"] == 0o600
-    assert home.serving_folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_key_is_rotated_with_a_grace_and_revoked_at_once(tmp_path):
