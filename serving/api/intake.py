@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from features.schema import ORDER_LINES, Table
+from pipelines.audit import record
 from serving.api.errors import RefusedError
-from serving.audit import record
 from serving.clock import wall
 from serving.rows import Fault, to_store, untimely
 from serving.service.state import Service

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 
 import httpx
 import pytest
-from serving.audit import FILE
 
+from pipelines.audit import FILE
 from pipelines.errors import PurseError
 from pipelines.live.keys import Keys
 from serving import owners
