@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine: a password must not go to another user's program."""
+"""Listeners on ports of this machine: a password must not go to another user's program."""
 
 import ipaddress
 import os

@@ -118,7 +118,7 @@ def load_version(settings: Settings, version: str) -> "PurchasingPower":
 def load_model(settings: Settings, logged: LoggedModel) -> "PurchasingPower":
     """Fetch the files of a logged model, verify them, and read the model from them.
 
-    This is the only way to a model: MLflow's own loaders run the code that they are told to.
+    This is the only way to a model: MLflow's own loaders run whatever code the files name.
 
     Args:
         settings: the settings.

@@ -1,7 +1,7 @@
 """Seals: proof that this home wrote a file or a tag, which MLflow's server cannot forge.
 
 Loading a model runs code. MLflow's server is therefore not believed: whatever it returns is compared with an HMAC made
-with `<home>/secrets/registry_key`, which MLflow never sees. docs/security.md says against whom this protects.
+with `<home>/secrets/registry_key`, which MLflow never sees. docs/security.md says what this protects against.
 """
 
 import hashlib

@@ -10,6 +10,7 @@ from features.families.behaviour import BEHAVIOUR
 from models.level.forecast import CONFIDENCE
 from models.predictions import TIERS
 from models.score.intervals import COVERAGE
+from pipelines import links
 from pipelines.settings import REPOSITORY, load_settings
 
 README = (REPOSITORY / "README.md").read_text()
@@ -27,8 +28,9 @@ def test_the_benchmark_computes_the_named_number_of_features():
 
 def test_addresses_are_those_of_the_settings():
     settings = load_settings()
-    ports = (settings.serving.port, settings.services.airflow_port, settings.services.mlflow_port)
-    assert re.findall(r"\(http://([\d.]+:\d+)\)", README) == [f"{settings.services.host}:{port}" for port in ports]
+    airflow = links.airflow_url(settings).removeprefix("http://")
+    live, mlflow = (f"{settings.services.host}:{p}" for p in (settings.serving.port, settings.services.mlflow_port))
+    assert re.findall(r"\(http://([\w.]+:\d+)\b", README) == [live, airflow, mlflow]
 
 
 def test_needs_are_those_of_the_installer():
