@@ -22,6 +22,9 @@ from pipelines.tracking.runs import connect
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+LONGEST = 5_000
+"""Maximum characters of a description that is read back from MLflow."""
+
 
 def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool = False) -> Decided:
     """Apply the decision to the registry: alias, tags and description of the challenger's version.
@@ -72,7 +75,7 @@ def _earlier_decision(client: "MlflowClient", name: str, version: str) -> Decisi
     model_version = client.get_model_version(name, version)
     outcome = model_version.tags.get("outcome")
     if outcome in PROMOTED:
-        return Decision(outcome, model_version.description)
+        return Decision(outcome, (model_version.description or "")[:LONGEST])
     return Decision("already_champion", f"Version {version} is the champion already.")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.files import write_atomically
 from pipelines.settings import Settings
-from pipelines.tracking.login import USER, login_file
+from pipelines.tracking.login import USER, login_file, mlflow_login
 
 SECONDS = 300
 """How long MLflow's server remembers a checked password: checking one takes a tenth of a second."""
@@ -41,7 +41,7 @@ def environment(settings: Settings) -> dict[str, str]:
         write_atomically(session_key, secrets.token_urlsafe(32).encode())
     return {
         "MLFLOW_AUTH_CONFIG_PATH": str(folder / "basic_auth.ini"),
-        "MLFLOW_AUTH_ADMIN_PASSWORD": json.loads(login_file(settings).read_text())[USER],
+        "MLFLOW_AUTH_ADMIN_PASSWORD": mlflow_login(settings)[1],
         "MLFLOW_FLASK_SERVER_SECRET_KEY": session_key.read_text(),
         "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
         "PURSE_MLFLOW_OWN": os.pathsep.join(map(str, own)),

@@ -47,6 +47,9 @@ class Measured(TypedDict):
     tiers: dict[str, TierShare]
 
 
+LONGEST_TAG = 300
+"""Maximum characters of a tag from MLflow that the model card repeats."""
+
 TENURE = ("shortest", "middle", "longest")
 """Names of the thirds of users by days since their first purchase."""
 
@@ -74,7 +77,7 @@ def evaluate(settings: Settings, snapshot_date: date) -> Evaluated:
             run_url=run_url(settings, run_id),
         )
         _log(compared, evaluated, findings)
-        tags = client.get_run(run_id).data.tags
+        tags = {name: value[:LONGEST_TAG] for name, value in client.get_run(run_id).data.tags.items()}
         card, note = render(Facts(settings, built, split, trained, evaluated, findings, tags))
         client.log_text(run_id, card, MODEL_CARD_FILE)
         client.set_tag(run_id, "mlflow.note.content", note)

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from pipelines.errors import PurseError
 from pipelines.listener import require_own_listener
 from pipelines.settings import Settings
 
@@ -16,6 +17,21 @@ def login_file(settings: Settings) -> Path:
     return settings.home_path / "secrets" / "mlflow_login.json"
 
 
+def mlflow_login(settings: Settings) -> tuple[str, str]:
+    """User and password of this home's MLflow.
+
+    Raises:
+        PurseError: the services were never started in this home.
+    """
+    file = login_file(settings)
+    if not file.is_file():
+        raise PurseError(
+            f"The login file {file} is missing: the services were never started here. Run 'purse up' first."
+        )
+    ((name, password),) = json.loads(file.read_text()).items()
+    return name, password
+
+
 def log_in(settings: Settings) -> None:
     """Give MLflow's client the login of this home's server; another server's login comes from the environment.
 
@@ -26,5 +42,4 @@ def log_in(settings: Settings) -> None:
     if settings.tracking_uri.rstrip("/") != own or not login_file(settings).is_file():
         return
     require_own_listener(settings.services.host, settings.services.mlflow_port, "services.mlflow_port")
-    ((name, password),) = json.loads(login_file(settings).read_text()).items()
-    os.environ[NAME], os.environ[PASSWORD] = name, password
+    os.environ[NAME], os.environ[PASSWORD] = mlflow_login(settings)

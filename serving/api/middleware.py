@@ -3,15 +3,13 @@
 import hmac
 import json
 import logging
-import secrets
-from pathlib import Path
 from time import perf_counter
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipelines.files import write_atomically
+from pipelines.files import secret
 from serving.service.state import Service
 
 HEADERS = {
@@ -70,7 +68,7 @@ class Observed:
 
     def _pseudonym(self, user_id: str) -> str:
         if self._secret is None:
-            self._secret = _secret(self.service.folder / "log_key")
+            self._secret = secret(self.service.folder / "log_key")
         return hmac.digest(self._secret, user_id.encode(), "sha256").hex()[:16]
 
 
@@ -101,10 +99,3 @@ class LimitedBody:
             return message
 
         await self.app(scope, receiving, send)
-
-
-def _secret(file: Path) -> bytes:
-    """Read the key that turns user ids into pseudonyms in the log; create it on first use."""
-    if not file.is_file():
-        write_atomically(file, secrets.token_bytes(32))
-    return file.read_bytes()

@@ -22,7 +22,7 @@ from pipelines.lake import tables
 from pipelines.settings import Settings, load_settings
 from pipelines.tracking.champion import champion_version
 from pipelines.tracking.logged_model import load_version
-from pipelines.tracking.login import login_file
+from pipelines.tracking.login import mlflow_login
 from pipelines.tracking.runs import connect
 from stack import airflow_api, services
 
@@ -75,7 +75,7 @@ def a_model_of_a_stranger(settings: Settings) -> None:
 def a_file_into_the_dags(settings: Settings) -> None:
     """Let MLflow write a file where Airflow would run it."""
     status = services.status(settings)
-    login = next(iter(json.loads(login_file(settings).read_text()).items()))
+    login = mlflow_login(settings)
     with tempfile.TemporaryDirectory() as dags, httpx.Client(base_url=status["mlflow_url"], trust_env=False) as client:
         client.auth, client.timeout = login, httpx.Timeout(30)
         made = client.post(

@@ -1,7 +1,5 @@
 """One user's path through real services: start, demo on a cut of Ta-Feng, look at every screen, stop."""
 
-import json
-
 import httpx
 import pandas as pd
 import psutil
@@ -9,7 +7,7 @@ import pytest
 
 from pipelines.lake import tables
 from pipelines.tracking import registry
-from pipelines.tracking.login import login_file
+from pipelines.tracking.login import mlflow_login
 from pipelines.tracking.runs import connect, experiment_id
 from stack import airflow_api, demo, processes, services
 from tests.integration.attacks import ATTACKS
@@ -78,7 +76,7 @@ def test_networks_have_their_pool(airflow):
 
 @pytest.mark.parametrize("screen", ["airflow_url", "mlflow_url"])
 def test_the_screens_answer(scored, screen):
-    login = next(iter(json.loads(login_file(scored).read_text()).items())) if screen == "mlflow_url" else None
+    login = mlflow_login(scored) if screen == "mlflow_url" else None
     answer = httpx.get(services.status(scored)[screen], auth=login, follow_redirects=True, trust_env=False)
     assert answer.status_code == 200
     assert "<html" in answer.text

@@ -1,6 +1,5 @@
 """Attacks on MLflow's port: without its login nothing, and with it no file outside its folders."""
 
-import json
 import stat
 from collections.abc import Iterator
 
@@ -9,7 +8,7 @@ import pytest
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings, load_settings
-from pipelines.tracking.login import login_file
+from pipelines.tracking.login import login_file, mlflow_login
 from pipelines.tracking.runs import connect, experiment_id
 from stack import airflow_home, mlflow_home, processes, services
 from tests.serving.servers import free_port, wait_until
@@ -71,7 +70,7 @@ def stranger(mlflow_home_settings: Settings) -> Iterator[httpx.Client]:
 @pytest.fixture
 def colleague(mlflow_home_settings: Settings) -> Iterator[httpx.Client]:
     """Client of MLflow's server with its login."""
-    login = next(iter(json.loads(login_file(mlflow_home_settings).read_text()).items()))
+    login = mlflow_login(mlflow_home_settings)
     with httpx.Client(base_url=mlflow_home_settings.tracking_uri, auth=login, trust_env=False, timeout=30) as client:
         yield client
 
