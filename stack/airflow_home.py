@@ -19,6 +19,7 @@ from pipelines.files import write_atomically
 from pipelines.links import airflow_address, airflow_url, mlflow_address
 from pipelines.private import UMASK, close
 from pipelines.settings import REPOSITORY, Settings
+from pipelines.sqlite import migrated_beside, remove
 from stack.processes import executable
 
 ADMIN = "admin"
@@ -71,29 +72,41 @@ def migrate(settings: Settings) -> None:
     """Create Airflow's database or upgrade it to the installed version; do nothing if it is up to date.
 
     Raises:
-        PurseError: 'airflow db migrate' failed.
+        PurseError: 'airflow db migrate' failed; the database is as it was.
     """
     airflow_home = settings.home_path / "airflow"
     marker = airflow_home / "database_version"
     installed = version("apache-airflow-core")
-    if marker.exists() and marker.read_text() == installed:
+    database = airflow_home / "airflow.db"
+    if database.exists() and marker.exists() and marker.read_text() == installed:
         return
+    with migrated_beside(database) as draft:
+        problem = _migrate(settings, draft)
+        if problem and not marker.exists():  # an interrupted first start left the database unfinished, and unused
+            remove(draft)
+            problem = _migrate(settings, draft)
+        if problem:
+            raise PurseError(
+                f"Airflow could not prepare its database {database}, which is as it was:\n{problem[-2000:]}\n"
+                f"Free disk space or correct the named cause. To discard a broken database, with the history of runs, "
+                f"move it away with 'mv {database} {database}.broken' and run 'purse up' again."
+            )
+    write_atomically(marker, installed.encode())
+
+
+def _migrate(settings: Settings, database: Path) -> str:
+    """Run 'airflow db migrate'; return what it printed if it failed, otherwise nothing."""
     done = subprocess.run(  # noqa: S603  # no shell, fixed words
         [executable("airflow"), "db", "migrate"],
         check=False,
-        env=environment(settings),
-        cwd=airflow_home,
+        env=environment(settings) | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}"},
+        cwd=database.parent,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         umask=UMASK,
     )
-    if done.returncode != 0:
-        raise PurseError(
-            f"Airflow could not prepare its database in {airflow_home}:\n{done.stderr[-2000:]}\n"
-            "Free disk space or correct the named cause. To discard a broken database, remove that folder with 'rm -r'."
-        )
-    marker.write_text(installed)
+    return (done.stderr or f"exit status {done.returncode}") if done.returncode else ""
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from pipelines.errors import PurseError
-from pipelines.files import locked
+from pipelines.files import locked, write_atomically
 from pipelines.private import UMASK, close
 
 MARK = "PURSE_SERVICE"
@@ -55,8 +55,8 @@ def start(home: Path, name: str, command: Sequence[str], environment: Mapping[st
         )
     process = psutil.Process(child.pid)
     file = _pid_file(home, name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"pid": process.pid, "started": process.create_time()}))
+    record = {"pid": process.pid, "started": process.create_time(), "home": str(home.resolve())}
+    write_atomically(file, json.dumps(record).encode())
     return process
 
 
@@ -66,6 +66,7 @@ def running(home: Path, name: str) -> psutil.Process | None:
         record = json.loads(_pid_file(home, name).read_text())
         process = psutil.Process(record["pid"])
         same = abs(process.create_time() - record["started"]) < SAME_START_SECONDS
+        same &= record.get("home") in (None, str(home.resolve()))  # a copy of a running home has its records
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except (OSError, ValueError, psutil.NoSuchProcess):
         return None

@@ -25,12 +25,14 @@ class Recorded(BaseModel):
     """Content of `<home>/champion.json`.
 
     Attributes:
+        model: name of the registered model.
         version: version that was last seen as champion.
         moved_from: version that Purse had set, if the alias was moved from it by hand.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    model: str
     version: str
     moved_from: str | None = None
 
@@ -60,7 +62,7 @@ def find_champion(settings: Settings, client: "MlflowClient") -> str | None:
 def set_champion(settings: Settings, client: "MlflowClient", version: str) -> None:
     """Set the alias and record the version."""
     client.set_registered_model_alias(settings.mlflow.model_name, CHAMPION, version)
-    _write(settings, Recorded(version=version))
+    _write(settings, Recorded(model=settings.mlflow.model_name, version=version))
 
 
 def moved_from(settings: Settings, version: str | None) -> str | None:
@@ -78,13 +80,14 @@ def notice_move(settings: Settings, version: str, moment: datetime) -> None:
         return
     details = {"from_version": recorded.version, "to_version": version}
     record(settings.serving_folder, moment, "MLflow", "champion.moved", "noticed", **details)
-    _write(settings, Recorded(version=version, moved_from=recorded.version))
+    _write(settings, recorded.model_copy(update={"version": version, "moved_from": recorded.version}))
 
 
 def read_record(settings: Settings) -> Recorded | None:
-    """Read the record; None before the first promotion."""
+    """Read the record; None before the model's first promotion."""
     file = _file(settings)
-    return Recorded.model_validate_json(file.read_bytes()) if file.is_file() else None
+    recorded = Recorded.model_validate_json(file.read_bytes()) if file.is_file() else None
+    return recorded if recorded and recorded.model == settings.mlflow.model_name else None
 
 
 def _write(settings: Settings, recorded: Recorded) -> None:

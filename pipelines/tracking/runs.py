@@ -17,6 +17,8 @@ from urllib.parse import unquote, urlsplit
 from pipelines.errors import PurseError
 from pipelines.files import exclusive
 from pipelines.settings import REPOSITORY, Settings
+from pipelines.tracking.addresses import follow_move
+from pipelines.tracking.database import database_file, migrate
 from pipelines.tracking.login import log_in
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def connect(settings: Settings) -> "MlflowClient":
             experiment = client.get_experiment_by_name(settings.mlflow.experiment)
         if experiment is None:
             with exclusive(settings, "mlflow"):  # two processes that create the tables at once would fail
+                prepare_database(settings)
                 client = mlflow.MlflowClient(settings.tracking_uri)
                 experiment = client.get_experiment_by_name(settings.mlflow.experiment)
                 if experiment is None:
@@ -117,6 +120,17 @@ def require_own_location(settings: Settings, location: str) -> None:
             "place is yours, name it in mlflow.artifact_root; otherwise find out who changed the experiment, and set "
             "mlflow.experiment to another name."
         )
+
+
+def prepare_database(settings: Settings) -> None:
+    """Bring MLflow's SQLite database to the installed version and to the home's place; the caller holds the lock.
+
+    Raises:
+        PurseError: see `database.migrate`.
+    """
+    if file := database_file(settings):
+        migrate(file)
+        follow_move(settings, file)
 
 
 def experiment_id(client: "MlflowClient", settings: Settings) -> str:

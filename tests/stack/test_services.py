@@ -1,6 +1,7 @@
 import configparser
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -75,6 +76,17 @@ def test_a_recycled_pid_is_not_the_service(tmp_path):
         processes.stop(tmp_path, ["service"])
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_a_copy_of_a_running_home_runs_nothing(tmp_path):
+    original, copied = tmp_path / "original", tmp_path / "copied"
+    start(original, "service", "import time; time.sleep(60)")
+    shutil.copytree(original, copied)
+    assert processes.running(original, "service") is not None
+    assert processes.running(copied, "service") is None
+    processes.stop(copied, ["service"])
+    assert processes.running(original, "service") is not None
+    processes.stop(original, ["service"])
 
 
 def test_a_log_keeps_the_run_before(tmp_path):

@@ -14,7 +14,7 @@ from pipelines.lake import tables
 from pipelines.monitor import step as monitor
 from pipelines.retraining.reference.learned import FILE, read_reference, rows_of
 from pipelines.score import predict
-from pipelines.tracking.logged_model import load_model
+from pipelines.tracking.logged_model import load_version
 from pipelines.tracking.runs import connect
 from tests.shops import retrain
 
@@ -28,7 +28,7 @@ def write_snapshot(users_at):
     def write(shop, day, change=lambda users: users):
         users = change(users_at(day).drop(columns=["future_spend", "purchased"]))
         replace(shop, "features", users, day)
-        model = load_model(shop, "models:/purchasing-power@champion")
+        model = load_version(shop, "1")
         replace(shop, "predictions", predict(model, users).assign(horizon_days=28, model_version="1"), day)
 
     return write

@@ -20,7 +20,7 @@ from pipelines.score import score
 from pipelines.settings import load_settings
 from pipelines.split import split
 from pipelines.tracking import logged_model
-from pipelines.tracking.registry import CHAMPION
+from pipelines.tracking.champion import set_champion
 from pipelines.tracking.runs import connect
 from pipelines.train import step as train
 from pipelines.train.cold_start import read_cohorts
@@ -88,15 +88,14 @@ def the_split(settings):
 
 
 def retrained(settings):
-    """The steps from features to a champion and the features to score; the champion's address."""
+    """The steps from features to a champion and the features to score; the champion as logged."""
     for step in (partial(build_features, purpose="training"), split, train.train):
         result = step(settings, END)
         write_result(settings, END, result)
     version = register.register(settings, END).version
-    client = connect(settings)
-    client.set_registered_model_alias(settings.mlflow.model_name, CHAMPION, version)
+    set_champion(settings, connect(settings), version)
     build_features(settings, END)
-    return result.model.uri
+    return result.model
 
 
 @pytest.fixture(scope="module")
@@ -152,11 +151,11 @@ def test_they_are_scored_and_the_rows_say_from_what(shop):
 
 
 def test_out_of_time_they_spend_what_was_said_and_the_segment_tells_who(shop):
-    settings, uri = shop
+    settings, logged = shop
     _, _, later = read_labelled(
         settings, the_split(settings), [END - timedelta(days=14)], ["region", "tenure"], TRAINING_WITHOUT_ORDERS
     )
-    said = logged_model.load_model(settings, uri).predict_without_orders(later.features)
+    said = logged_model.load_model(settings, logged).predict_without_orders(later.features)
     assert said.expected_spend.sum() == pytest.approx(later.future_spend.sum(), rel=0.35)
     mean = said.assign(expected_spend=said.expected_spend.mean(), purchase_probability=0.5)
     table = compare(later, {"cold start": said, "mean": mean}, samples=50)
@@ -165,7 +164,7 @@ def test_out_of_time_they_spend_what_was_said_and_the_segment_tells_who(shop):
 
 
 def test_where_users_are_known_from_their_first_order_on_nobody_else_is_scored(shop, tmp_path, empty_mlflow):
-    settings, uri = shop
+    settings, logged = shop
     orders, users = simulated()
     first = orders.groupby("user_id").day.min().rename("known")
     alone = made_shop(tmp_path, empty_mlflow, users=users.drop(columns="known").merge(first, on="user_id"))
@@ -175,7 +174,7 @@ def test_where_users_are_known_from_their_first_order_on_nobody_else_is_scored(s
     assert set(predictions(alone).basis) == {"orders"}
     assert other.cold_start.learned_from == "customers"  # fewer newcomers than can be learned from
     # nor did those who only registered change anything for the others
-    model = logged_model.load_model(settings, uri)
+    model = logged_model.load_model(settings, logged)
     _, _, labelled = read_labelled(settings, the_split(settings), [END - timedelta(days=14)])
     pd.testing.assert_frame_equal(model.predict(labelled.features), other.predict(labelled.features))
     assert model.cold_start.learned_from == "without_orders"
@@ -186,9 +185,9 @@ def test_a_champion_from_before_there_was_a_cold_start_scores_the_others(shop, m
 
     from pipelines import score as module
 
-    settings, uri = shop
-    old = replace(logged_model.load_model(settings, uri), cold_start=None)
-    monkeypatch.setattr(module, "load_model", lambda *_: old)
+    settings, logged = shop
+    old = replace(logged_model.load_model(settings, logged), cold_start=None)
+    monkeypatch.setattr(module, "load_version", lambda *_: old)
     result = score(settings, END, NOON)
     assert result.without_orders == 0
     assert any("users without orders are not scored" in line for line in result.warnings)
