@@ -35,8 +35,8 @@ def main() -> None:
         parts: dict[str, Callable[[], object]] = {
             "MLflow's own loader": lambda: mlflow.pyfunc.load_model(source),
             "verified": lambda: load_version(settings, version),
-            "of which the digest": lambda: seals.digest(path),
-            "of which reading": lambda: storage.read(path / "artifacts" / NAME),
+            "its digest alone": lambda: seals.digest(path),
+            "its reading alone": lambda: storage.read(path / "artifacts" / NAME),
         }
         size = sum(file.size for file in seals.files(path))
         seconds: dict[str, list[float]] = {name: [] for name in parts}

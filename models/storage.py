@@ -49,7 +49,15 @@ FUNCTIONS = (("sklearn.utils.validation", "check_array"),)
 
 
 def write(model: object, folder: Path) -> None:
-    """Write the files of a model, or of a dictionary of its parts, to an empty folder."""
+    """Write the files of a model, or of a dictionary of its parts, to an empty folder.
+
+    >>> import tempfile
+    >>> from models.families.baselines import Mean
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(Mean(spend=15.0, probability=0.5), Path(folder))
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['arrays.npz', 'model.json']
+    """
     writer = _Writer()
     structure = writer.encode(model)
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,6 +75,13 @@ def read(folder: Path) -> Any:  # noqa: ANN401 - a model or a dictionary of its 
     Raises:
         ValueError: the files hold something that `write` does not write.
         OSError: a file cannot be read.
+
+    >>> import tempfile
+    >>> from models.families.baselines import Mean
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(Mean(spend=15.0, probability=0.5), Path(folder))
+    ...     read(Path(folder))
+    Mean(spend=15.0, probability=0.5)
     """
     with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
         reader = _Reader(folder, dict(arrays))

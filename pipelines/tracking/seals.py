@@ -26,6 +26,9 @@ SEAL = "purse.seal"
 SEAL_FILE = "seal"
 """File of a sealed folder."""
 
+WRITTEN_BY_LOADERS = ("registered_model_meta", "__pycache__")
+"""Files that MLflow's own loader adds to a local artifact store; Purse reads none of them."""
+
 
 class NotRegisteredHere(UnusableModel):
     """A model that this home did not write, or that was changed since."""
@@ -57,7 +60,7 @@ def is_sealed(home: Path, found: str, *parts: str) -> bool:
 
 
 def files(folder: Path) -> list[FileFacts]:
-    """Every file of a folder by name, without its seal.
+    """Every file of a folder by name, without its seal and what loaders add.
 
     Raises:
         NotRegisteredHere: the folder holds a link, which may lead anywhere.
@@ -67,7 +70,8 @@ def files(folder: Path) -> list[FileFacts]:
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
             raise NotRegisteredHere(f"Expected only files in {folder}, found the link '{name}'.")
-        if path.is_file() and name != SEAL_FILE:
+        added = name == SEAL_FILE or set(WRITTEN_BY_LOADERS) & set(name.split("/"))
+        if path.is_file() and not added:
             with path.open("rb") as file:
                 facts.append(FileFacts(name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()))
     return facts

@@ -214,7 +214,7 @@ def test_texts_from_mlflow_are_shown_as_text(shop):
     client.set_tag(before.run_id, "mlflow.note.content", text)
     for path in ("/model?version=1", "/card?version=1", "/trust", "/"):
         answer = page(shop, path)
-        assert answer.status_code < 500
+        assert answer.status_code in (200, 503)  # a shop without scores has no first page
         assert text not in answer.text
     for name in ("family", "outcome", "ngini"):
         client.set_model_version_tag(MODEL, "1", name, before.tags[name])
@@ -272,6 +272,7 @@ def test_a_pickle_may_use_a_few_packages_only(tmp_path):
             storage.read(tmp_path)
 
 
-def test_mlflow_serves_the_logged_model_as_before(shop, snapshot_date):
+def test_mlflow_serves_the_logged_model_as_before_and_breaks_no_seal(shop, snapshot_date):
     trained = read_result(shop, snapshot_date, Trained)
-    assert mlflow.pyfunc.load_model(trained.model.uri).metadata.model_id
+    assert mlflow.pyfunc.load_model(trained.model.uri).metadata.model_id  # adds a file to the local store
+    assert load_model(shop, trained.model).horizon_days == 28

@@ -177,14 +177,16 @@ def small_model() -> PurchasingPower:
     )
 
 
-def make_release(folder: Path, rows: Rows, model: PurchasingPower, scores: pd.DataFrame | None = None) -> Path:
-    """Write a release of rows from before the snapshot, sealed by the home around it."""
+def make_release(
+    folder: Path, rows: Rows, model: PurchasingPower, scores: pd.DataFrame | None = None, home: Path | None = None
+) -> Path:
+    """Write a release of rows from before the snapshot, sealed by a home: by default the folder around it."""
     folder.mkdir(parents=True)
     tables = daily(rows)
     connection = tables["user_day"].get_backend()
     history.write_tables(connection, tables, folder / HISTORY)
     connection.disconnect()
-    write_model(folder.parent, model, {"calibration": model.calibration, "intervals": model.intervals}, folder)
+    write_model(home or folder.parent, model, {"calibration": model.calibration, "intervals": model.intervals}, folder)
     (scores if scores is not None else pd.DataFrame({"user_id": ["nobody"]})).to_parquet(folder / SCORES)
     about = {
         "model_version": "7",

@@ -36,7 +36,7 @@ from pipelines.score import score
 from pipelines.settings import REPOSITORY, load_settings
 from pipelines.simulate import simulate
 from pipelines.tracking.logged_model import log_model
-from pipelines.tracking.runs import connect
+from pipelines.tracking.runs import connect, experiment_id
 from pipelines.validate.step import validate
 from tests.shops import register_champion
 
@@ -205,9 +205,8 @@ def champion(market):
 def register(settings, model, example, families):
     import mlflow
 
-    connect(settings)
-    mlflow.set_experiment(settings.mlflow.experiment)
-    with mlflow.start_run() as run:
+    client = connect(settings)
+    with mlflow.start_run(experiment_id=experiment_id(client, settings)) as run:
         register_champion(settings, log_model(model, example, families, run.info.run_id))
 
 

@@ -16,6 +16,7 @@ from pipelines.results.result import write_result
 from pipelines.settings import Settings, load_settings
 from pipelines.tracking.registry import CHALLENGER, CHAMPION
 from pipelines.tracking.runs import connect, experiment_id
+from pipelines.tracking.seals import version_tags
 from serving.dashboard import router
 from tests import samples
 
@@ -117,6 +118,8 @@ def write_registry(settings: Settings) -> None:
             client.log_text(run, "# Model card\n\n| a | b |\n|---|---:|\n| <i>1</i> | 2 |\n", "model_card.md")
         client.create_model_version(name, f"runs:/{run}/model", run, tags=tags)
         client.update_model_version(name, str(number + 1), decision)
+        for tag, value in version_tags(settings, name, str(number + 1), "0").items():
+            client.set_model_version_tag(name, str(number + 1), tag, value)
     client.set_registered_model_alias(name, CHAMPION, "1")
     client.set_registered_model_alias(name, CHALLENGER, "2")
 

@@ -39,7 +39,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     tables.replace(settings, "predictions", stored, "snapshot_date", SNAPSHOT, day(1))
 
     def prepare(_: Settings, root: Path) -> Path:
-        return make_release(root / f"7-{SNAPSHOT}", rows, model, scores)
+        return make_release(root / f"7-{SNAPSHOT}", rows, model, scores, settings.home_path)
 
     with served(create_app(settings, Engines(prepare, EngineProcess.open)), settings.serving.port) as address:
         ready = lambda: httpx.get(f"{address}/readyz", trust_env=False).json()["engine"] == "ready"  # noqa: E731
