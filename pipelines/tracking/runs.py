@@ -130,7 +130,10 @@ def prepare_database(settings: Settings) -> None:
     """
     if file := database_file(settings):
         migrate(file)
-        follow_move(settings, file)
+        if file.resolve().is_relative_to(
+            settings.home_path.resolve()
+        ):  # another home's database is not ours to rewrite
+            follow_move(settings, file)
 
 
 def experiment_id(client: "MlflowClient", settings: Settings) -> str:

@@ -29,7 +29,9 @@ USER = "u3"
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    settings = load_settings().with_changes(home=str(tmp_path_factory.mktemp("live")), serving__port=free_port())
+    settings = load_settings().with_changes(
+        home=str(tmp_path_factory.mktemp("live")), serving__port=free_port(), serving__canary_milliseconds=60_000
+    )
     rows, model = random_shop(), small_model()
     buyers, _ = features_of(daily(rows), SNAPSHOT)
     scores = predict(model, buyers).assign(
