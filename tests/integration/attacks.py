@@ -58,7 +58,7 @@ def a_model_of_a_stranger(settings: Settings) -> None:
         logged = client.create_logged_model(client.get_experiment_by_name(settings.mlflow.experiment).experiment_id)
         client.log_model_artifacts(logged.model_id, str(model))
         client.finalize_logged_model(logged.model_id, "READY")
-        version = str(client.create_model_version(name, logged.model_uri).version)
+        version = str(client.create_model_version(name, logged.model_uri, model_id=logged.model_id).version)
         client.set_registered_model_alias(name, "champion", version)
         try:
             load_version(server, version)
@@ -108,7 +108,7 @@ def files_of_the_home(settings: Settings) -> None:
 
 def ids_of_users(settings: Settings) -> None:
     """Find ids of users in MLflow's artifacts and database, in results, XComs and logs."""
-    rows = tables.read(tables.connect(), settings, "predictions").user_id.limit(200).to_pyarrow().to_pylist()
+    rows = tables.read(tables.connect(), settings, "predictions").limit(200).user_id.to_pyarrow().to_pylist()
     ids = [user.encode() for user in sorted(set(rows)) if len(user) >= 7]  # short ids occur by chance
     for path in private_files(settings.home_path):
         content = path.read_bytes()
