@@ -107,11 +107,11 @@ def _with_moved(connection: DuckDBPyConnection, table: Table, old: pa.Table, aft
     money = "greatest(amount, 0)" if "amount" in old.column_names else "0"
     connection.register("rows_before", old)
     ((here, moved, sales),) = connection.sql(
-        f"SELECT count(*) FILTER (here), count(*) FILTER (moved AND NOT here), "
+        f"SELECT count(*) FILTER (here), count(*) FILTER (moved AND NOT here), "  # noqa: S608  # own names
         f"coalesce(sum({money}) FILTER (moved AND NOT here), 0) FROM (SELECT b.*, "
         f"EXISTS (SELECT 1 FROM {after} n WHERE {same} AND n.day = DATE '{day}') AS here, "
         f"EXISTS (SELECT 1 FROM {after} n WHERE {same} AND n.day <> DATE '{day}') AS moved "
-        "FROM rows_before b)"  # noqa: S608
+        "FROM rows_before b)"
     ).fetchall()
     connection.unregister("rows_before")
     return Size(max(new.rows, here) + moved, new.sales + sales)

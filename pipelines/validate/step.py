@@ -49,8 +49,9 @@ def validate(
 
     Raises:
         NothingToDo: these days have no orders; all tables are written, and later steps have nothing new to do.
-        PurseError: nothing is staged, a rule file is invalid, the quarantined share of a table is too large, or a raw
-            day would lose too much; in the last two cases quarantine is written and the raw tables are unchanged.
+        PurseError: nothing is staged, a rule file is invalid, the quarantined share of a table is too large, a new day
+            has only unknown ids or no purchases, or a raw day would lose too much; in the last three cases quarantine
+            is written and the raw tables are unchanged.
     """
     own = OwnRules(settings)
     connection = lake.connect()
@@ -67,6 +68,8 @@ def validate(
         verdicts.append(validate_table(settings, connection, TABLES[name], days[name], own_rules, end, into))
     if faults := [fault for verdict in verdicts if (fault := _above_limit(settings, verdict, start, end))]:
         raise PurseError("\n".join(faults))
+    if strange := [text for verdict in verdicts if (text := _strange_days(settings, verdict))]:
+        raise PurseError("\n".join(strange))
     if not replace and (lost := [text for verdict in verdicts if (text := lost_days(settings, connection, verdict))]):
         raise PurseError("\n".join(lost))
     new = [name for name in names if not lake.exists(settings, f"raw/{name}")]
@@ -161,6 +164,19 @@ def _above_limit(settings: Settings, verdict: TableVerdict, start: date, end: da
         f"first in {first['source_file']} line {first['source_line']}: {example}. "
         f"The rows are in quarantine/{name} (see {verdict.report.data_docs}); the raw tables are unchanged. "
         "Correct the source and run 'purse ingest' and 'purse validate' again, or raise ingest.max_quarantined_share."
+    )
+
+
+def _strange_days(settings: Settings, verdict: TableVerdict) -> str | None:
+    """Error message for new days with unknown ids or without purchases, otherwise None."""
+    found = [result for result in verdict.report.failed("critical") if result.unit == "days"]
+    if not found:
+        return None
+    listed = "; ".join(map(verdict.report.describe, found))
+    return (
+        f"Source '{settings.source}': {listed}. Did the format of ids or amounts change? The raw tables are unchanged. "
+        "Correct the source and run 'purse ingest' and 'purse validate' again. If these days are right, validate them "
+        "once with PURSE_INGEST__MIN_USUAL_SHARE=0."
     )
 
 
