@@ -47,7 +47,8 @@ def ingest(
         if restore is None:
             result = run_step(settings, None, "ingest", lambda: step(settings, first, end, replace=replace))
         else:
-            result = restored(settings, table or "order_lines", restore, first, end)
+            name = table or "order_lines"
+            result = run_step(settings, None, "ingest", lambda: restored(settings, name, restore, first, end))
     show(result, as_json=as_json)
 
 

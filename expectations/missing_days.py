@@ -68,7 +68,8 @@ def _usual(
         places = places[loaded[places]]
         others = counts[np.r_[places[places < start][-WEEKS:], places[places >= end][:WEEKS]]]
         if len(others) < FEW_WEEKS and end - start >= WEEK:
-            others = np.r_[counts[max(start - NEAR, 0) : start], counts[end : end + NEAR]]
+            near = np.r_[counts[max(start - NEAR, 0) : start], counts[end : end + NEAR]]
+            others = near if len(near) >= WEEK else others
         if len(others) >= FEW_WEEKS and (median := float(np.median(others))) > 0:
             medians[weekday] = median
             residuals.append((others - median) / np.sqrt(median))

@@ -81,3 +81,18 @@ def test_no_label_and_no_newest_history_has_a_hole(hole):
         assert sum(snapshot <= day < end for day in missing_days) <= 2
         assert not [day for day in missing_days if snapshot - A_DAY * 7 <= day < snapshot]
     assert all(snapshot + label <= plan.test for snapshot in plan.final)
+
+
+def test_nights_with_missed_and_repeated_ones_equal_one_load(shop, tmp_path):
+    settings = shop(days(*range(9)))
+    night(settings, 8)
+    for newest in (11, 11):  # two nights missed, one repeated
+        shop(days(*range(newest + 1)))
+        night(settings, newest)
+    at_once = settings.with_changes(home=str(tmp_path / "at once"))
+    validate(at_once, *range_of(ingest(at_once)))
+    raw = [
+        lake.read(lake.connect(), own, "raw/order_lines").order_by("order_id").to_pyarrow()
+        for own in (settings, at_once)
+    ]
+    assert raw[0].equals(raw[1])
