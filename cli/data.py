@@ -9,24 +9,53 @@ from cli.runner import run_step
 from cli.steps import From, Snapshot, To, day_of, requested_or_newest, run_for, working
 from pipelines.settings import load_settings
 
+Replace = Annotated[
+    bool,
+    typer.Option("--replace", help="Also delete days that the source has lost, and days that lost most rows or sales."),
+]
+Restore = Annotated[
+    int | None,
+    typer.Option(
+        "--restore",
+        metavar="VERSION",
+        help="Read no source: stage days again as they were in this version of the staging table, by default the days "
+        "that are missing now. A version that does not exist lists those that do.",
+        show_default=False,
+    ),
+]
+RestoredTable = Annotated[
+    Literal["order_lines", "users", "products", "events"] | None,
+    typer.Option("--table", help="With --restore: the table. Default: order_lines.", show_default=False),
+]
+
 
 def ingest(
     from_: From = None,
     to: To = None,
+    replace: Replace = False,
+    restore: Restore = None,
+    table: RestoredTable = None,
     as_json: AsJson = False,
 ) -> None:
     """Load days of the source into staging unchanged. Default: from ingest.lookback_days before the newest day on."""
+    from pipelines.ingest.restore import restore as restored
     from pipelines.ingest.step import ingest as step
 
     settings = load_settings()
+    first, end = day_of(from_), day_of(to)
     with working("ingest"):
-        result = run_step(settings, None, "ingest", lambda: step(settings, day_of(from_), day_of(to)))
+        if restore is None:
+            result = run_step(settings, None, "ingest", lambda: step(settings, first, end, replace=replace))
+        else:
+            name = table or "order_lines"
+            result = run_step(settings, None, "ingest", lambda: restored(settings, name, restore, first, end))
     show(result, as_json=as_json)
 
 
 def validate(
     from_: From = None,
     to: To = None,
+    replace: Replace = False,
     as_json: AsJson = False,
 ) -> None:
     """Validate staged days (default: all): valid rows go to raw, invalid rows to quarantine with the reason."""
@@ -34,7 +63,9 @@ def validate(
 
     settings = load_settings()
     with working("validate"):
-        result = run_step(settings, None, "validate", lambda: step(settings, day_of(from_), day_of(to)))
+        result = run_step(
+            settings, None, "validate", lambda: step(settings, day_of(from_), day_of(to), replace=replace)
+        )
     show(result, as_json=as_json)
 
 

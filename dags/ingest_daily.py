@@ -3,15 +3,17 @@
 This DAG copies days from the source into the lake and validates them. Rows that break a critical rule move to
 `quarantine/` with the reason, all other rows to `raw/`. Scoring then starts automatically.
 
-**Days.** The scheduled run of day D loads the day before D. To catch late rows, it also loads the
-`ingest.lookback_days` days before that. A day without changed rows is left unchanged. A backfill (*Trigger*,
-*Backfill*) loads only the day before each day of its range. A manual run loads the range in the form. If the form is
+**Days.** The scheduled run of day D loads every day before D that was never loaded, also after an outage of weeks. To
+catch late rows, it also loads the `ingest.lookback_days` days before the newest loaded day. A day without changed rows
+is left unchanged, and a day that the source no longer has is kept. A backfill (*Trigger*, *Backfill*) loads only the
+day before each day of its range. A manual run loads the range in the form. If the form is
 empty, it loads from `ingest.lookback_days` before the newest loaded day to the end of the source.
 
 **It does not** build features, train or score. It never changes a row: invalid rows stay in quarantine.
 
 **When it is red**
-- *ingest*: the message names the file and the column, or the setting. Nothing was written; the lake is unchanged.
+- *ingest*: the message names the file and the column, or the setting. Nothing was written; the lake is unchanged. If
+  a loaded day lost most of its rows or sales, it names the day: repair the source, or run its command with `--replace`.
 - *validate*: too many rows broke a rule. *Data Docs* on the task shows the rules, with examples. Correct the
   source and clear *ingest*, or raise `ingest.max_quarantined_share` in `conf/purse.yaml` and clear *validate*.
 """
@@ -25,9 +27,9 @@ from dags.steps import purse, task_defaults
 from pipelines.settings import load_settings
 
 SCHEDULED = "dag_run.run_type in ('scheduled', 'backfill')"
-LOOKBACK = load_settings().ingest.lookback_days
-DAYS_BACK = f"({1 + LOOKBACK} if dag_run.run_type == 'scheduled' else 1)"
-FROM_DATE = f"{{{{ macros.ds_add(ds, -{DAYS_BACK}) if {SCHEDULED} else params.from_date or '' }}}}"
+# without a first day the step begins at the lookback or the first day that was never loaded, whichever is earlier
+FIRST_DAY = "'' if dag_run.run_type == 'scheduled' else params.from_date or ''"
+FROM_DATE = f"{{{{ macros.ds_add(ds, -1) if dag_run.run_type == 'backfill' else {FIRST_DAY} }}}}"
 TO_DATE = f"{{{{ ds if {SCHEDULED} else params.to_date or '' }}}}"
 
 

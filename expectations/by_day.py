@@ -1,6 +1,7 @@
 """Rules of the days of a table: the day has rows, as many as usual, distributed as usual.
 
-All of these rules are warnings: a campaign or a holiday is not a fault.
+These rules are warnings: a campaign or a holiday is not a fault. Only a new day whose ids are all unknown, or on which
+nobody bought, stops validation: its ids or amounts have another format than before.
 """
 
 from dataclasses import replace
@@ -18,6 +19,18 @@ COMPARED = {
     "events": ("event_type", "channel", "dwell_seconds"),
 }
 """Columns of each table whose distributions are compared; a column that the table lacks is skipped."""
+
+OF_USUAL = "{}_of_usual"
+"""Name of the column with a share in proportion to the usual one, see `expectations.usual_share.of_usual`."""
+
+KNOWN = {
+    "order_lines": ("user_id", "product_id"),
+    "events": ("user_id", "product_id"),
+}
+"""Ids of each log whose share of ids seen before is compared."""
+
+PURCHASES = "purchases"
+"""Share of order lines with a positive amount."""
 
 SNAPSHOT_VOLUME = 5.0
 """Maximum change of the number of users from one snapshot to the next, in tenths."""
@@ -42,15 +55,18 @@ def of_snapshot(columns: tuple[str, ...]) -> tuple[Rule, ...]:
     return tuple(warning(rule) for rule in rules)
 
 
-def suite(columns: tuple[str, ...], *, log: bool) -> tuple[Rule, ...]:
+def suite(columns: tuple[str, ...], *, log: bool, least: float = 0.0, stops: bool = False) -> tuple[Rule, ...]:
     """Rules of the measures of a table's days.
 
     >>> [rule.name for rule in suite(("day", "rows", "volume", "amount_shift"), log=True)]
     ['rows_there', 'volume_usual', 'amount_shift_usual']
 
     Args:
-        columns: `day`, `rows`, `volume` (see `shift.volume`) and a `SHIFT` column for each compared column.
+        columns: `day`, `rows`, `volume` (see `shift.volume`), a `SHIFT` column for each compared column and an
+            `OF_USUAL` column for each compared share.
         log: whether every day must have rows; users and products may not change for days.
+        least: minimum of the `OF_USUAL` columns; 0: no such rules.
+        stops: whether these rules are critical.
     """
     usual = (
         f"the number of rows is within {SPREADS:g} spreads of the median of this weekday in the {WEEKS} weeks before"
@@ -60,7 +76,16 @@ def suite(columns: tuple[str, ...], *, log: bool) -> tuple[Rule, ...]:
         rules.insert(0, replace(between("rows", 1, None, "there"), description="the day has rows"))
     usual = f"is distributed as on the {REFERENCE_DAYS} days before; 1 is the largest usual shift"
     rules += _shift_rules(columns, 1.0, usual)
-    return tuple(warning(rule) for rule in rules)
+    shares = [_share_rule(column, least) for column in columns if least and column.endswith(OF_USUAL.format(""))]
+    return (*map(warning, rules), *(shares if stops else map(warning, shares)))
+
+
+def _share_rule(column: str, least: float) -> Rule:
+    """Rule of an `OF_USUAL` column."""
+    name = column.removesuffix(OF_USUAL.format(""))
+    share = "order lines with a positive amount" if name == PURCHASES else f"known values of {name}"
+    usual = f"the share of {share} is at least {least:g} of the usual share"
+    return replace(between(column, least, None, "enough"), description=usual)
 
 
 def _shift_rules(columns: tuple[str, ...], highest: float, usual: str) -> list[Rule]:

@@ -1,5 +1,6 @@
 """Sections of the settings; conf/purse.yaml explains each key."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,9 @@ class Ingest(Section):
     max_quarantined_share: Share
     max_staleness_days: Count | None
     lookback_days: int = Field(ge=0)
+    max_lost_share: Share
+    min_usual_share: Share
+    closed_days: tuple[date, ...]
 
 
 class Spark(Section):

@@ -14,6 +14,7 @@ from features.build import labels
 from features.daily.tables import USER_DAY
 from pipelines.files import code_fingerprint
 from pipelines.lake import tables
+from pipelines.lake.missing import missing
 from pipelines.lake.names import FEATURE_TABLE, WITHOUT_ORDERS
 from pipelines.lake.rows import between, snapshot_rows
 from pipelines.results.data import Built
@@ -46,7 +47,9 @@ def split(settings: Settings, snapshot_date: date) -> Split:
     """
     built = read_result(settings, snapshot_date, Built)
     days = tables.days(settings, "raw/order_lines")
-    plan = plan_snapshots(days[0], snapshot_date, settings.horizon_days, settings.snapshots)
+    plan = plan_snapshots(
+        days[0], snapshot_date, settings.horizon_days, settings.snapshots, missing(settings, "order_lines")
+    )
     connection = tables.connect()
     user_day = tables.hold(connection, tables.read(connection, settings, USER_DAY.name))
     training_sets = [TrainingSet(FEATURE_TABLE, TRAINING_SETS, built.features)]

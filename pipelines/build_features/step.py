@@ -25,9 +25,10 @@ from pipelines.compute import backend
 from pipelines.files import code_fingerprint
 from pipelines.lake import commit_log, tables
 from pipelines.lake.checks import check
+from pipelines.lake.missing import missing, named
 from pipelines.lake.names import FEATURE_TABLE
 from pipelines.results.data import Built
-from pipelines.retraining.snapshots import plan_snapshots
+from pipelines.retraining.snapshots import NEWEST_HISTORY, plan_snapshots
 from pipelines.settings import Settings
 
 Purpose = Literal["training", "scoring"]
@@ -61,10 +62,11 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
     computed = refresh(settings, connection)
     logs = {name: tables.open_table(settings, name) for name in computed}
     logs |= {"users": tables.open_table(settings, "raw/users")} if "users" in raw else {}
-    snapshots = [snapshot_date]
+    snapshots, holes = [snapshot_date], missing(settings, "order_lines")
     if purpose == "training":
         first_day = tables.days(settings, "raw/order_lines")[0]
-        snapshots = list(plan_snapshots(first_day, snapshot_date, settings.horizon_days, settings.snapshots).all)
+        plan = plan_snapshots(first_day, snapshot_date, settings.horizon_days, settings.snapshots, holes)
+        snapshots = list(plan.all)
     names = [feature.name for feature in wanted] + lists
     daily = {name: tables.read_opened(connection, log) for name, log in logs.items()}
     contents = {name: _users(daily[name]) if name == "users" else _files(log) for name, log in logs.items()}
@@ -99,8 +101,16 @@ def build_features(settings: Settings, snapshot_date: date, purpose: Purpose = "
         features=names,
         left_out=[feature.name for feature in FEATURES if feature.name not in names],
         data_docs=report.data_docs if report else None,
-        warnings=report.warnings if report else [],
+        warnings=[*(report.warnings if report else []), *_without_days(snapshots[-1], holes)],
     )
+
+
+def _without_days(snapshot: date, holes: Sequence[date]) -> list[str]:
+    """Warn if the newest history of a snapshot has missing days: its features take them for days without orders."""
+    newest = [day for day in holes if snapshot - timedelta(days=NEWEST_HISTORY) <= day < snapshot]
+    return [
+        f"The newest history of {snapshot} has missing days, counted as days without orders: {named(newest)}."
+    ] * bool(newest)
 
 
 def _held(

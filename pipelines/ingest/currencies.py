@@ -7,6 +7,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from pipelines.errors import PurseError
+from pipelines.ingest.numbers import plain
 from pipelines.source.definition import Source
 
 MONEY = ("unit_price", "amount", "discount", "unit_cost")
@@ -67,10 +68,12 @@ def _valid_rates(rates: DuckDBPyRelation, source: Source) -> DuckDBPyRelation:
             f"Source file {source.path}, currency.rates: expected the columns currency, valid_from and rate; "
             f"'{missing[0]}' is missing among {present}. Rename the column in the file and run 'purse ingest' again."
         )
+    text = str(rates.types[rates.columns.index("rate")]) == "VARCHAR"
+    number = plain("rate", source.currency.rates.decimal) if text and source.currency else "rate"
     given = "currency || ', ' || valid_from || ', ' || rate"
     typed = rates.project(
         f"upper(trim(CAST(currency AS VARCHAR))) AS currency, TRY(CAST(valid_from AS DATE)) AS valid_from, "
-        f"TRY(CAST(rate AS DOUBLE)) AS rate, coalesce({given}, 'an empty value') AS given, _file, _line"
+        f"TRY(CAST({number} AS DOUBLE)) AS rate, coalesce({given}, 'an empty value') AS given, _file, _line"
     )
     unreadable = "currency IS NULL OR valid_from IS NULL OR coalesce(NOT (isfinite(rate) AND rate > 0), true)"
     bad = typed.filter(unreadable).order("_file, _line").project("given, _file, _line").limit(1)

@@ -11,10 +11,14 @@ from pipelines.errors import PurseError
 from pipelines.ingest import currencies
 from pipelines.ingest.files import file_format
 from pipelines.ingest.lock import describe
+from pipelines.ingest.numbers import numeric
 from pipelines.ingest.query import query
 from pipelines.lake.sql import literal
 from pipelines.lake.tables import UNDATED
 from pipelines.source.definition import Format, Origin, Source, SourceTable, expand_environment
+
+NUMBERS = ("DOUBLE", "BIGINT")
+"""Types of canonical columns whose expressions read text as numbers."""
 
 Located = Mapping[str, Mapping[str, str]]
 """Files by the place of their origin in the source file, from `locate_all`."""
@@ -55,12 +59,16 @@ def staged(connection: DuckDBPyConnection, located: Located, source: Source, nam
         rows = rows.filter(mapped.where)
     if not rows.limit(1).fetchall():
         raise PurseError(f"Source file {source.path}: tables.{name} gives no rows. Correct its 'from' or 'where'.")
+    texts = [name for name, kind in zip(rows.columns, rows.types, strict=True) if str(kind) == "VARCHAR"]
     values, faults = {}, []
     for column in table.columns:
         if column.name in mapped.columns:
             place = f"tables.{name}.columns.{column.name}"
-            values[column.name] = _typed(rows, column, mapped.columns[column.name], source, place)
-            faults.append(_fault(column, mapped.columns[column.name], values[column.name]))
+            expression, unreadable = mapped.columns[column.name], "false"
+            if column.type in NUMBERS:
+                expression, unreadable = numeric(expression, texts, mapped.origin.decimal)
+            values[column.name] = _typed(rows, column, expression, source, place, mapped.columns[column.name])
+            faults.append(_fault(column, expression, values[column.name], unreadable))
     if source.currency and mapped.currency:
         _ = _type(rows, mapped.currency, source, f"tables.{name}.currency")
         rates = _read(connection, located, source, source.currency.rates, "currency.rates")
@@ -101,23 +109,24 @@ def _with_superseded(rows: DuckDBPyRelation, mapped: SourceTable, key: tuple[str
     return rows.project(f"* REPLACE (coalesce(fault, {superseded}) AS fault)")
 
 
-def _typed(rows: DuckDBPyRelation, column: Column, expression: str, source: Source, place: str) -> str:
-    """SQL for a column's value in its canonical type.
+def _typed(rows: DuckDBPyRelation, column: Column, expression: str, source: Source, place: str, shown: str) -> str:
+    """SQL for a column's value in its canonical type; messages show the expression as the source has it.
 
     NaN becomes null, because it would turn every sum into NaN. A time stamp with a zone is converted to the shop's
     time zone; text is therefore parsed as an instant first, in the shop's time zone if it names none.
     """
-    text = column.type == "TIMESTAMP" and _type(rows, expression, source, place) == "VARCHAR"
+    text = column.type == "TIMESTAMP" and _type(rows, expression, source, place, shown) == "VARCHAR"
     value = f"CAST(({expression}) AS TIMESTAMPTZ)" if text else f"({expression})"
     typed = f"TRY(CAST({value} AS {column.type}))"
     typed = f"nullif({typed}, 'NaN'::DOUBLE)" if column.type == "DOUBLE" else typed
-    _ = _type(rows, typed, source, place, expression)
+    _ = _type(rows, typed, source, place, shown)
     return typed
 
 
-def _fault(column: Column, expression: str, typed: str) -> str:
-    """SQL for the fault of a column: a required value is missing, or a value does not have its type."""
-    given = "true" if column.required else f"lower(TRY(CAST(({expression}) AS VARCHAR))) <> 'nan'"
+def _fault(column: Column, expression: str, typed: str, unreadable: str) -> str:
+    """SQL for the fault of a column: a required value is missing, or a value or a part of it does not have its type."""
+    there = f"lower(TRY(CAST(({expression}) AS VARCHAR))) <> 'nan' OR {unreadable}"
+    given = "true" if column.required else f"({there})"
     return f"CASE WHEN {typed} IS NULL AND {given} THEN '{column.name} is not a {column.type}' END"
 
 
@@ -132,10 +141,18 @@ def _type(rows: DuckDBPyRelation, expression: str, source: Source, place: str, s
     except duckdb.Error as error:
         raise PurseError(
             f"Source file {source.path}, {place}: the SQL expression {shown or expression!r} doesn't fit: "
-            f"{describe(error, columns=rows.columns)}. "
+            f"{_first_line(error, rows.columns)}. "
             f"The source has the columns {', '.join(c for c in rows.columns if not c.startswith('_'))}. Correct the "
             "expression; put a name with spaces or an SQL keyword in double quotes, in YAML '\"Order No\"'."
         ) from None
+
+
+def _first_line(error: duckdb.Error, columns: list[str]) -> str:
+    """Say what does not fit, without the list of all functions that would."""
+    line = describe(error, columns=columns).splitlines()[0].rstrip(". ")
+    if "VARCHAR" not in line:
+        return line
+    return f"{line}. Text is read as a number in sums, products and comparisons; elsewhere write CAST(name AS DOUBLE)"
 
 
 def _read(

@@ -1,21 +1,23 @@
 """Step `ingest`: read days of the source into the lake's staging tables, before validation."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from expectations.staged import without_record
 from features.schema import TABLES
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
+from pipelines.ingest.days import day_counts, filled, first_day, holes_before, range_of
 from pipelines.ingest.files import locate_all
+from pipelines.ingest.kept_days import Spans, compare, stop_if_less, warn_if_gone
 from pipelines.ingest.lock import describe, lock
 from pipelines.ingest.staging import prepare, staged
 from pipelines.lake import tables as lake
 from pipelines.lake.changes import replace_changed
+from pipelines.lake.missing import warnings as missing_warnings
 from pipelines.results.data import Ingested, StagedRows
 from pipelines.settings import Settings
 from pipelines.source.definition import Source, load_source
@@ -26,23 +28,29 @@ ROWS_AT_ONCE = 2_000_000
 A_DAY = timedelta(days=1)
 
 
-def ingest(settings: Settings, from_date: date | None = None, to_date: date | None = None) -> Ingested:
+def ingest(
+    settings: Settings, from_date: date | None = None, to_date: date | None = None, *, replace: bool = False
+) -> Ingested:
     """Stage the rows with `from_date <= day < to_date` of every table of the source, replacing these days.
 
-    Rows without a readable time are staged under `lake.UNDATED`, which every run replaces as a whole.
+    A day that the lake holds and the source lacks is kept. Rows without a readable time are staged under
+    `lake.UNDATED`, which every run replaces as a whole.
 
     Args:
-        settings: name the source and the lake.
+        settings: name the source and the lake; `ingest.max_lost_share` is the share that a day may lose.
         from_date: first day. None: `ingest.lookback_days` before the newest validated day of orders or events,
-            whichever is older, to include late rows; a new table starts at its first day.
+            whichever is older, to include late rows, and the missing days before it; a new table starts at its first
+            day.
         to_date: exclusive last day. None: the end of the source.
+        replace: also empty or shrink days that the source has lost.
 
     Returns:
-        The range of days, and per table its rows and the number of days with rows.
+        The range of days, per table its rows and the number of days with rows, and warnings: days that were kept, and
+        days that are missing.
 
     Raises:
-        PurseError: the source does not fit its YAML file, a file is unreadable, the range is empty, or the home
-            holds another shop; nothing is written.
+        PurseError: the source does not fit its YAML file, a file is unreadable, the range is empty, a day lost too
+            much, or the home holds another shop; nothing is written.
     """
     source = load_source(settings)
     cache = settings.home_path / "cache"
@@ -52,12 +60,26 @@ def ingest(settings: Settings, from_date: date | None = None, to_date: date | No
         tempfile.TemporaryDirectory(dir=cache, prefix=".ingest-") as folder,
         duckdb.connect(f"{folder}/staged.duckdb") as connection,
     ):
-        first = from_date or _next_day(settings, list(source.tables))
-        tables = _read(connection, settings, source, first, to_date)
-        start, end = _range(settings, tables, first, to_date)
+        first = from_date or first_day(settings, list(source.tables), to_date)
+        holes = {name: [] if from_date or not first else holes_before(settings, name, first) for name in source.tables}
+        tables = _read(connection, settings, source, first, to_date, holes)
+        start, end = range_of(settings, tables, first, to_date)
+        ranges = {name: [*filled(rows, holes[name], end), (start, end)] for name, rows in tables.items()}
         _claim_home(settings, source)
-        result = {name: _stage(settings, name, rows, start, end) for name, rows in tables.items()}
-    return Ingested(from_date=start, to_date=end, tables=result)
+        found = {}
+        for name, rows in tables.items():
+            whole = not TABLES[name].is_log and TABLES[name].time not in source.tables[name].columns
+            found[name] = compare(settings, connection, name, rows, ranges[name], whole=whole)
+        if not replace:
+            stop_if_less(settings, found)
+        kept = {name: set() if replace else {loss.day for loss in one.gone} for name, one in found.items()}
+        result = {name: _stage(settings, name, rows, ranges[name], kept[name]) for name, rows in tables.items()}
+    return Ingested(
+        from_date=min(first for spans in ranges.values() for first, _ in spans),
+        to_date=end,
+        tables=result,
+        warnings=[*([] if replace else warn_if_gone(settings, found)), *missing_warnings(settings)],
+    )
 
 
 def _claim_home(settings: Settings, source: Source) -> None:
@@ -78,9 +100,14 @@ def _claim_home(settings: Settings, source: Source) -> None:
 
 
 def _read(
-    connection: DuckDBPyConnection, settings: Settings, source: Source, start: date | None, end: date | None
+    connection: DuckDBPyConnection,
+    settings: Settings,
+    source: Source,
+    start: date | None,
+    end: date | None,
+    holes: Mapping[str, Collection[date]],
 ) -> dict[str, DuckDBPyRelation]:
-    """Read the rows of each table with `start <= day < end`, and the undated ones; None sets no limit."""
+    """Read the rows of each table with `start <= day < end` or in its holes, and the undated ones; None: no limit."""
     located = locate_all(source, settings.home_path / "cache")
     files = [file for origin in located.values() for file in origin]
     prepare(connection, source)
@@ -88,7 +115,8 @@ def _read(
     try:
         for name in source.tables:
             rows = staged(connection, located, source, name)
-            rows.filter(f"day = DATE '{lake.UNDATED}' OR ({_within(start, end)})").create(f"staged_{name}")
+            others = ", ".join(f"DATE '{day}'" for day in (lake.UNDATED, *holes[name]))
+            rows.filter(f"day IN ({others}) OR ({_within(start, end)})").create(f"staged_{name}")
     except duckdb.Error as error:
         raise PurseError(
             f"Source file {source.path}: the data breaks off or changes its format: {describe(error, files)}. Nothing "
@@ -105,72 +133,23 @@ def _within(start: date | None, end: date | None) -> str:
     return f"{after} AND {before}"
 
 
-def _stage(settings: Settings, name: str, rows: DuckDBPyRelation, start: date, end: date) -> StagedRows:
-    counts = {day: count for day, count in _counts(rows) if start <= day < end or day == lake.UNDATED}
-    undated = counts.pop(lake.UNDATED, 0)
-    undated_days = (lake.UNDATED, lake.UNDATED + A_DAY)
-    for first, last in (*_portions(counts, start, end), undated_days):
+def _stage(settings: Settings, name: str, rows: DuckDBPyRelation, ranges: Spans, kept: Collection[date]) -> StagedRows:
+    found = dict(day_counts(rows))
+    undated = found.pop(lake.UNDATED, 0)
+    counts = {day: count for day, count in found.items() if any(first <= day < last for first, last in ranges)}
+    portions = [portion for start, end in ranges for portion in _portions(counts, start, end)]
+    for first, last in (*portions, (lake.UNDATED, lake.UNDATED + A_DAY)):
         portion = rows.filter(_within(first, last)).order("day, source_file, source_line")
-        replace_changed(settings, f"staging/{name}", portion.to_arrow_table(), first, last)
+        replace_changed(settings, f"staging/{name}", portion.to_arrow_table(), first, last, kept)
     return StagedRows(rows=sum(counts.values()) + undated, days=len(counts))
 
 
 def _portions(counts: dict[date, int], start: date, end: date) -> Iterator[tuple[date, date]]:
     """Split the days from `start` to `end` (exclusive) into ranges of about ROWS_AT_ONCE rows; `counts` is per day."""
     first, rows = start, 0
-    for day, count in sorted(counts.items()):
+    for day, count in sorted((day, count) for day, count in counts.items() if start <= day < end):
         if rows and rows + count > ROWS_AT_ONCE:
             yield first, day
             first, rows = day, 0
         rows += count
     yield first, end
-
-
-def _counts(rows: DuckDBPyRelation) -> list[tuple[date, int]]:
-    counts: list[tuple[date, int]] = rows.aggregate("day, count(*) AS rows", "day").fetchall()
-    return counts
-
-
-def _range(
-    settings: Settings, tables: dict[str, DuckDBPyRelation], start: date | None, end: date | None
-) -> tuple[date, date]:
-    """Range of days to stage, `end` exclusive; without `start` a table is new and read from its first day.
-
-    Raises:
-        PurseError: no order has a readable time, or the range is empty.
-    """
-    days = {name: {day for day, _ in _counts(rows)} - {lake.UNDATED} for name, rows in tables.items()}
-    if not start and not days["order_lines"]:
-        ((fault, file, line),) = tables["order_lines"].project("fault, source_file, source_line").limit(1).fetchall()
-        raise PurseError(
-            f"Source '{settings.source}': no row of order_lines has a readable 'ordered_at'. "
-            f"Correct its expression in the source file. First row, {file} line {line}: {without_record(fault)}."
-        )
-    dated = {name: values for name, values in days.items() if values}
-    start = start or min(_first_days(settings, {name: min(values) for name, values in dated.items()}))
-    end = end or max((max(values) for values in dated.values()), default=start - A_DAY) + A_DAY
-    if start >= end:
-        raise PurseError(f"The range is empty: from {start} to {end} (exclusive). Give a later --to.")
-    return start, end
-
-
-def _next_day(settings: Settings, names: list[str]) -> date | None:
-    """First day to stage when every table has been loaded before, otherwise None."""
-    if not all(lake.days(settings, f"raw/{name}") or _is_undated(settings, name) for name in names):
-        return None
-    return min(_first_days(settings, dict.fromkeys(names, date.max)))
-
-
-def _is_undated(settings: Settings, name: str) -> bool:
-    """Whether a loaded table of versions has no times."""
-    return not TABLES[name].is_log and lake.exists(settings, f"raw/{name}")
-
-
-def _first_days(settings: Settings, first: dict[str, date]) -> Iterator[date]:
-    """First day to stage per table: a loaded log resumes before its newest validated day, a new table at `first`."""
-    for name, day in first.items():
-        loaded = lake.days(settings, f"raw/{name}")
-        if not loaded:
-            yield day
-        elif TABLES[name].is_log:
-            yield max(loaded[0], loaded[-1] - A_DAY * settings.ingest.lookback_days)

@@ -1,6 +1,6 @@
 """Detect days whose rows changed, so that only these are written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import pyarrow as pa
@@ -31,10 +31,13 @@ def changed_days(connection: Backend, table: DeltaTable, columns: Sequence[str],
     return {day for day, found in now.items() if before.get(day) != found}
 
 
-def replace_changed(settings: Settings, table: str, rows: pa.Table, start: date, end: date) -> int:
+def replace_changed(
+    settings: Settings, table: str, rows: pa.Table, start: date, end: date, kept: Collection[date] = ()
+) -> int:
     """Replace the days with `start <= day < end` whose rows changed, in one commit.
 
-    Unchanged days keep their files, so that nothing is recomputed from them.
+    Unchanged days keep their files, so that nothing is recomputed from them. The `kept` days have no new rows and
+    stay as they are; other days without new rows are emptied.
 
     Returns:
         Number of changed days.
@@ -47,7 +50,7 @@ def replace_changed(settings: Settings, table: str, rows: pa.Table, start: date,
         return len(rows["day"].unique())
     connection, delta = tables.connect(), tables.open_table(settings, table)
     now = fingerprints(connection.con.from_arrow(rows))
-    emptied = {day for day in commit_log.files(delta) if start <= day < end} - set(now)
+    emptied = {day for day in commit_log.files(delta) if start <= day < end} - {*now, *kept}
     changed = changed_days(connection, delta, rows.column_names, now) | emptied
     if changed:
         chosen = rows.filter(pc.is_in(rows["day"], pa.array(sorted(changed), pa.date32())))

@@ -15,13 +15,14 @@ class StagedRows(Value):
 
 
 class Ingested(Result):
-    """Days that were staged, `to_date` exclusive."""
+    """Days that were staged, `to_date` exclusive; warnings name days that were kept and days that are missing."""
 
     step = "ingest"
     command = "ingest"
     from_date: date
     to_date: date
     tables: dict[str, StagedRows]
+    warnings: list[str] = Field(default_factory=list)
 
 
 class ValidatedRows(Value):

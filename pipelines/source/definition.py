@@ -52,7 +52,8 @@ class Strict(BaseModel):
 class Origin(Strict):
     """Origin of rows: `files`, a `file` inside an installed `package`, or `sql` over a `connection`.
 
-    `encoding` applies to text files and takes every name that Python accepts.
+    `encoding` applies to text files and takes every name that Python accepts. `decimal` is the decimal mark of numbers
+    that are text; the other mark then separates thousands.
     """
 
     files: str | list[str] | None = None
@@ -62,6 +63,7 @@ class Origin(Strict):
     connection: str | None = None
     format: Format | None = None
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+    decimal: Literal[".", ","] | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ from expectations.shift import BINS, REFERENCE_DAYS, shift, shift_between, volum
 from features.schema import MISSING, Table
 from pipelines.lake import commit_log, tables
 from pipelines.settings import Settings
+from pipelines.validate.day_shares import shares_of_usual
 
 A_DAY = timedelta(days=1)
 VALUES = 50
@@ -35,19 +36,21 @@ class Measured(NamedTuple):
     staged: DeltaTable
 
 
-def day_measures(of: Measured, days: Sequence[date]) -> Part | None:
-    """Measure the given days, and the days between them that have no rows.
+def day_measures(of: Measured, days: Sequence[date], end: date) -> Part | None:
+    """Measure the given days, and the days of a log between them and up to `end` (exclusive) that have no rows.
 
     A table without times is delivered whole as one day, `lake.UNDATED`, and compared with its raw table.
 
     Returns:
-        The measures (`day` as text, rows, volume, and one `by_day.SHIFT` column per compared column) and their rules;
-        None without a day to measure.
+        The measures (`day` as text, rows, volume, one `by_day.SHIFT` column per compared column, and one
+        `by_day.OF_USUAL` column per compared share, for days that were not validated before) and their rules; None
+        without a day to measure.
     """
     rows = commit_log.row_counts(of.staged)
     undated = tables.UNDATED in days and not of.table.is_log
     dated = [day for day in days if day != tables.UNDATED]
-    span = [dated[0] + A_DAY * n for n in range((dated[-1] - dated[0]).days + 1)] if dated else []
+    last = max(dated[-1], end - A_DAY) if dated and of.table.is_log else max(dated, default=None)
+    span = [dated[0] + A_DAY * n for n in range((last - dated[0]).days + 1)] if last else []
     chosen = [day for day in span if day in dated or (of.table.is_log and day not in rows)]
     if not chosen and not undated:
         return None
@@ -56,15 +59,21 @@ def day_measures(of: Measured, days: Sequence[date]) -> Part | None:
     rows_of_log = {day: count for day, count in rows.items() if day != tables.UNDATED}
     frame = pd.DataFrame({"day": [day.isoformat() for day in chosen], "rows": [rows.get(day, 0) for day in chosen]})
     frame["volume"] = [volume(rows_of_log, day) for day in chosen]
+    validated = set(tables.days(of.settings, f"raw/{of.table.name}"))
     if chosen:
         reached = [chosen[0] - A_DAY * n for n in range(REFERENCE_DAYS, 0, -1)] + span
         before = tables.read_opened(of.connection, of.staged, [day for day in reached if day in rows])
         places = [reached.index(day) for day in chosen]
         for column in columns:
             frame[by_day.SHIFT.format(column)] = shift(_counts(of.connection, before, column, reached))[places]
+        new = frame["day"].isin([day.isoformat() for day in chosen if day not in validated])
+        for name, ratio in shares_of_usual(of.connection, of.staged, of.table, reached).items():
+            frame[by_day.OF_USUAL.format(name)] = pd.Series(ratio[places]).where(new)
     if undated:
         frame = pd.concat([frame, pd.DataFrame([_whole(of, columns, rows[tables.UNDATED])])], ignore_index=True)
-    return Part(frame.astype({"rows": "int64"}), by_day.suite(tuple(frame.columns), log=of.table.is_log))
+    least, stops = of.settings.ingest.min_usual_share, bool(validated)
+    rules = by_day.suite(tuple(frame.columns), log=of.table.is_log, least=least, stops=stops)
+    return Part(frame.astype({"rows": "int64"}), rules)
 
 
 def _whole(of: Measured, columns: Sequence[str], rows: int) -> dict[str, object]:

@@ -22,8 +22,8 @@ from features import schema
 from features.schema import Table
 from pipelines.files import code_fingerprint
 from pipelines.lake import commit_log, tables
+from pipelines.lake.outlying_days import near_days
 from pipelines.settings import Settings
-from pipelines.validate.outlying_days import near_days
 
 A_DAY = timedelta(days=1)
 COPY_DAYS = 90
@@ -38,18 +38,27 @@ class Days:
     Attributes:
         staged: staging table, as opened.
         selected: days to validate, in order, including UNDATED.
-        removed: days that were validated before and are no longer staged.
+        removed: days that were validated before and are no longer staged; their rows are deleted.
+        kept: raw days that are no longer staged and stay as they are.
         state: metadata for the commit of the raw table.
     """
 
     staged: DeltaTable
     selected: list[date]
     removed: list[date]
+    kept: list[date]
     state: dict[str, str]
 
 
 def days_to_validate(
-    settings: Settings, connection: Backend, table: Table, rules: str, start: date | None, end: date | None
+    settings: Settings,
+    connection: Backend,
+    table: Table,
+    rules: str,
+    start: date | None,
+    end: date | None,
+    *,
+    replace: bool = False,
 ) -> Days:
     """Select the days of a table to validate.
 
@@ -60,11 +69,13 @@ def days_to_validate(
         rules: fingerprint of the rules; when it changes, all days are validated again.
         start: first requested day. None without `end`: the changed days and the newest day.
         end: exclusive end of the requested days.
+        replace: delete raw days that are no longer staged.
     """
     staged = tables.open_table(settings, f"staging/{table.name}")
     files, target = commit_log.files(staged), f"raw/{table.name}"
     before = commit_log.metadata(tables.open_table(settings, target)) if tables.exists(settings, target) else {}
-    raw = {day for name in ("raw", "quarantine") for day in _all_days(settings, f"{name}/{table.name}")}
+    validated = set(_all_days(settings, target))
+    raw = {*validated, *_all_days(settings, f"quarantine/{table.name}")}
     same = before.get("rules") == rules and before.get("staging_id") == str(staged.metadata().id)
     changed = _changed(settings, connection, table, staged, before) if same else None
     stale = {*files, *raw} if changed is None else changed
@@ -81,7 +92,9 @@ def days_to_validate(
         "rules": rules,
         "open": json.dumps(left),
     }
-    return Days(staged, sorted(wanted & set(files)), sorted(wanted - set(files)), state)
+    gone = wanted - set(files)
+    kept = set() if replace else gone & validated - {tables.UNDATED}
+    return Days(staged, sorted(wanted & set(files)), sorted(gone - kept), sorted(kept), state)
 
 
 def code() -> str:

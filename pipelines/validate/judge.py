@@ -18,11 +18,12 @@ from expectations.suites import SUITES, broken_rules
 from features.schema import Table
 from pipelines.lake import commit_log, tables
 from pipelines.lake.changes import fingerprints
+from pipelines.lake.losses import sizes
+from pipelines.lake.outlying_days import near_days
 from pipelines.settings import Settings
 from pipelines.validate.copies import with_copies, with_unknown_ids
 from pipelines.validate.day_measures import Measured, day_measures
 from pipelines.validate.days import Days, rows_before
-from pipelines.validate.outlying_days import near_days
 from pipelines.validate.verdicts import Portion, TableVerdict
 
 ROWS_AT_ONCE = 2_000_000
@@ -65,7 +66,7 @@ def validate_table(
         rows = referring.mutate(reason=broken_rules(referring, rules)).to_pyarrow()
         frame = rows.select(sorted({column for rule in rules for column in rule.columns})).to_pandas()
         measured = [day for day in portion if day == tables.UNDATED or near is None or near[0] <= day <= near[1]]
-        measures = day_measures(Measured(settings, connection, table, days.staged), measured)
+        measures = day_measures(Measured(settings, connection, table, days.staged), measured, until)
         report = validate(frame, rules, table.name, until, settings.data_docs, measures)
         bad = rows.filter(pc.is_valid(rows["reason"])).select([*given.columns, "reason"])
         # the first portion also clears the days that are no longer staged
@@ -73,7 +74,8 @@ def validate_table(
         canonical = [*(column.name for column in table.columns if column.name in given.columns), "day"]
         good = rows.filter(pc.is_null(rows["reason"])).select(canonical)
         accepted = numbered.filter(broken_rules(numbered, rules).isnull()).select(canonical)
-        verdicts.append(Portion.of(accepted, fingerprints(connection.con.from_arrow(good)), bad, report))
+        taken = connection.con.from_arrow(good)
+        verdicts.append(Portion.of(accepted, fingerprints(taken), sizes(taken), bad, report))
     return TableVerdict(table, days, sum(counts.values()), tuple(verdicts))
 
 

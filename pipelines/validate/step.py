@@ -13,19 +13,23 @@ from pipelines.errors import NothingToDo, PurseError
 from pipelines.lake import commit_log
 from pipelines.lake import tables as lake
 from pipelines.lake.changes import changed_days
+from pipelines.lake.missing import warnings as missing_warnings
+from pipelines.lake.outlying_days import near_days
 from pipelines.results.data import Validated, ValidatedRows
 from pipelines.settings import Settings
 from pipelines.source.rules import OwnRules
 from pipelines.validate.days import Days, code, days_to_validate, fingerprint
 from pipelines.validate.judge import validate_table
-from pipelines.validate.outlying_days import near_days
+from pipelines.validate.lost_days import kept_days, lost_days
 from pipelines.validate.proposals import write_profile
 from pipelines.validate.verdicts import TableVerdict
 
 A_DAY = timedelta(days=1)
 
 
-def validate(settings: Settings, from_date: date | None = None, to_date: date | None = None) -> Validated:
+def validate(
+    settings: Settings, from_date: date | None = None, to_date: date | None = None, *, replace: bool = False
+) -> Validated:
     """Validate staged rows with `from_date <= day < to_date`, or every day that changed since the last validation.
 
     Rows without a readable time belong to every range. Quarantine is written before the raw tables: after a crash in
@@ -36,6 +40,7 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
         settings: name the lake; `ingest.max_quarantined_share` is the limit.
         from_date: first day. None: the first staged day if `to_date` is given, otherwise the changed and newest days.
         to_date: exclusive last day. None: the day after the last staged day.
+        replace: also shrink raw days, and delete those that are no longer staged.
 
     Returns:
         from_date, to_date, snapshot_date (the day after the newest raw day: the date to score, also after a backfill
@@ -44,8 +49,9 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
 
     Raises:
         NothingToDo: these days have no orders; all tables are written, and later steps have nothing new to do.
-        PurseError: nothing is staged, a rule file is invalid, or the quarantined share of a table is too large;
-            in the last case quarantine is written and the raw tables are unchanged.
+        PurseError: nothing is staged, a rule file is invalid, the quarantined share of a table is too large, a new day
+            has only unknown ids or no purchases, or a raw day would lose too much; in the last three cases quarantine
+            is written and the raw tables are unchanged.
     """
     own = OwnRules(settings)
     connection = lake.connect()
@@ -53,7 +59,7 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
     days = {}
     for name in names:
         rules = fingerprint([code(), own.text(name)])
-        days[name] = days_to_validate(settings, connection, TABLES[name], rules, from_date, to_date)
+        days[name] = days_to_validate(settings, connection, TABLES[name], rules, from_date, to_date, replace=replace)
     start, end = _period(settings, days, from_date, to_date)
     verdicts = []
     for name in names:
@@ -62,6 +68,10 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
         verdicts.append(validate_table(settings, connection, TABLES[name], days[name], own_rules, end, into))
     if faults := [fault for verdict in verdicts if (fault := _above_limit(settings, verdict, start, end))]:
         raise PurseError("\n".join(faults))
+    if strange := [text for verdict in verdicts if (text := _strange_days(settings, verdict))]:
+        raise PurseError("\n".join(strange))
+    if not replace and (lost := [text for verdict in verdicts if (text := lost_days(settings, connection, verdict))]):
+        raise PurseError("\n".join(lost))
     new = [name for name in names if not lake.exists(settings, f"raw/{name}")]
     written = {verdict.table.name: _store(settings, connection, verdict) for verdict in verdicts}
     for name in new:
@@ -77,7 +87,9 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
         snapshot_date=lake.days(settings, "raw/order_lines")[-1] + A_DAY,
         tables={verdict.table.name: _counts(verdict, written[verdict.table.name]) for verdict in verdicts},
         warnings=[
-            verdict.report.describe(result) for verdict in verdicts for result in verdict.report.failed("warning")
+            *(verdict.report.describe(result) for verdict in verdicts for result in verdict.report.failed("warning")),
+            *(text for verdict in verdicts for text in kept_days(settings, verdict)),
+            *missing_warnings(settings),
         ],
         data_docs=str(verdicts[0].report.data_docs),
     )
@@ -152,6 +164,19 @@ def _above_limit(settings: Settings, verdict: TableVerdict, start: date, end: da
         f"first in {first['source_file']} line {first['source_line']}: {example}. "
         f"The rows are in quarantine/{name} (see {verdict.report.data_docs}); the raw tables are unchanged. "
         "Correct the source and run 'purse ingest' and 'purse validate' again, or raise ingest.max_quarantined_share."
+    )
+
+
+def _strange_days(settings: Settings, verdict: TableVerdict) -> str | None:
+    """Error message for new days with unknown ids or without purchases, otherwise None."""
+    found = [result for result in verdict.report.failed("critical") if result.unit == "days"]
+    if not found:
+        return None
+    listed = "; ".join(map(verdict.report.describe, found))
+    return (
+        f"Source '{settings.source}': {listed}. Did the format of ids or amounts change? The raw tables are unchanged. "
+        "Correct the source and run 'purse ingest' and 'purse validate' again. If these days are right, validate them "
+        "once with PURSE_INGEST__MIN_USUAL_SHARE=0."
     )
 
 

@@ -16,6 +16,7 @@ from expectations.staged import NOT_REPLACED
 from features.schema import Table
 from pipelines.lake import tables
 from pipelines.lake.changes import Prints
+from pipelines.lake.losses import Size
 from pipelines.validate.days import Days
 
 
@@ -26,6 +27,7 @@ class Portion:
     Attributes:
         accepted: rows for the raw table, as a lazy expression.
         prints: fingerprints of the accepted rows by day, see `changes.fingerprints`.
+        sizes: rows and sales of the accepted rows by day, see `losses.sizes`.
         bad: number of quarantined rows by day.
         replaced: number of quarantined rows by day that `duplicates: last` superseded; they have no fault.
         reasons: number of quarantined rows by broken rule; a row that breaks two rules counts for both.
@@ -35,6 +37,7 @@ class Portion:
 
     accepted: ir.Table
     prints: Prints
+    sizes: Mapping[date, Size]
     bad: Mapping[date, int]
     replaced: Mapping[date, int]
     reasons: Counter[str]
@@ -42,7 +45,9 @@ class Portion:
     report: ValidationReport
 
     @classmethod
-    def of(cls, accepted: ir.Table, prints: Prints, bad: pa.Table, report: ValidationReport) -> "Portion":
+    def of(
+        cls, accepted: ir.Table, prints: Prints, sizes: Mapping[date, Size], bad: pa.Table, report: ValidationReport
+    ) -> "Portion":
         """Build the verdict from accepted rows and the counts of the quarantined ones."""
         reasons: Counter[str] = Counter()
         for combination in bad["reason"].value_counts().to_pylist():
@@ -51,7 +56,7 @@ class Portion:
         superseded = pc.equal(bad["reason"], NOT_REPLACED)
         first = next(iter(bad.filter(pc.invert(superseded)).sort_by(places).slice(0, 1).to_pylist()), None)
         replaced = Counter(bad.filter(superseded)["day"].to_pylist())
-        return cls(accepted, prints, Counter(bad["day"].to_pylist()), replaced, reasons, first, report)
+        return cls(accepted, prints, sizes, Counter(bad["day"].to_pylist()), replaced, reasons, first, report)
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,11 @@ class TableVerdict:
     def prints(self) -> dict[date, tuple[int, int]]:
         """Fingerprints of the accepted rows by day."""
         return {day: fingerprint for portion in self.portions for day, fingerprint in portion.prints.items()}
+
+    @property
+    def sizes(self) -> dict[date, Size]:
+        """Rows and sales of the accepted rows by day."""
+        return {day: size for portion in self.portions for day, size in portion.sizes.items()}
 
     def accepted(self, *, undated: bool) -> int:
         """Number of accepted rows with or without a day."""

@@ -5,6 +5,7 @@ from datetime import date
 
 from features.schema import TABLES
 from pipelines.lake import commit_log, tables
+from pipelines.lake.missing import missing, named
 from pipelines.lake.names import ALARM, REALISED
 from pipelines.retraining.matured import newest_matured
 from pipelines.settings import Settings
@@ -65,6 +66,7 @@ def quality(settings: Settings) -> list[TableQuality]:
                 refused=sum(refused.values()),
                 reasons=_reasons(settings, name) if refused else [],
                 days=[DayRows(day, kept.get(day, 0), refused.get(day, 0)) for day in newest],
+                missing=named(missing(settings, name)),
             )
         )
     return result

@@ -96,13 +96,17 @@ class DayRows:
 
 @dataclass(frozen=True)
 class TableQuality:
-    """Rows of a table that were taken and refused; a row that breaks two rules counts for both reasons."""
+    """Rows of a table that were taken and refused; a row that breaks two rules counts for both reasons.
+
+    `missing` names days without rows between loaded ones, empty without any.
+    """
 
     table: str
     kept: int
     refused: int
     reasons: list[tuple[str, int]]
     days: list[DayRows]
+    missing: str
 
 
 @dataclass(frozen=True)

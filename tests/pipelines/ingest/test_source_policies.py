@@ -72,7 +72,7 @@ def test_text_in_any_encoding(shop, tmp_path, encoding, what, name):
     assert rows(settings).product_id.tolist() == [what] * 3
     assert rows(settings).source_file.unique().tolist() == [str(tmp_path / name)]
     shop([line(7, what=what)], {"from": origin}, encoding, name)  # another file of the same name is not the copy
-    ingest(settings)
+    ingest(settings, replace=True)
     assert rows(settings).order_id.tolist() == ["7"]
 
 
@@ -298,11 +298,13 @@ def test_rows_that_are_the_same_leave_every_table_as_it_is(shop):
     assert quarantined(settings).equals(refused)
 
 
-def test_a_row_that_disappears_and_a_day_that_empties_are_replaced(shop):
+def test_a_row_that_disappears_is_replaced_and_a_day_that_empties_only_on_purpose(shop):
     settings = shop([line(n, f"2024-03-{n % 3 + 1:02}") for n in range(9)])
     ingest(settings)
     shop([line(n, f"2024-03-{n % 3 + 1:02}") for n in range(9) if n % 3 != 1 and n != 0])
     ingest(settings, datetime(2024, 3, 1).date(), datetime(2024, 3, 4).date())  # noqa: DTZ001
+    assert {day.day: len(days) for day, days in rows(settings).groupby("day")} == {1: 2, 2: 3, 3: 3}
+    ingest(settings, datetime(2024, 3, 1).date(), datetime(2024, 3, 4).date(), replace=True)  # noqa: DTZ001
     assert {day.day: len(days) for day, days in rows(settings).groupby("day")} == {1: 2, 3: 3}
 
 

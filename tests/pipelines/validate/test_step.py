@@ -298,12 +298,29 @@ def test_a_copy_becomes_the_first_when_its_original_goes(settings):
     assert orders(settings, "quarantine") == []
 
 
-def test_a_day_that_is_no_longer_staged_leaves_raw_and_quarantine(settings):
+def test_a_day_that_is_no_longer_staged_leaves_raw_and_quarantine_only_on_purpose(settings):
     stage(settings, *WEEK, line("bad", DAY + A_DAY, amount=None))
     validate(settings)
     restage(settings, day=DAY + A_DAY)
-    validate(settings)
+    assert any("1 validated rows of 2001-01-02 are no longer staged" in text for text in validate(settings).warnings)
+    assert (len(orders(settings, "raw")), orders(settings, "quarantine")) == (7, ["bad"])
+    validate(settings, DAY + A_DAY, DAY + A_DAY * 3, replace=True)
     assert (len(orders(settings, "raw")), orders(settings, "quarantine")) == (6, [])
+
+
+def test_a_validated_day_that_moves_to_quarantine_stops(settings):
+    busy = [line(f"b{n}", DAY + A_DAY * 6, source_line=n) for n in range(10)]
+    stage(settings, *WEEK, *busy)
+    validate(settings)
+    broken = [one | {"amount": None} for one in busy[:6]]
+    restage(settings, WEEK[6], *broken, *busy[6:], day=DAY + A_DAY * 6)
+    with pytest.raises(
+        PurseError, match=r"2001-01-07 \(11 rows and 55.00 of sales, now 5 .*amount_not_null \(6\)(.|\n)*--replace"
+    ):
+        validate(settings)
+    assert len(orders(settings, "raw")) == 17
+    validate(settings, replace=True)
+    assert len(orders(settings, "raw")) == 11
 
 
 @pytest.mark.parametrize(("days", "kept"), [(COPY_DAYS, 1), (COPY_DAYS + 1, 2)])

@@ -174,6 +174,21 @@ def test_what_was_promised_stands_beside_what_came(scored, tmp_path, make_client
     assert "bias, its size 0.050 0.100 0.300 kept" in said
 
 
+def test_trust_names_missing_days(scored, tmp_path, make_client):
+    import shutil
+
+    shop = scored.with_changes(home=str(tmp_path / "missing"))
+    shutil.copytree(scored.home_path, shop.home_path)
+    first, there = date(2020, 1, 6), [*range(20), *range(25, 40)]
+    rows = [
+        {"order_id": f"{day}-{n}", "amount": 1.0, "day": first + timedelta(days=day)}
+        for day in there
+        for n in range(20)
+    ]
+    tables.replace(shop, "raw/order_lines", pa.Table.from_pylist(rows), "day", date(1970, 1, 1), date(2100, 1, 1))
+    assert "Missing days of order lines: 2020-01-26 to 2020-01-30." in text_of(make_client(shop).get("/trust"))
+
+
 def test_model_shows_versions_with_decisions_importances_slices_and_links(client):
     response = client.get("/model")
     said = text_of(response)
