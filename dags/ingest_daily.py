@@ -3,10 +3,11 @@
 This DAG copies days from the source into the lake and validates them. Rows that break a critical rule move to
 `quarantine/` with the reason, all other rows to `raw/`. Scoring then starts automatically.
 
-**Days.** The scheduled run of day D loads the day before D. To catch late rows, it also loads the
-`ingest.lookback_days` days before that. A day without changed rows is left unchanged. A backfill (*Trigger*,
-*Backfill*) loads only the day before each day of its range. A manual run loads the range in the form. If the form is
-empty, it loads from `ingest.lookback_days` before the newest loaded day to the end of the source.
+**Days.** Schedule and days are in the source's `timezone`. The scheduled run of day D loads the day before D. To catch
+late rows, it also loads the `ingest.lookback_days` days before that. A day without changed rows is left unchanged. A
+backfill (*Trigger*, *Backfill*) loads only the day before each day of its range. A manual run loads the range in the
+form. If the form is empty, it loads from `ingest.lookback_days` before the newest loaded day to the end of the source,
+for a live shop to the last day that is over.
 
 **It does not** build features, train or score. It never changes a row: invalid rows stay in quarantine.
 
@@ -21,23 +22,25 @@ from datetime import timedelta
 from airflow.sdk import Param, dag
 
 from dags.assets import ORDER_LINES
+from dags.days import at_shop_time, day_of_run
 from dags.steps import purse, task_defaults
 from pipelines.settings import load_settings
 
 SCHEDULED = "dag_run.run_type in ('scheduled', 'backfill')"
 LOOKBACK = load_settings().ingest.lookback_days
 DAYS_BACK = f"({1 + LOOKBACK} if dag_run.run_type == 'scheduled' else 1)"
-FROM_DATE = f"{{{{ macros.ds_add(ds, -{DAYS_BACK}) if {SCHEDULED} else params.from_date or '' }}}}"
-TO_DATE = f"{{{{ ds if {SCHEDULED} else params.to_date or '' }}}}"
+FROM_DATE = f"{{{{ day_of_run(dag_run.logical_date, {DAYS_BACK}) if {SCHEDULED} else params.from_date or '' }}}}"
+TO_DATE = f"{{{{ day_of_run(dag_run.logical_date) if {SCHEDULED} else params.to_date or '' }}}}"
 
 
 @dag(
-    schedule=load_settings().airflow.ingest_schedule,
+    schedule=at_shop_time(load_settings().airflow.ingest_schedule),
     catchup=False,  # no start date: the first run waits for its scheduled time, and any day can be backfilled
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=3),
     default_args=task_defaults(),
     doc_md=__doc__,
+    user_defined_macros={"day_of_run": day_of_run},
     tags=["purse", "data"],
     params={
         "from_date": Param(
@@ -52,7 +55,7 @@ TO_DATE = f"{{{{ ds if {SCHEDULED} else params.to_date or '' }}}}"
             type=["null", "string"],
             format="date",
             title="To",
-            description="Day after the last day to ingest. Empty: to the end of the source.",
+            description="Day after the last day to ingest. Empty: every day that is over.",
         ),
     },
 )

@@ -15,6 +15,7 @@ from pipelines.lake import tables as lake
 from pipelines.lake.changes import changed_days
 from pipelines.results.data import Validated, ValidatedRows
 from pipelines.settings import Settings
+from pipelines.source.days import complete_until
 from pipelines.source.rules import OwnRules
 from pipelines.validate.days import Days, code, days_to_validate, fingerprint
 from pipelines.validate.judge import validate_table
@@ -25,7 +26,9 @@ from pipelines.validate.verdicts import TableVerdict
 A_DAY = timedelta(days=1)
 
 
-def validate(settings: Settings, from_date: date | None = None, to_date: date | None = None) -> Validated:
+def validate(
+    settings: Settings, from_date: date | None = None, to_date: date | None = None, today: date = date.max
+) -> Validated:
     """Validate staged rows with `from_date <= day < to_date`, or every day that changed since the last validation.
 
     Rows without a readable time belong to every range. Quarantine is written before the raw tables: after a crash in
@@ -36,10 +39,11 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
         settings: name the lake; `ingest.max_quarantined_share` is the limit.
         from_date: first day. None: the first staged day if `to_date` is given, otherwise the changed and newest days.
         to_date: exclusive last day. None: the day after the last staged day.
+        today: the shop's current day, which isn't over.
 
     Returns:
-        from_date, to_date, snapshot_date (the day after the newest raw day: the date to score, also after a backfill
-        of older days), data_docs (page of the order lines), warnings, and per table rows_in, rows_kept,
+        from_date, to_date, snapshot_date (the day after the newest raw day that is over: the date to score, also after
+        a backfill of older days), data_docs (page of the order lines), warnings, and per table rows_in, rows_kept,
         rows_quarantined, days_written and `reasons` (rows by broken rule), all for the validated days.
 
     Raises:
@@ -74,7 +78,7 @@ def validate(settings: Settings, from_date: date | None = None, to_date: date | 
     return Validated(
         from_date=start,
         to_date=end,
-        snapshot_date=lake.days(settings, "raw/order_lines")[-1] + A_DAY,
+        snapshot_date=complete_until(settings, lake.days(settings, "raw/order_lines")[-1] + A_DAY, today),
         tables={verdict.table.name: _counts(verdict, written[verdict.table.name]) for verdict in verdicts},
         warnings=[
             verdict.report.describe(result) for verdict in verdicts for result in verdict.report.failed("warning")
