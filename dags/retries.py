@@ -35,7 +35,7 @@ class PatientPolicy(RetryPolicy):
         max_tries: int,
         context: Context | None = None,  # noqa: ARG002  # Airflow's form
     ) -> RetryDecision:
-        """Decide after a failed try; `max_tries` is that of the task, and grows when the task is cleared."""
+        """Decide after a failed try; `max_tries` belongs to the task, and grows when the task is cleared."""
         if isinstance(exception, ServiceDownError):
             return RetryDecision.default()
         tries = try_number - (max_tries - self.all_retries)

@@ -1,7 +1,7 @@
 """Data that a scoring or a monitoring starts from: its newest date, and a mark that changes when newer data arrive.
 
 Airflow loses asset events that arrive during a run (apache/airflow#56050). So a run takes the newest date that it
-finds, and asks at its end whether its mark is still that of the data.
+finds, and asks at its end whether its mark still fits the data.
 """
 
 from datetime import date

@@ -24,8 +24,8 @@ def resolve_snapshot_date(settings: Settings, snapshot_date: date | None, today:
     if snapshot_date is None and limit is not None and (today - newest).days > limit:
         raise PurseError(
             f"The lake is stale: its newest orders are of {newest - timedelta(days=1)}, {(today - newest).days} "
-            f"days before {today}; ingest.max_staleness_days allows {limit}. Check the source '{settings.source}' and run ingest_daily, "
-            "or name a snapshot date to score the past."
+            f"days before {today}; ingest.max_staleness_days allows {limit}. Check the source '{settings.source}' and "
+            "run ingest_daily, or name a snapshot date to score the past."
         )
     return snapshot_date or newest
 
