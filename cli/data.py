@@ -1,12 +1,13 @@
 """Commands for data: from the source to features."""
 
+from datetime import date, datetime, time
 from typing import Annotated, Literal
 
 import typer
 
 from cli.output import AsJson, show
 from cli.runner import run_step
-from cli.steps import From, Snapshot, To, day_of, requested_or_newest, run_for, working
+from cli.steps import From, Snapshot, To, day_of, requested_or_newest, run_for, today, working
 from pipelines.settings import load_settings
 
 Replace = Annotated[
@@ -40,11 +41,13 @@ def ingest(
     """Load days of the source into staging unchanged. Default: from ingest.lookback_days before the newest day on."""
     from pipelines.ingest.restore import restore as restored
     from pipelines.ingest.step import ingest as step
+    from pipelines.source.days import is_live
 
     settings = load_settings()
     first, end = day_of(from_), day_of(to)
     with working("ingest"):
         if restore is None:
+            end = end or (today(settings) if is_live(settings) else None)
             result = run_step(settings, None, "ingest", lambda: step(settings, first, end, replace=replace))
         else:
             name = table or "order_lines"
@@ -64,7 +67,10 @@ def validate(
     settings = load_settings()
     with working("validate"):
         result = run_step(
-            settings, None, "validate", lambda: step(settings, day_of(from_), day_of(to), replace=replace)
+            settings,
+            None,
+            "validate",
+            lambda: step(settings, day_of(from_), day_of(to), today(settings), replace=replace),
         )
     show(result, as_json=as_json)
 
@@ -72,19 +78,34 @@ def validate(
 def snapshot_date(
     snapshot_date: Snapshot = None,
     purpose: Annotated[
-        Literal["training", "scoring"],
-        typer.Option("--for", help="scoring: exit with code 99 if no champion exists yet."),
+        Literal["training", "scoring", "monitoring"],
+        typer.Option("--for", help="scoring, monitoring: exit with code 99 if no champion exists yet."),
     ] = "training",
+    at_least: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Date of new data: the result is this or a newer one."),
+    ] = None,
+    unless: Annotated[
+        str | None, typer.Option(help="Exit with code 99 if `inputs` is still this: no newer data arrived.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the snapshot date that a run uses by default; fail if the data is stale."""
+    """Print the snapshot date that a run uses by default, and a mark of its `inputs`; fail if the data is stale."""
     settings = load_settings()
-    resolved = requested_or_newest(settings, snapshot_date)
-    if purpose == "scoring":
-        from pipelines.tracking.champion import champion_version
+    inputs = ""
+    if purpose != "training":
+        from pipelines.errors import NothingToDo
+        from pipelines.retraining.inputs import mark, newest_date
 
-        champion_version(settings)
-    show({"snapshot_date": resolved.isoformat()}, as_json=as_json)
+        inputs = mark(settings, purpose)  # before the date: data that arrive in between count as newer
+        if inputs == unless:
+            raise NothingToDo("No newer data arrived during this run.")
+        first = day_of(at_least) or (date.min if purpose == "monitoring" else None)
+        if first and snapshot_date is None:
+            found = newest_date(settings, purpose, first, today(settings))
+            snapshot_date = datetime.combine(found, time())
+    resolved = requested_or_newest(settings, snapshot_date)
+    show({"snapshot_date": resolved.isoformat(), "inputs": inputs}, as_json=as_json)
 
 
 def build_features(

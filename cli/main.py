@@ -17,7 +17,7 @@ from cli.stack import demo, down, logs, serve, status, up
 from cli.steps import console
 from cli.trust import trust
 from pipelines.environment import QUIET
-from pipelines.errors import PurseError
+from pipelines.errors import PurseError, ServiceDown
 from pipelines.private import UMASK, close
 from pipelines.settings import load_settings
 
@@ -57,6 +57,12 @@ def main() -> None:
     except PurseError as error:
         console.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if type(error).__name__ != "MlflowException" or "API request to" not in str(error):
+            raise
+        text = f"MLflow stopped answering: {str(error)[:300]} Start it with 'purse up' and run the step again."
+        console.print(f"[bold red]Error:[/] {text}", highlight=False, soft_wrap=True)
+        sys.exit(ServiceDown.exit_code)
 
 
 if __name__ == "__main__":

@@ -21,14 +21,19 @@ From = Annotated[
 ]
 To = Annotated[
     datetime | None,
-    typer.Option("--to", formats=["%Y-%m-%d"], help="Day after the last day. Default: to the end.", show_default=False),
+    typer.Option(
+        "--to",
+        formats=["%Y-%m-%d"],
+        help="Day after the last day. Default: every day that is over.",
+        show_default=False,
+    ),
 ]
 Snapshot = Annotated[
     datetime | None,
     typer.Option(
         "--snapshot-date",
         formats=["%Y-%m-%d"],
-        help="Exclusive end of the data. Default: the day after the lake's last day.",
+        help="Exclusive end of the data. Default: the day after the lake's last day that is over.",
         show_default=False,
     ),
 ]
@@ -39,11 +44,18 @@ def day_of(value: datetime | None) -> date | None:
     return value.date() if value else None
 
 
+def today(settings: Settings) -> date:
+    """Return the shop's current day."""
+    from pipelines.source.days import shop_day
+
+    return shop_day(settings, datetime.now(UTC))
+
+
 def requested_or_newest(settings: Settings, requested: datetime | None) -> date:
     """Return the requested snapshot date, or the lake's newest."""
     from pipelines.retraining.newest import resolve_snapshot_date
 
-    return resolve_snapshot_date(settings, day_of(requested), datetime.now(UTC).date())
+    return resolve_snapshot_date(settings, day_of(requested), today(settings))
 
 
 def run_for(name: str, requested: datetime | None, step: Callable[[Settings, date], Result], *, as_json: bool) -> None:

@@ -3,11 +3,12 @@
 This DAG copies days from the source into the lake and validates them. Rows that break a critical rule move to
 `quarantine/` with the reason, all other rows to `raw/`. Scoring then starts automatically.
 
-**Days.** The scheduled run of day D loads every day before D that was never loaded, also after an outage of weeks. To
-catch late rows, it also loads the `ingest.lookback_days` days before the newest loaded day. A day without changed rows
-is left unchanged, and a day that the source no longer has is kept. A backfill (*Trigger*, *Backfill*) loads only the
-day before each day of its range. A manual run loads the range in the form. If the form is
-empty, it loads from `ingest.lookback_days` before the newest loaded day to the end of the source.
+**Days.** Schedule and days are in the source's `timezone`. The scheduled run of day D loads every day before D that was
+never loaded, also after an outage of weeks. To catch late rows, it also loads the `ingest.lookback_days` days before
+the newest loaded day. A day without changed rows is left unchanged, and a day that the source no longer has is kept. A
+backfill (*Trigger*, *Backfill*) loads only the day before each day of its range. A manual run loads the range in the
+form. If the form is empty, it loads from `ingest.lookback_days` before the newest loaded day to the end of the source,
+for a live shop to the last day that is over.
 
 **It does not** build features, train or score. It never changes a row: invalid rows stay in quarantine.
 
@@ -23,23 +24,25 @@ from datetime import timedelta
 from airflow.sdk import Param, dag
 
 from dags.assets import ORDER_LINES
+from dags.days import at_shop_time, day_of_run
 from dags.steps import purse, task_defaults
 from pipelines.settings import load_settings
 
 SCHEDULED = "dag_run.run_type in ('scheduled', 'backfill')"
 # without a first day the step begins at the lookback or the first day that was never loaded, whichever is earlier
 FIRST_DAY = "'' if dag_run.run_type == 'scheduled' else params.from_date or ''"
-FROM_DATE = f"{{{{ macros.ds_add(ds, -1) if dag_run.run_type == 'backfill' else {FIRST_DAY} }}}}"
-TO_DATE = f"{{{{ ds if {SCHEDULED} else params.to_date or '' }}}}"
+FROM_DATE = f"{{{{ day_of_run(dag_run.logical_date, 1) if dag_run.run_type == 'backfill' else {FIRST_DAY} }}}}"
+TO_DATE = f"{{{{ day_of_run(dag_run.logical_date) if {SCHEDULED} else params.to_date or '' }}}}"
 
 
 @dag(
-    schedule=load_settings().airflow.ingest_schedule,
+    schedule=at_shop_time(load_settings().airflow.ingest_schedule),
     catchup=False,  # no start date: the first run waits for its scheduled time, and any day can be backfilled
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=3),
     default_args=task_defaults(),
     doc_md=__doc__,
+    user_defined_macros={"day_of_run": day_of_run},
     tags=["purse", "data"],
     params={
         "from_date": Param(
@@ -54,7 +57,7 @@ TO_DATE = f"{{{{ ds if {SCHEDULED} else params.to_date or '' }}}}"
             type=["null", "string"],
             format="date",
             title="To",
-            description="Day after the last day to ingest. Empty: to the end of the source.",
+            description="Day after the last day to ingest. Empty: every day that is over.",
         ),
     },
 )

@@ -3,7 +3,7 @@
 This DAG runs after every scoring. It compares the newest day, the features and the scores with the champion's
 training. Once the horizon of earlier scores is over, it also compares actual spend with the predictions. It writes the
 table `monitoring` in the lake, an MLflow run and a page with plots (*Data Docs* on *monitor*). A rerun of a date
-replaces them.
+replaces them. If newer scores arrived during the run, *newer* finds them and *run_again* starts another run.
 
 **Retraining.** If a check is violated on `monitor.days` of the last `monitor.of_days` days, the DAG starts
 `retrain_daily` and passes it the reason. It starts at most one retraining within `monitor.pause_days` days.
@@ -24,7 +24,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import chain, dag, task
 
 from dags.assets import PREDICTIONS, newest_snapshot_date
-from dags.steps import SNAPSHOT_DATE, purse, task_defaults
+from dags.steps import OF_EVENTS, REQUESTED, SNAPSHOT_DATE, purse, run_again, task_defaults
 
 
 @task.short_circuit
@@ -45,8 +45,8 @@ def is_alarmed(*, alarm: bool) -> bool:
 )
 def monitor_daily() -> None:
     """Wire the steps."""
-    requested = "{{ params.snapshot_date or newest_snapshot_date(triggering_asset_events) }}"
-    day = purse("snapshot-date", "--for", "scoring")(snapshot_date=requested)["snapshot_date"]
+    start = purse("snapshot-date", "--for", "monitoring")(snapshot_date=REQUESTED, at_least=OF_EVENTS)
+    day = start["snapshot_date"]
     checked = purse("monitor")(snapshot_date=day)
     retrain = TriggerDagRunOperator(
         task_id="retrain",
@@ -56,6 +56,8 @@ def monitor_daily() -> None:
         skip_when_already_exists=True,  # a rerun of the same date starts no second retraining
     )
     chain(is_alarmed(alarm=checked["alarm"]), retrain)
+    newer = purse("snapshot-date", "--for", "monitoring", task_id="newer")(unless=start["inputs"])
+    chain(checked, newer, run_again("monitor_daily"))
 
 
 monitor_daily()

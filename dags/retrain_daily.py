@@ -4,13 +4,13 @@ This DAG builds features and labels at several past dates and tries every model 
 refits and blends the best families. It measures challenger and champion on the same window, the newest with known
 spend. It promotes the challenger only if it is measurably better. Scoring then starts automatically.
 
-It runs on schedule, and when `monitor_daily` detects drift: then *reason* in the run's form names the drift.
+It runs on schedule, in the source's `timezone`, and when `monitor_daily` detects drift, which *reason* then names. It
+waits up to two hours for running ingests, then says so and goes on.
 
 **It does not** promote a model because it is new. Keeping the champion is a success; *announce_champion* is then
 skipped. It does not read orders on or after the snapshot date.
 
-**Compare** the trials in MLflow (*Open in MLflow* on *train* or *evaluate*). The version of the registered model shows
-the decision with its numbers.
+**Compare** the trials in MLflow (*Open in MLflow* on *train*). The registered version shows the decision's numbers.
 
 **When it is red** the champion stays active.
 - *snapshot_date*: the lake is empty or older than `ingest.max_staleness_days`. Run `ingest_daily`.
@@ -31,16 +31,14 @@ from airflow.sdk import Param, chain, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.assets import CHAMPION
+from dags.days import at_shop_time
 from dags.steps import SNAPSHOT_DATE, purse, task_defaults
+from dags.waiting import wait_for_ingest
 from pipelines.settings import load_settings
 
 SETTINGS = load_settings()
-REASON = Param(
-    None,
-    type=["null", "string"],
-    title="Reason",
-    description="Reason for this retraining; `monitor_daily` names the drift it detected. It has no effect on the run.",
-)
+ABOUT_REASON = "Reason for this retraining; `monitor_daily` names the drift. It has no effect on the run."
+REASON = Param(None, type=["null", "string"], title="Reason", description=ABOUT_REASON)
 
 
 def ask_approval() -> ApprovalOperator:
@@ -67,7 +65,7 @@ def announce_champion(promotion: dict[str, Any], snapshot_date: str) -> None:
 
 
 @dag(
-    schedule=SETTINGS.airflow.retrain_schedule,
+    schedule=at_shop_time(SETTINGS.airflow.retrain_schedule),
     catchup=False,  # no start date: the first run waits for its scheduled time
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=20),  # leaves time to approve, and ends before the next run
@@ -79,6 +77,7 @@ def announce_champion(promotion: dict[str, Any], snapshot_date: str) -> None:
 def retrain_daily() -> None:
     """Wire the steps."""
     day = purse("snapshot-date")(snapshot_date="{{ params.snapshot_date or '' }}")["snapshot_date"]
+    wait_for_ingest() >> day.operator
     features = purse("build-features", "--for", "training")(snapshot_date=day)
     split = purse("split")(snapshot_date=day)
     workers = purse("sweep", "--plan-only", task_id="plan_sweep", result_key="workers")(snapshot_date=day)

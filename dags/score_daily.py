@@ -5,8 +5,8 @@ of the snapshot date. It writes the champion's predictions to the lake table `pr
 `exports/scores_<date>.csv`. A rerun of a date replaces its scores. Then the live service tests the champion's newest
 scores on its canary and serves them.
 
-**Date.** The run scores the date of the event that started it. A manual run scores the date in the form, or by default
-the day after the lake's last complete day.
+**Date.** The run scores the day after the lake's last complete day; a manual run can name another date in the form. If
+newer orders or a new champion arrived during the run, *newer* finds them and *run_again* starts another run.
 
 **It does not** train or choose a model. Without a champion, the run is skipped with a message; the first
 `retrain_daily` that promotes a champion starts this DAG again.
@@ -24,7 +24,7 @@ from datetime import timedelta
 from airflow.sdk import chain, dag
 
 from dags.assets import CHAMPION, ORDER_LINES, PREDICTIONS, newest_snapshot_date
-from dags.steps import SNAPSHOT_DATE, purse, task_defaults
+from dags.steps import OF_EVENTS, REQUESTED, SNAPSHOT_DATE, purse, run_again, task_defaults
 
 
 @dag(
@@ -39,10 +39,13 @@ from dags.steps import SNAPSHOT_DATE, purse, task_defaults
 )
 def score_daily() -> None:
     """Wire the steps."""
-    requested = "{{ params.snapshot_date or newest_snapshot_date(triggering_asset_events) }}"
-    day = purse("snapshot-date", "--for", "scoring")(snapshot_date=requested)["snapshot_date"]
+    start = purse("snapshot-date", "--for", "scoring")(snapshot_date=REQUESTED, at_least=OF_EVENTS)
+    day = start["snapshot_date"]
     features = purse("build-features", "--for", "scoring")(snapshot_date=day)
-    chain(features, purse("score", outlets=[PREDICTIONS])(snapshot_date=day), purse("deploy")())
+    score, deploy = purse("score", outlets=[PREDICTIONS])(snapshot_date=day), purse("deploy")()
+    newer = purse("snapshot-date", "--for", "scoring", task_id="newer", trigger_rule="none_failed_min_one_success")
+    chain(features, score, deploy)
+    chain([score, deploy], newer(unless=start["inputs"]), run_again("score_daily"))
 
 
 score_daily()

@@ -3,7 +3,7 @@
 A new interpreter per step keeps TensorFlow out of the worker and defines isolation, queue and environment in one place.
 The command's last line on stdout is a JSON object and becomes the task's XComs, one per key; stderr goes to the task's
 log. Exit code 0 is success. Exit code 99 means nothing to do yet; Airflow shows the task as skipped. Any other code
-fails the task, and Airflow retries it.
+fails the task, and Airflow retries it; exit code 75, a service does not answer, for 50 minutes (`dags.retries`).
 """
 
 import json
@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink, BaseXCom, Context, Param
 from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
+from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.types import TaskInstanceKey
 
+from dags.retries import DELAYS, PatientPolicy, ServiceDownError
+from pipelines.errors import ServiceDown
 from pipelines.settings import load_settings
 
 PURSE = Path(sys.executable).with_name("purse")
@@ -29,6 +33,12 @@ SNAPSHOT_DATE = Param(
     title="Snapshot date",
     description="Only orders before this day are used. Empty: the day after the lake's last complete day.",
 )
+
+REQUESTED = "{{ params.snapshot_date or '' }}"
+"""Template of the date in a run's form."""
+
+OF_EVENTS = "{{ '' if params.snapshot_date else newest_snapshot_date(triggering_asset_events) }}"
+"""Template of the newest date of the events that started a run; Airflow can lose newer events."""
 
 
 class MlflowLink(BaseOperatorLink):
@@ -75,14 +85,20 @@ class Step(DecoratedOperator, BashOperator):
         """Run the command and return its result.
 
         Raises:
-            AirflowException: the command failed; the log above has its message.
+            ServiceDownError: a service that the command needs does not answer.
+        AirflowException: the command failed; the log above has its message.
             AirflowSkipException: nothing to do yet.
         """
         command = shlex.join([str(PURSE), *self.python_callable(**self.op_kwargs), "--json"])
         self.log.info("Command: %s", command)
         # the log mixes stderr with stdout: print the result last, after any output of the ending interpreter
         self.bash_command = f"result=$({command}) && printf '%s\\n' \"$result\""
-        result = BashOperator.execute(self, context)
+        try:
+            result = BashOperator.execute(self, context)
+        except AirflowException as error:
+            if str(error).endswith(f"exit code {ServiceDown.exit_code}."):
+                raise ServiceDownError(str(error)) from error
+            raise
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {"snapshot_date": result["snapshot_date"]}
         if self.result_key is None:
@@ -105,14 +121,22 @@ def purse(
         given = {name.strip("_").replace("_", "-"): value for name, value in options.items() if value}
         return [*words, *(word for name, value in given.items() for word in (f"--{name}", value))]
 
+    policy = PatientPolicy(load_settings().airflow.retries)
     return task_decorator_factory(
         arguments,
+        retries=policy.all_retries,
+        retry_policy=policy,
         decorated_operator_class=Step,
         task_id=task_id or words[0].replace("-", "_"),
         multiple_outputs=result_key is None,
         result_key=result_key,
         **task_arguments,
     )
+
+
+def run_again(dag_id: str) -> TriggerDagRunOperator:
+    """Start the DAG once more after this run; the task before is skipped, and so is this one, without newer data."""
+    return TriggerDagRunOperator(task_id="run_again", trigger_dag_id=dag_id)
 
 
 def explain_failure(context: Context) -> None:
@@ -130,17 +154,15 @@ def explain_failure(context: Context) -> None:
 def task_defaults() -> dict[str, Any]:
     """Arguments of every task of Purse.
 
-    Every failure is retried: a restarting server or a full disk can't be told from other errors of a step, and a step
-    that fails because of its data fails early.
+    Every failure is retried: a full disk can't be told from other errors of a step, and a step that fails because of
+    its data fails early.
     """
     settings = load_settings().airflow
     return {
         "owner": "purse",
         "queue": settings.queue,
         "retries": settings.retries,
-        "retry_delay": timedelta(seconds=20),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=10),
+        **DELAYS,
         "execution_timeout": timedelta(hours=1),
         "on_failure_callback": explain_failure,
     }

@@ -20,6 +20,12 @@ class UnusableModel(PurseError):  # noqa: N818 - describes the model
         self.reason = reason or message
 
 
+class ServiceDown(PurseError):  # noqa: N818 - describes the service
+    """A service that the step needs does not answer; Airflow tries again for longer than after other errors."""
+
+    exit_code = 75
+
+
 class NothingToDo(PurseError):  # noqa: N818 - not a fault
     """Nothing to do yet; Airflow shows the task as skipped."""
 

@@ -165,7 +165,7 @@ def dag_sections() -> Iterator[str]:
 
 
 def _schedule(expression: ast.expr) -> str:
-    setting = re.search(r"\.(airflow\.\w+)$", ast.unparse(expression))
+    setting = re.search(r"\.(airflow\.\w+)\)$", ast.unparse(expression))
     if setting:
         return f"by the clock, setting `{setting[1]}`"
     return "when " + " or ".join(SCHEDULES[one.id] for one in ast.walk(expression) if isinstance(one, ast.Name))

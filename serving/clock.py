@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from pipelines.settings import Settings
+from pipelines.source.days import is_live
 from pipelines.source.definition import load_source
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # in the shop's time zone
@@ -30,8 +31,7 @@ class Clock:
         Raises:
             PurseError: the source's file is invalid.
         """
-        kind = settings.serving.clock or ("wall" if settings.ingest.max_staleness_days else "data")
-        self.historical = kind == "data"
+        self.historical = settings.serving.clock == "data" or not is_live(settings)
         self._data_ends = data_ends
         self._zone = ZoneInfo(load_source(settings).timezone)
 

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,10 +24,12 @@ from pipelines.links import airflow_address, airflow_url, mlflow_address
 from pipelines.live.client import service_url
 from pipelines.settings import Settings
 from pipelines.tracking.login import login_file
-from stack import airflow_api, airflow_home, mlflow_home, processes
+from stack import airflow_api, airflow_home, interrupted, mlflow_home, processes
 
 START_SECONDS = 180
-HEARTBEATS = ("scheduler", "dag-processor")
+SCHEDULER = "scheduler"
+HEARTBEATS = (SCHEDULER, "dag-processor")
+NEEDED_BY_TASKS = {"mlflow", "api-server"}
 console = Console(stderr=True, highlight=False)
 
 
@@ -60,8 +63,13 @@ def up(settings: Settings) -> dict[str, Any]:
                 processes.require_free_port(settings.services.host, service.port, service.name, service.setting)
         try:
             if missing:
-                _start(settings, missing)
-                _wait_until_ready(settings)
+                # a task that starts before Airflow's API and MLflow answer would lose a try
+                names = {service.name for service in _services(settings)}
+                _start(settings, [service for service in missing if service.name != SCHEDULER])
+                _wait_until_ready(settings, names & NEEDED_BY_TASKS)
+                _start(settings, [service for service in missing if service.name == SCHEDULER])
+                _wait_until_ready(settings, names - NEEDED_BY_TASKS)
+                airflow_api.ensure_pool(settings, "gpu", slots=1)
         except BaseException:
             processes.stop(home, [service.name for service in missing])
             raise
@@ -75,10 +83,15 @@ def up(settings: Settings) -> dict[str, Any]:
 
 
 def down(settings: Settings) -> dict[str, Any]:
-    """Stop every service and its descendants; return the names of the `stopped` services, which may be none."""
+    """Stop every service and its descendants; return the names of the `stopped` services, which may be none.
+
+    The scheduler goes first: tasks that it ran are cleared, so that they keep their tries and `up` starts them again.
+    """
     home, names = settings.home_path, [service.name for service in _services(settings)]
     with processes.only_one(home), console.status("Stopping the services"):
         stopped = [name for name in names if processes.running(home, name)]
+        with interrupted.tasks(settings, alive={SCHEDULER, "api-server"} <= set(stopped)):
+            processes.stop(home, [SCHEDULER])
         processes.stop(home, names)
     console.print(f"Stopped {', '.join(stopped)}" if stopped else "No service was running")
     return {"stopped": stopped}
@@ -135,9 +148,9 @@ def _services(settings: Settings) -> list[Service]:
     return [
         *([] if settings.mlflow.tracking_uri else tracking),
         Service("api-server", (airflow, "api-server"), settings.services.airflow_port, "services.airflow_port"),
-        Service("scheduler", (airflow, "scheduler", "--skip-serve-logs")),
         Service("dag-processor", (airflow, "dag-processor")),
         Service("serving", (sys.executable, "-m", "serving"), settings.serving.port, "serving.port"),
+        Service(SCHEDULER, (airflow, "scheduler", "--skip-serve-logs")),  # the last: see `up`
     ]
 
 
@@ -154,9 +167,9 @@ def _start(settings: Settings, services: list[Service]) -> None:
             processes.start(settings.home_path, service.name, service.command, environment | own)
 
 
-def _wait_until_ready(settings: Settings) -> None:
+def _wait_until_ready(settings: Settings, names: Collection[str]) -> None:
     begun = time.monotonic()
-    waiting = [service.name for service in _services(settings)]
+    waiting = sorted(names)
     with console.status("") as line, httpx.Client(trust_env=False, timeout=5) as client:
         while waiting:
             line.update(f"Waiting for {', '.join(waiting)}")
@@ -168,7 +181,6 @@ def _wait_until_ready(settings: Settings) -> None:
             if waiting and time.monotonic() - begun > START_SECONDS:
                 raise _not_started(settings, waiting[0], f"does not answer after {START_SECONDS} seconds")
             time.sleep(0.3 if waiting else 0)
-    airflow_api.ensure_pool(settings, "gpu", slots=1)
 
 
 def _healthy(settings: Settings, client: httpx.Client) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from pipelines.errors import NothingToDo, PurseError
+from pipelines.errors import NothingToDo, PurseError, ServiceDown
 from pipelines.live.signing import ANSWER_HEADER, VARIABLE, Signed, shared_secret, sign
 from pipelines.settings import Settings
 
@@ -26,6 +26,7 @@ def ask(settings: Settings, action: str, body: dict[str, Any], now: datetime) ->
 
     Raises:
         NothingToDo: no service runs.
+        ServiceDown: the service broke off.
         PurseError: the service refuses, with its reason; or a stranger answers.
     """
     url, path, content = service_url(settings), f"/v1/admin/{action}", json.dumps(body).encode()
@@ -45,7 +46,7 @@ def ask(settings: Settings, action: str, body: dict[str, Any], now: datetime) ->
             f"'purse {action}' again; scores in the lake are as they were."
         ) from error
     except httpx.HTTPError as error:
-        raise PurseError(
+        raise ServiceDown(
             f"The live service at {url} broke off ({type(error).__name__}: {error}). See its log with 'purse logs "
             f"serving', and run 'purse {action}' again; it ends what was begun or changes nothing."
         ) from error

@@ -36,7 +36,7 @@ class ValidatedRows(Value):
 
 
 class Validated(Result):
-    """Days that were validated, `to_date` exclusive; `snapshot_date` is the day after the newest raw day."""
+    """Days that were validated, `to_date` exclusive; `snapshot_date` follows the newest raw day that is over."""
 
     step = "validate"
     command = "validate"

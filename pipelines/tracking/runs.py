@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from pipelines.errors import PurseError
+from pipelines.errors import PurseError, ServiceDown
 from pipelines.files import exclusive
 from pipelines.settings import REPOSITORY, Settings
 from pipelines.tracking.addresses import follow_move
@@ -55,7 +55,8 @@ def connect(settings: Settings) -> "MlflowClient":
     """Connect to the tracking server; create its database and experiment if they are new.
 
     Raises:
-        PurseError: MLflow does not answer, its experiment was deleted, its artifacts lie in a foreign place, or another
+        ServiceDown: MLflow does not answer.
+        PurseError: its experiment was deleted, its artifacts lie in a foreign place, or another
             user's program listens on its port.
     """
     for name, value in CLIENT_ENVIRONMENT.items():
@@ -172,7 +173,7 @@ def resumed_run(settings: Settings, training_id: str, *, system_metrics: bool = 
         system_metrics: log the machine's load to the run (GPU load needs nvidia-ml-py).
 
     Raises:
-        PurseError: MLflow does not answer at the start or inside the block.
+        ServiceDown: MLflow does not answer at the start or inside the block.
     """
     run_id = retraining_run(settings, training_id)
     import mlflow
@@ -227,9 +228,9 @@ def _artifacts(settings: Settings) -> str | None:
     return str(Path(settings.home_path / "mlartifacts").resolve())
 
 
-def _unreachable(settings: Settings, error: Exception) -> PurseError:
+def _unreachable(settings: Settings, error: Exception) -> ServiceDown:
     reason = str(error).splitlines()[0][:300]
-    return PurseError(
+    return ServiceDown(
         f"MLflow at {settings.tracking_uri} does not answer ({reason}). Start it with 'purse up', or correct "
         "mlflow.tracking_uri, and run the step again: it continues where it stopped."
     )

@@ -17,6 +17,7 @@ from pipelines.lake.missing import warnings as missing_warnings
 from pipelines.lake.outlying_days import near_days
 from pipelines.results.data import Validated, ValidatedRows
 from pipelines.settings import Settings
+from pipelines.source.days import complete_until
 from pipelines.source.rules import OwnRules
 from pipelines.validate.days import Days, code, days_to_validate, fingerprint
 from pipelines.validate.judge import validate_table
@@ -28,7 +29,12 @@ A_DAY = timedelta(days=1)
 
 
 def validate(
-    settings: Settings, from_date: date | None = None, to_date: date | None = None, *, replace: bool = False
+    settings: Settings,
+    from_date: date | None = None,
+    to_date: date | None = None,
+    today: date = date.max,
+    *,
+    replace: bool = False,
 ) -> Validated:
     """Validate staged rows with `from_date <= day < to_date`, or every day that changed since the last validation.
 
@@ -40,11 +46,12 @@ def validate(
         settings: name the lake; `ingest.max_quarantined_share` is the limit.
         from_date: first day. None: the first staged day if `to_date` is given, otherwise the changed and newest days.
         to_date: exclusive last day. None: the day after the last staged day.
+        today: the shop's current day, which isn't over.
         replace: also shrink raw days, and delete those that are no longer staged.
 
     Returns:
-        from_date, to_date, snapshot_date (the day after the newest raw day: the date to score, also after a backfill
-        of older days), data_docs (page of the order lines), warnings, and per table rows_in, rows_kept,
+        from_date, to_date, snapshot_date (the day after the newest raw day that is over: the date to score, also after
+        a backfill of older days), data_docs (page of the order lines), warnings, and per table rows_in, rows_kept,
         rows_quarantined, days_written and `reasons` (rows by broken rule), all for the validated days.
 
     Raises:
@@ -84,7 +91,7 @@ def validate(
     return Validated(
         from_date=start,
         to_date=end,
-        snapshot_date=lake.days(settings, "raw/order_lines")[-1] + A_DAY,
+        snapshot_date=complete_until(settings, lake.days(settings, "raw/order_lines")[-1] + A_DAY, today),
         tables={verdict.table.name: _counts(verdict, written[verdict.table.name]) for verdict in verdicts},
         warnings=[
             *(verdict.report.describe(result) for verdict in verdicts for result in verdict.report.failed("warning")),

@@ -49,7 +49,8 @@ def _body(table: Table, name: str, most: int) -> Any:  # noqa: ANN401  # a model
 
 async def _accept(request: Request, table: Table, posted: BaseModel) -> Response:
     service: Service = request.app.state.service
-    first = service.required().release.snapshot_date
+    # the current day is accepted even if a batch counted it: it isn't over
+    first = min(service.required().release.snapshot_date, service.clock.today())
     rows = await validated(service, table, posted.model_dump()[table.name], first)
     new = await store(service, table, rows, request.state.who)
     answer = {**service.about(), "accepted": new, "duplicates": len(rows) - new}

@@ -84,3 +84,12 @@ def test_keys_are_made_listed_and_revoked_and_shown_once(purse, tmp_path):
     audit = (tmp_path / "serving" / "audit.jsonl").read_text()
     assert [json.loads(line)["action"] for line in audit.splitlines()] == ["key.create", "key.revoke"]
     assert "one or more of the scopes" in purse("keys", "create", "shop", "--scope", "fly").stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("purpose", ["scoring", "monitoring"])
+def test_a_service_that_does_not_answer_has_an_exit_code_of_its_own(purse, purpose):
+    down = {"PURSE_MLFLOW__TRACKING_URI": "http://127.0.0.1:9"}
+    done = purse("snapshot-date", "--for", purpose, **down)
+    assert done.returncode == 75
+    assert "does not answer" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from copy import deepcopy
+from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 RETRAIN: list[str | set[str]] = [
+    "wait_for_ingest",
     "snapshot_date",
     "build_features",
     "split",
@@ -42,8 +44,10 @@ def test_airflow_reads_every_file(bag: Any) -> None:
 def test_the_steps_follow_one_another(bag: Any) -> None:
     assert_order(bag.dags["ingest_daily"], "ingest", "validate")
     assert_order(bag.dags["retrain_daily"], *RETRAIN)
-    assert_order(bag.dags["score_daily"], "snapshot_date", "build_features", "score", "deploy")
-    assert_order(bag.dags["monitor_daily"], "snapshot_date", "monitor", "is_alarmed", "retrain")
+    assert_order(bag.dags["score_daily"], "snapshot_date", "build_features", "score", "deploy", "newer", "run_again")
+    monitor = bag.dags["monitor_daily"]
+    assert monitor.get_task("monitor").downstream_task_ids == {"is_alarmed", "retrain", "newer"}
+    assert monitor.get_task("newer").downstream_task_ids == {"run_again"}
 
 
 def test_a_person_approves_only_when_the_setting_says_so(parse: Any) -> None:
@@ -81,10 +85,10 @@ def test_the_form_says_why_a_champion_cannot_be_compared(parse: Any, reason: str
 
 
 def test_schedules_and_queues_are_settings(parse: Any) -> None:
-    variables = {"INGEST_SCHEDULE": "5 1 * * *", "QUEUE": "cpu", "GPU_QUEUE": "gpu-machine", "RETRIES": "5"}
+    variables = {"INGEST_SCHEDULE": "5 1 * * *", "QUEUE": "cpu", "GPU_QUEUE": "gpu-machine", "RETRIES": "12"}
     dags = parse(**{f"PURSE_AIRFLOW__{name}": value for name, value in variables.items()}).dags
-    assert dags["ingest_daily"].schedule == "5 1 * * *"
-    assert dags["ingest_daily"].get_task("ingest").retries == 5
+    assert dags["ingest_daily"].schedule.expression == "5 1 * * *"
+    assert dags["ingest_daily"].get_task("ingest").retries == 12
     queues = {task.task_id: task.queue for task in dags["retrain_daily"].tasks}
     assert queues.pop("sweep_networks") == queues.pop("train") == "gpu-machine"
     assert set(queues.values()) == {"cpu"}
@@ -128,16 +132,15 @@ def test_the_trigger_form_takes_dates_or_nothing(bag: Any, dag_id: str, names: l
     ],
 )
 def test_only_the_clock_decides_which_day_is_ingested(bag: Any, run_type: str, from_date: str, to_date: str) -> None:
-    from airflow.sdk import macros
-
-    task = bag.dags["ingest_daily"].get_task("ingest")
+    dag = bag.dags["ingest_daily"]
+    task = dag.get_task("ingest")
+    # a run that is not on schedule may have no logical date
+    logical_date = datetime(2001, 3, 1, 2, tzinfo=UTC) if to_date else None
     context = {
-        "dag_run": SimpleNamespace(run_type=run_type),
+        "dag_run": SimpleNamespace(run_type=run_type, logical_date=logical_date),
         "params": {"from_date": "2000-11-01", "to_date": None},
-        "macros": macros,
+        **dag.user_defined_macros,
     }
-    if to_date:  # a run that is not on schedule may have no `ds`
-        context["ds"] = "2001-03-01"
     assert task.render_template(task.op_kwargs, context) == {"from_": from_date, "to": to_date}
 
 

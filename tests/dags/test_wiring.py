@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 DAY = "2001-02-01"
+MARK = "champion-3 raw/order_lines-12"
+SAME = f"--unless {shlex.quote(MARK)}"
 RESULTS = {
     "ingest": {"from_date": "2001-01-01", "to_date": DAY},
     "validate": {"to_date": "2001-01-02", "snapshot_date": DAY, "data_docs": "{home}/data_docs/index.html"},
-    "snapshot-date": {"snapshot_date": DAY},
+    "snapshot-date": {"snapshot_date": DAY, "inputs": MARK},
     "build-features": {"rows": 3},
     "split": {"training_id": f"{DAY}-00000000"},
     "sweep": {"workers": ["w1", "w2", "w3"], "run_url": "http://mlflow/#/runs/1"},
@@ -25,6 +27,7 @@ RESULTS = {
     "promote": {"promoted": True, "description": "better by 0.01", "version": "7"},
     "score": {"snapshot_date": DAY, "rows": 3},
     "deploy": {"deployed": True, "release": f"7-{DAY}"},
+    "newer": 99,
     "monitor": {"alarm": False, "reason": "nothing moved"},
 }
 
@@ -34,7 +37,7 @@ verb, *arguments = sys.argv[1:]
 with open({calls!r}, "a") as calls:
     calls.write(json.dumps([verb, *arguments]) + "\\n")
 print("working", file=sys.stderr)
-result = json.loads(open({results!r}).read())[verb]
+result = json.loads(open({results!r}).read())[verb if "--unless" not in arguments else "newer"]
 sys.exit(result) if isinstance(result, int) else print(json.dumps(result))
 """
 
@@ -149,7 +152,7 @@ def test_a_task_links_to_its_run_and_its_report(run: Any) -> None:
 
 def test_scores_are_announced_to_the_monitoring(run: Any, purse: Purse) -> None:
     run("score_daily", run_conf={"snapshot_date": DAY})
-    assert purse.calls[-2:] == [f"score --snapshot-date {DAY}", "deploy"]
+    assert purse.calls[-3:] == [f"score --snapshot-date {DAY}", "deploy", f"snapshot-date --for scoring {SAME}"]
     assert events("predictions")[-1] == {"snapshot_date": DAY}
 
 
@@ -166,8 +169,11 @@ def test_a_deploy_is_red_when_refused_and_skipped_without_a_service(
 
 def test_without_an_alarm_nothing_is_retrained(run: Any, states: Any, purse: Purse) -> None:
     done = run("monitor_daily", run_conf={"snapshot_date": DAY})
-    assert purse.calls == [f"snapshot-date --for scoring --snapshot-date {DAY}", f"monitor --snapshot-date {DAY}"]
+    start = f"snapshot-date --for monitoring --snapshot-date {DAY}"
+    assert purse.calls == [start, f"monitor --snapshot-date {DAY}", f"snapshot-date --for monitoring {SAME}"]
     assert states(done) == {
+        "newer": "skipped",
+        "run_again": "skipped",
         "snapshot_date": "success",
         "monitor": "success",
         "is_alarmed": "success",
@@ -187,3 +193,45 @@ def test_an_alarm_starts_a_retraining_that_knows_why(run: Any, purse: Purse) -> 
     query = select(DagRun.conf).where(DagRun.dag_id == "retrain_daily", DagRun.run_id == f"drift__{DAY}")
     with create_session() as session:
         assert list(session.scalars(query)) == [{"snapshot_date": DAY, "reason": reason}]
+
+
+def queued_runs(dag_id: str) -> list[Any]:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return list(session.scalars(select(DagRun.run_id).where(DagRun.dag_id == dag_id, DagRun.state == "queued")))
+
+
+@pytest.mark.parametrize("dag_id", ["score_daily", "monitor_daily"])
+def test_data_that_arrived_during_a_run_start_another_one(run: Any, states: Any, purse: Purse, dag_id: str) -> None:
+    before = len(queued_runs(dag_id))
+    purse.answer({"newer": {"snapshot_date": "2001-02-02", "inputs": "champion-3 raw/order_lines-13"}})
+    assert states(run(dag_id))["run_again"] == "success"
+    assert len(queued_runs(dag_id)) == before + 1
+    purse.answer({"newer": 99})
+    assert states(run(dag_id))["run_again"] == "skipped"
+    assert len(queued_runs(dag_id)) == before + 1
+
+
+@pytest.mark.usefixtures("purse")
+def test_a_refused_deploy_is_red_whatever_newer_data_there_are(run: Any, states: Any, purse: Purse) -> None:
+    purse.answer({"deploy": 1, "newer": {"snapshot_date": DAY, "inputs": "champion-4"}})
+    done = run("score_daily")
+    assert str(done.state) == "failed"
+    assert states(done)["run_again"] == "upstream_failed"
+
+
+def test_a_run_takes_its_events_date_only_as_the_oldest_one(bag: Any) -> None:
+    from types import SimpleNamespace
+
+    event = SimpleNamespace(extra={"snapshot_date": DAY})
+    for dag_id in ("score_daily", "monitor_daily"):
+        dag = bag.dags[dag_id]
+        task = dag.get_task("snapshot_date")
+        context = {"triggering_asset_events": {"order_lines": [event]}, **dag.user_defined_macros}
+        of_events = task.render_template(task.op_kwargs, context | {"params": {"snapshot_date": None}})
+        assert of_events == {"snapshot_date": "", "at_least": DAY}
+        of_form = task.render_template(task.op_kwargs, context | {"params": {"snapshot_date": "2001-01-01"}})
+        assert of_form == {"snapshot_date": "2001-01-01", "at_least": ""}

@@ -167,5 +167,5 @@ def test_login_before_the_first_start_says_what_to_do(settings):
 
 
 def test_logs_of_an_unknown_service_names_the_known(settings):
-    with pytest.raises(PurseError, match="mlflow, api-server, scheduler, dag-processor, serving"):
+    with pytest.raises(PurseError, match="mlflow, api-server, dag-processor, serving, scheduler"):
         services.logs(settings, "webserver")

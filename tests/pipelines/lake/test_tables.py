@@ -111,3 +111,4 @@ def test_stale_data_stops_a_live_run_but_not_a_named_date(settings):
     with pytest.raises(PurseError, match="of 2024-01-01, 3 days before 2024-01-05"):
         resolve_snapshot_date(live, None, date(2024, 1, 5))
     assert resolve_snapshot_date(live, FIRST, date(2024, 1, 5)) == FIRST
+    assert resolve_snapshot_date(live, None, FIRST) == FIRST  # the newest day isn't over

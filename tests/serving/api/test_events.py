@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -60,6 +60,16 @@ def test_rows_may_come_in_any_order(home, serve):
     engine = client.app.state.service.current.engine.result()
     wait_until(lambda: {"o1", "o2"} <= set(engine.closed_days), "the engine knows the days that are over")
     assert "o0" not in engine.closed_days
+
+
+def test_an_order_of_today_is_accepted_even_if_the_batch_counted_today(home, serve):
+    today = datetime.now(UTC).date()
+    stand_in.champion(home, "1", today + timedelta(days=1))
+    client = serve(home.with_changes(serving__clock="wall"))
+    now = client.app.state.service.clock.now()
+    assert send(client, order(1, ordered_at=now.isoformat())).status_code == 202
+    before = send(client, order(2, ordered_at=(now - timedelta(days=1)).isoformat()))
+    assert before.json()["faults"][0]["rule"] == "not_before_snapshot"
 
 
 def test_a_time_with_an_offset_is_brought_to_the_shops_zone(home, serve, in_taipei):
