@@ -9,6 +9,7 @@ from contextlib import suppress
 import typer
 
 from cli.data import build_features, ingest, snapshot_date, validate
+from cli.doctor import doctor
 from cli.expectations import app as expectations
 from cli.keys import app as keys
 from cli.model import backtest, card, deploy, evaluate, monitor, promote, register, rollback, score, split, sweep, train
@@ -33,7 +34,7 @@ DATA, MODEL, STACK = "Data", "Model and scores", "Embedded stack"
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     DATA: (ingest, validate, snapshot_date, build_features, simulate),
     MODEL: (split, sweep, train, evaluate, register, promote, score, deploy, monitor, rollback, card, trust, backtest),
-    STACK: (up, down, status, logs, serve, demo),
+    STACK: (up, down, status, logs, serve, demo, doctor),
 }
 for panel, commands in COMMANDS.items():
     for command in commands:
@@ -54,9 +55,26 @@ def main() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         app()
-    except PurseError as error:
-        console.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a panic of a library in Rust is no Exception
+        message = _explained(error)
+        if message is None:
+            raise
+        console.print("[bold red]Error:[/]", end=" ")
+        console.print(message, markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code if isinstance(error, PurseError) else 1)
+
+
+def _explained(error: BaseException) -> str | None:
+    """Message about an error: the fault of the machine behind it, or a PurseError's own; None for a fault of Purse."""
+    from pipelines.faults import explain
+
+    own = str(error) if isinstance(error, PurseError) else None
+    try:
+        return explain(load_settings(), error) or own
+    except PurseError:
+        return own  # the settings are at fault
 
 
 if __name__ == "__main__":
