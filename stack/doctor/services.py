@@ -49,6 +49,8 @@ def schedules(settings: Settings, now: datetime) -> Iterator[Finding]:  # noqa: 
 
 def live_store(settings: Settings, now: datetime) -> Iterator[Finding]:  # noqa: ARG001
     """A live service that answers with older scores than the lake has, or cannot answer."""
+    if settings.serving.url is None and processes.running(settings.home_path, "serving") is None:
+        return  # another home's service may listen on the port
     try:
         answer = httpx.get(f"{service_url(settings)}/readyz", trust_env=False, timeout=5)
         state = answer.json()
