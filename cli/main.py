@@ -9,6 +9,7 @@ from contextlib import suppress
 import typer
 
 from cli.data import build_features, ingest, snapshot_date, validate
+from cli.doctor import doctor
 from cli.expectations import app as expectations
 from cli.keys import app as keys
 from cli.model import backtest, card, deploy, evaluate, monitor, promote, register, rollback, score, split, sweep, train
@@ -33,7 +34,7 @@ DATA, MODEL, STACK = "Data", "Model and scores", "Embedded stack"
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     DATA: (ingest, validate, snapshot_date, build_features, simulate),
     MODEL: (split, sweep, train, evaluate, register, promote, score, deploy, monitor, rollback, card, trust, backtest),
-    STACK: (up, down, status, logs, serve, demo),
+    STACK: (up, down, status, logs, serve, demo, doctor),
 }
 for panel, commands in COMMANDS.items():
     for command in commands:
@@ -54,15 +55,29 @@ def main() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         app()
-    except PurseError as error:
-        console.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except Exception as error:
-        if type(error).__name__ != "MlflowException" or "API request to" not in str(error):
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a panic of a library in Rust is no Exception
+        message, code = _explained(error)
+        if message is None:
             raise
+        console.print("[bold red]Error:[/]", end=" ")
+        console.print(message, markup=False, highlight=False, soft_wrap=True)
+        sys.exit(code)
+
+
+def _explained(error: BaseException) -> tuple[str | None, int]:
+    """Message about an error and exit code: a service that is down, a fault of the machine, or a PurseError's own."""
+    from pipelines.faults import explain
+
+    if type(error).__name__ == "MlflowException" and "API request to" in str(error):
         text = f"MLflow stopped answering: {str(error)[:300]} Start it with 'purse up' and run the step again."
-        console.print(f"[bold red]Error:[/] {text}", highlight=False, soft_wrap=True)
-        sys.exit(ServiceDown.exit_code)
+        return text, ServiceDown.exit_code
+    own, code = (str(error), error.exit_code) if isinstance(error, PurseError) else (None, 1)
+    try:
+        return explain(load_settings(), error) or own, code
+    except PurseError:
+        return own, code  # the settings are at fault
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""Run a step: time it, store its result, and report a full disk."""
+"""Run a step: time it and store its result."""
 
-import errno
 import time
 from collections.abc import Callable
 from datetime import date
@@ -8,7 +7,6 @@ from typing import TypeVar
 
 import psutil
 
-from pipelines.errors import PurseError
 from pipelines.results.data import Ingested, Validated
 from pipelines.results.result import Result, Seconds, write_result
 from pipelines.settings import Settings
@@ -23,19 +21,11 @@ def run_step(settings: Settings, snapshot_date: date | None, name: str, step: Ca
         The step's result with its `seconds`.
 
     Raises:
-        PurseError: the step raised it, or the disk is full.
+        PurseError: the step raised it.
     """
     starting = _seconds_since_start()
     began = time.monotonic()
-    try:
-        result = step()
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise PurseError(
-            f"The disk is full: {error}. The step left no partial output. Free space on the disk of "
-            f"{settings.home_path} and run the step again."
-        ) from error
+    result = step()
     seconds = Seconds(starting=round(starting, 2), computing=round(time.monotonic() - began, 2))
     result = result.model_copy(update={"seconds": seconds})
     write_result(settings, snapshot_date or _end(result), result, name)

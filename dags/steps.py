@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import BaseOperator, BaseOperatorLink, BaseXCom, Context, Param
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context, Param
 from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
 from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.types import TaskInstanceKey
@@ -48,7 +48,7 @@ class MlflowLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002  # Airflow's form
         """Address of the run; empty, so no button, if the step has no run."""
-        return BaseXCom.get_value(ti_key=ti_key, key="run_url") or ""
+        return _result_of(operator).get("run_url") or ""
 
 
 class DataDocsLink(BaseOperatorLink):
@@ -58,8 +58,13 @@ class DataDocsLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002  # Airflow's form
         """Path of the report on Airflow's server; empty if the step wrote no report."""
-        page = BaseXCom.get_value(ti_key=ti_key, key="data_docs")
+        page = _result_of(operator).get("data_docs")
         return f"/data-docs/{Path(page).relative_to(load_settings().data_docs)}" if page else ""
+
+
+def _result_of(operator: BaseOperator) -> dict[str, Any]:
+    """Result of a step that just ran in this process; Airflow logs an error for an XCom that does not exist."""
+    return getattr(operator, "result", None) or {}
 
 
 class Step(DecoratedOperator, BashOperator):
@@ -101,11 +106,8 @@ class Step(DecoratedOperator, BashOperator):
             raise
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {"snapshot_date": result["snapshot_date"]}
-        if self.result_key is None:
-            return result
-        if "run_url" in result:  # the button needs its own XCom
-            context["ti"].xcom_push(key="run_url", value=result["run_url"])
-        return result[self.result_key]
+        self.result = result  # for the buttons
+        return result if self.result_key is None else result[self.result_key]
 
 
 def purse(

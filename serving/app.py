@@ -11,7 +11,7 @@ from functools import partial
 from fastapi import Depends, FastAPI
 from pydantic import TypeAdapter
 
-from pipelines.errors import PurseError
+from pipelines.errors import NothingToDo, PurseError, UnusableModel
 from pipelines.settings import Settings
 from serving import dashboard
 from serving.api import admin, events, health, scores
@@ -23,6 +23,7 @@ from serving.api.signed import SignedAnswers
 from serving.dashboard.values import UserScore
 from serving.engine.engines import REAL, Engines
 from serving.service import deploy, rescoring
+from serving.service.deploy import ConflictError
 from serving.service.state import Service
 from serving.stored_scores import with_age
 
@@ -30,6 +31,9 @@ KILOBYTE = 1024
 DESCRIPTION = """Predictions for each user of the shop: expected spend, purchase probability, score, tier and reasons,
 from the last batch and the rows sent since. Every response names the model version, the snapshot and its age; the
 header `purse-release` names version and snapshot on errors too."""
+
+PAUSES = (5.0, 10.0, 20.0, 40.0, 60.0, *(120.0,) * 14)
+"""Seconds between the attempts to deploy at the start; half an hour in all."""
 
 log = logging.getLogger(__name__)
 USER_SCORE = TypeAdapter(UserScore)
@@ -103,9 +107,30 @@ async def _catch_up(service: Service) -> None:
         service.problem = f"The active release could not be opened: {error}"
         log.warning("%s", service.problem)
     try:
-        await deploy.deploy(service)
+        await _deploy_patiently(service)
     except PurseError as error:
         log.info("No release to activate yet: %s", error)
     except Exception as error:
         service.problem = f"The newest release was not activated: {type(error).__name__}; the log has the details"
         log.exception("The newest release was not activated")
+
+
+async def _deploy_patiently(service: Service) -> None:
+    """Deploy; while MLflow or another server does not answer, try again, so that the problem ends with its cause.
+
+    Raises:
+        PurseError: trying again doesn't help, or didn't.
+    """
+    for seconds in PAUSES:
+        try:
+            await deploy.deploy(service)
+        except (NothingToDo, UnusableModel, ConflictError):
+            raise
+        except PurseError as error:
+            log.info("No release to activate yet, trying again in %.0f seconds: %s", seconds, error)
+            await asyncio.sleep(seconds)
+            if service.current is not None and service.problem is None:
+                return  # somebody else deployed meanwhile
+        else:
+            return
+    await deploy.deploy(service)

@@ -175,9 +175,10 @@ def _configuration(settings: Settings) -> dict[str, dict[str, str]]:
             "jwt_expiration_time": LOGIN_SECONDS,
             "jwt_cli_expiration_time": COMMAND_SECONDS,
         },
-        # Poll every 0.25 s instead of 1 s: the steps are short, so the waits would be noticeable.
-        "scheduler": {"scheduler_idle_sleep_time": 0.25, "task_instance_heartbeat_timeout": 60},
-        "dag_processor": {"parsing_processes": 1, "refresh_interval": 30, "min_file_process_interval": 30},
+        # Poll every 0.7 s instead of 1 s: the steps are short, so waits are noticed; 0.25 s cost 6 % of a core all day.
+        "scheduler": {"scheduler_idle_sleep_time": 0.7, "task_instance_heartbeat_timeout": 60},
+        # a changed file is read at once; the interval is only for files that did not change
+        "dag_processor": {"parsing_processes": 1, "refresh_interval": 30, "min_file_process_interval": 120},
         "logging": {
             "base_log_folder": home / "airflow" / "logs",
             "dag_processor_child_process_log_directory": home / "airflow" / "logs" / "dag_processor",

@@ -86,6 +86,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_FLASK_SERVER_SECRET_KEY": session_key.read_text(),
         "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
         "PURSE_MLFLOW_OWN": os.pathsep.join(map(str, own)),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(folder / "tmp"),
     }

@@ -68,7 +68,7 @@ def running(home: Path, name: str) -> psutil.Process | None:
         same = abs(process.create_time() - record["started"]) < SAME_START_SECONDS
         same &= record.get("home") in (None, str(home.resolve()))  # a copy of a running home has its records
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except (OSError, ValueError, psutil.NoSuchProcess):
+    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
         return None
 
 

@@ -137,7 +137,7 @@ def logs(settings: Settings, name: str | None = None, follow: bool = False) -> N
 def _services(settings: Settings) -> list[Service]:
     home, airflow = settings.home_path, processes.executable("airflow")
     mlflow = (
-        *(processes.executable("mlflow"), "server", "--workers", "1", *mlflow_home.options(settings)),
+        *(sys.executable, "-m", "stack.mlflow_server", "server", "--workers", "1", *mlflow_home.options(settings)),
         *("--host", settings.services.host, "--port", str(settings.services.mlflow_port)),
         *("--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"),
         # Steps write artifacts directly to the folder: this is faster than through the server, and runs that were

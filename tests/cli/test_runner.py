@@ -1,6 +1,5 @@
 """How a step is run: its result is kept, its time is divided, and what a person can mend is said."""
 
-import errno
 import math
 from datetime import date
 
@@ -43,14 +42,6 @@ def test_numbers_that_json_does_not_know_come_back(settings):
     measures = {"auc": float("nan"), "ngini": 0.5}
     run_step(settings, DAY, "evaluate", lambda: samples.evaluated(measures=measures))
     assert math.isnan(read_result(settings, DAY, Evaluated).measures["auc"])
-
-
-def test_a_full_disk_is_said_in_one_sentence(settings):
-    def step():
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(PurseError, match="The disk is full"):
-        run_step(settings, DAY, "split", step)
 
 
 def test_a_result_that_is_not_there_names_the_command(settings):

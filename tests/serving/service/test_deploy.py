@@ -10,10 +10,12 @@ import pytest
 
 from pipelines.deploy import deploy
 from pipelines.errors import NothingToDo, PurseError
+from serving import app
+from serving.engine.engines import Engines
 from serving.service.state import Service
 from tests.serving import stand_in
 from tests.serving.api.test_scores import order, spend
-from tests.serving.servers import wait_until
+from tests.serving.servers import free_port, wait_until
 
 DAY, NEXT = date(2001, 3, 1), date(2001, 3, 2)
 
@@ -167,3 +169,33 @@ def test_a_release_that_no_longer_opens_answers_what_is_stored_until_it_is_writt
 def test_without_a_service_there_is_nothing_to_deploy_to(home):
     with pytest.raises(NothingToDo, match="No live service answers"):
         deploy(home, datetime.now(UTC))
+
+
+def test_a_service_that_starts_before_mlflow_deploys_when_it_answers_and_forgets_the_problem(home, serve, monkeypatch):
+    tries = []
+
+    def prepare(settings, root):
+        tries.append(root)
+        if len(tries) < 3:
+            raise PurseError("MLflow at http://127.0.0.1:5000 does not answer.")
+        return stand_in.prepare(settings, root)
+
+    monkeypatch.setattr(app, "PAUSES", (0.05,) * 5)
+    client = serve(home, engines=Engines(prepare, stand_in.StandInEngine))
+    assert len(tries) == 3
+    assert "problem" not in client.get("/readyz").json() or client.get("/readyz").json()["problem"] is None
+
+
+def test_a_service_without_a_champion_does_not_try_again(settings, serve, monkeypatch):
+    tries = []
+
+    def prepare(*_):
+        tries.append(1)
+        raise NothingToDo("There is no champion yet.")
+
+    monkeypatch.setattr(app, "PAUSES", (0.01,) * 5)
+    empty = settings.with_changes(serving__port=free_port())
+    serve(empty, ready=False, engines=Engines(prepare, stand_in.StandInEngine))
+    wait_until(lambda: tries, "a deploy was tried")
+    time.sleep(0.2)
+    assert len(tries) == 1
