@@ -14,7 +14,7 @@ Correct broken data at the source: a retraining would only learn it.
 
 **When it is red** scores and champion are unchanged.
 - *monitor*: the date has no features (run `score_daily` for it), or MLflow is unreachable (start it with `make up`).
-  Then clear the task.
+  Then clear the task. `reference_lost`, `nothing_measured`: the message says what is missing, with the command.
 - *retrain*: `retrain_daily` could not be started. Clear the task, or trigger `retrain_daily` by hand.
 """
 

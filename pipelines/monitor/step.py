@@ -26,7 +26,8 @@ from pipelines.retraining.reference.learned import (
     summarise_predictions,
 )
 from pipelines.settings import Settings
-from pipelines.tracking.champion import champion_version
+from pipelines.tracking.artifacts import DamagedArtifact
+from pipelines.tracking.champion import champion_version, warnings_about, way_out
 from pipelines.tracking.runs import KIND, connect, experiment_id, run_url
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def monitor(settings: Settings, snapshot_date: date) -> Monitored:
 
     Raises:
         NothingToDo: there is no champion yet.
-        PurseError: the snapshot has no features, or MLflow does not answer.
+        PurseError: the champion or its reference is gone, the snapshot has no features, nothing of it can be compared,
+            or MLflow does not answer.
     """
     version = champion_version(settings)
     features = rows_of(settings, FEATURE_TABLE, snapshot_date)
@@ -61,18 +63,20 @@ def monitor(settings: Settings, snapshot_date: date) -> Monitored:
             f"There are no features of {snapshot_date} to compare. "
             f"Run 'purse build-features --snapshot-date {snapshot_date}' and 'purse score' first."
         )
-    reference, realised = read_reference(settings, version), measure_realised(settings, snapshot_date)
+    reference, realised = _reference(settings, version), measure_realised(settings, snapshot_date)
     now, skipped = _now(settings, snapshot_date, version, features)
-    if reference is None:
-        skipped.append(
-            f"Champion version {version} was trained by a version of Purse that kept no reference: drift is not "
-            "measured until a new one is promoted."
-        )
+    skipped += warnings_about(settings, connect(settings))
     if isinstance(realised, str):
         skipped.append(realised)
     checks = _checks(settings, snapshot_date, reference, now, realised)
-    if reference is not None and (absent := sorted(reference.columns.keys() - set(checks["name"]))):
+    if absent := sorted(reference.columns.keys() - set(checks["name"])):
         skipped.append(f"Too few rows, or none, to compare {', '.join(absent)}.")
+    if checks.empty:
+        raise PurseError(
+            f"Nothing of {snapshot_date} could be compared with the training of champion version {version} "
+            f"(nothing_measured): {' '.join(skipped)} Correct the cause, then run 'purse monitor --snapshot-date "
+            f"{snapshot_date}' again."
+        )
     verdict = _verdict(settings, snapshot_date, version, checks)
     _write(settings, snapshot_date, version, checks, verdict)
     violated = checks[checks["violated"]]
@@ -93,6 +97,25 @@ def monitor(settings: Settings, snapshot_date: date) -> Monitored:
     return Monitored(**dict(facts), data_docs=str(path), run_id=run_id, run_url=run_url(settings, run_id))
 
 
+def _reference(settings: Settings, version: str) -> Reference:
+    """Read the champion's reference.
+
+    Raises:
+        PurseError: it is gone or damaged; the message names the way out.
+    """
+    try:
+        reference = read_reference(settings, version)
+        problem = "its run in MLflow has none"
+    except DamagedArtifact as error:
+        reference, problem = None, f"it is damaged: {error.problem}"
+    if reference is not None:
+        return reference
+    raise PurseError(
+        f"Champion version {version} has no reference to compare with (reference_lost): {problem}. Its training wrote "
+        f"it, and only a new training writes one. Scores go on. {way_out(settings, connect(settings), version)}"
+    )
+
+
 def _now(
     settings: Settings, snapshot_date: date, version: str, features: pd.DataFrame
 ) -> tuple[dict[str, Summary], list[str]]:
@@ -111,7 +134,7 @@ def _now(
 def _checks(
     settings: Settings,
     snapshot_date: date,
-    reference: Reference | None,
+    reference: Reference,
     now: dict[str, Summary],
     realised: Realised | str,
 ) -> pd.DataFrame:
@@ -128,11 +151,10 @@ def _checks(
 
 
 def find_drift(
-    settings: Settings, snapshot_date: date, reference: Reference | None, now: dict[str, Summary]
+    settings: Settings, snapshot_date: date, reference: Reference, now: dict[str, Summary]
 ) -> Iterator[tuple[str, tuple[str, float, float]]]:
     """Yield name and finding (kind, value, threshold) of every column in both today and the reference."""
-    columns = reference.columns if reference else {}
-    lag = float((snapshot_date - reference.snapshot).days) if reference else 0.0
+    columns, lag = reference.columns, float((snapshot_date - reference.snapshot).days)
     for name in (name for name in columns if name in now):
         for finding in check(columns[name], now[name], lag, settings.monitor.spreads):
             yield name, finding

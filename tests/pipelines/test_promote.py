@@ -12,7 +12,7 @@ from models.promotion import Gain
 from pipelines import promote, register, rollback
 from pipelines.errors import PurseError
 from pipelines.evaluate import step as evaluate
-from pipelines.results.decision import Evaluated
+from pipelines.results.decision import Evaluated, Registered
 from pipelines.results.result import read_result, write_result
 from pipelines.tracking.logged_model import load_model
 from pipelines.tracking.registry import CHALLENGER, CHAMPION, version_of
@@ -121,8 +121,9 @@ def test_registering_again_finds_the_version_and_the_model_links_to_the_other_sc
 def test_a_champion_that_changed_since_the_evaluation_stops_the_promotion(shop, snapshot_date):
     retrain(shop)
     retrain(shop, "2020-03-29-00000002")
-    connect(shop).delete_registered_model_alias("purchasing-power", CHAMPION)
-    with pytest.raises(PurseError, match=r"compared with champion version 1, but .* is now version None"):
+    connect(shop).set_registered_model_alias("purchasing-power", CHAMPION, "2")
+    write_result(shop, snapshot_date, read_result(shop, snapshot_date, Registered).model_copy(update={"version": "3"}))
+    with pytest.raises(PurseError, match=r"compared with champion version 1, but .* is now version 2"):
         promote.promote(shop, snapshot_date)
 
 
