@@ -6,7 +6,9 @@ table `monitoring` in the lake, an MLflow run and a page with plots (*Data Docs*
 replaces them.
 
 **Retraining.** If a check is violated on `monitor.days` of the last `monitor.of_days` days, the DAG starts
-`retrain_daily` and passes it the reason. It starts at most one retraining within `monitor.pause_days` days.
+`retrain_daily` and passes it the reason. The same cause (a column, or a feature in all its windows) starts no other
+retraining within `monitor.pause_days` days, nor while it lasts, unless its value doubles; another cause does.
+What moves as days pass (tenure, history length, the shop's own discounts) is compared by its missing share only.
 
 **It does not** change scores, models or thresholds. A violated check does not make a task red. Open the page and find
 out whether the shop changed (prices, assortment, a campaign) or the data broke (an empty column, missing events).
