@@ -1,7 +1,7 @@
 """False alarms in 120 quiet nights, and days from a fault to its alarm, on the simulated marketplace.
 
-    python benchmarks/drift.py                         (ten minutes on 2 busy cores)
-    python benchmarks/drift.py USERS SEEDS HISTORIES   (for example 2000 1 100,200)
+    python -m benchmarks.drift                         (ten minutes on 2 busy cores)
+    python -m benchmarks.drift USERS SEEDS HISTORIES   (for example 2000 1 100,200)
 
 For each length of history, simulates a shop up to 2024-05-01, learns the reference of a champion as `train` does, with
 one linear model instead of the blend, and monitors the next 120 nights with the functions of `purse monitor`: checks,
@@ -29,7 +29,8 @@ from features.definitions import available
 from marketplace.plan import Plan
 from marketplace.shop import Shop
 from models import catalog
-from models.measures.drift import WEEKS, Summary
+from models.measures.drift import Summary
+from models.measures.passage import WEEKS
 from models.protocol import LabelledUsers
 from models.score.percentiles import percentile_score, quantile_grid, tiers
 from pipelines.lake import tables as lake

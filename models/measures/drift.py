@@ -5,7 +5,6 @@ A reference stores no rows: a grid of quantiles for numbers, shares for categori
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -27,18 +26,6 @@ MIN_ROWS = 30
 
 FEW = 3
 """Minimum undisturbed values to estimate a spread from."""
-
-TREND_DAYS = 28
-"""Nights before from which the slow movement of a check is extrapolated."""
-
-TREND_LEAST = 7
-"""Minimum nights to extrapolate from."""
-
-WEEKS = 4
-"""Weeks whose same weekday a day's count is compared with."""
-
-FALL, FALL_ERRORS = 0.1, 1.5
-"""Smallest fall of a count, as a difference of logarithms, plus so many of its standard errors, that is drift."""
 
 LEAST: Mapping[Measure, float] = {"psi": 0.05, "distance": 0.1, "missing": 0.02}
 """Lower bounds of the thresholds, for columns that hardly vary undisturbed."""
@@ -217,47 +204,6 @@ def check(column: Column, now: Summary, lag: float, spreads: float) -> Iterator[
         growth = [max(1.0, lag / past) ** power if past else 1.0 for past in column.lags]
         quiet = [value * factor for value, factor in zip(column.quiet[measure], growth, strict=True)]
         yield Finding(measure, value, _limit(quiet, spreads, measure))
-
-
-def trend_limit(days: Sequence[float], values: Sequence[float], day: float, spreads: float) -> float:
-    """Largest value that the slow movement of earlier nights explains; -infinity with fewer than `TREND_LEAST`.
-
-    A population ages and a history fills from day to day: what moves on as it did is no drift, a jump is.
-
-    Args:
-        days: numbers of earlier nights.
-        values: the check's value on each.
-        day: number of tonight.
-        spreads: standard deviations of the earlier nights about their line that are still normal.
-
-    >>> round(trend_limit(range(10), [0.01 * day for day in range(10)], 12, spreads=5.0), 3)
-    0.12
-    """
-    if len(values) < TREND_LEAST:
-        return -np.inf
-    slope, start = np.polyfit(days, values, 1)
-    spread = np.std(np.asarray(values) - (start + slope * np.asarray(days)), ddof=2)
-    return float(start + slope * day + spreads * spread)
-
-
-def find_fall(counts: Mapping[date, int], day: date) -> Finding | None:
-    """Compare a day's count with the lowest of the same weekday in the `WEEKS` weeks before.
-
-    Campaigns and growth only raise counts, so that the lowest is robust; a day of rest is compared with days of rest.
-
-    Returns:
-        The fall as a difference of logarithms; None if the lowest is below `MIN_ROWS`, or the weeks are not all known.
-
-    >>> counts = {date(2024, 1, day): 1000 for day in range(1, 29)} | {date(2024, 1, 29): 700}
-    >>> find_fall(counts, date(2024, 1, 29)).value > find_fall(counts, date(2024, 1, 29)).threshold
-    True
-    """
-    before = [counts.get(day - timedelta(days=7 * week), 0) for week in range(1, WEEKS + 1)]
-    lowest = min(before)
-    if lowest < MIN_ROWS:
-        return None
-    fall = max(0.0, float(np.log((lowest + 0.5) / (counts.get(day, 0) + 0.5))))
-    return Finding("fall", fall, FALL + FALL_ERRORS / float(np.sqrt(lowest)))
 
 
 def persistent(violated: Sequence[frozenset[str]], days: int, of_days: int) -> list[str]:

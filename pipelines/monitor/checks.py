@@ -5,7 +5,8 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from models.measures.drift import TREND_DAYS, Finding, Summary, check, find_fall, trend_limit
+from models.measures.drift import Finding, Summary, check
+from models.measures.passage import TREND_DAYS, find_fall, trend_limit
 from pipelines.retraining.reference.learned import Reference, moves_by_calendar
 
 COLUMNS = ["name", "kind", "value", "threshold"]
@@ -46,7 +47,7 @@ def find_drift(
 def find_falls(counts: Mapping[str, Mapping[date, int]], snapshot: date) -> Iterator[tuple[str, Finding]]:
     """Yield the check of each count of users by day, as `days.<name>`: a feed that ends has no rows to compare.
 
-    A day without a single order is none that was loaded: `ingest` and `validate` report it.
+    A day without a single order was not loaded: `ingest` and `validate` report it.
     """
     day = snapshot - timedelta(days=1)
     if "orders" in counts and day not in counts["orders"]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
-from models.measures.drift import WEEKS, Summary
+from models.measures.drift import Summary
+from models.measures.passage import WEEKS
 from models.predictions import ORDERS
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
