@@ -34,8 +34,8 @@ $(INSTALLED): requirements.lock pyproject.toml scripts/install.sh
 test: services-for-tests lint type audit ## install what the tests need, then lint, types, audit and every test
 	$(BIN)/pytest
 
-test-long: services-for-tests install ## hundreds of examples of each property, and more than 10,000 fuzzed requests
-	HYPOTHESIS_PROFILE=long $(BIN)/pytest -m property --timeout=0
+test-long: services-for-tests install ## hundreds of examples of each property, more than 10,000 fuzzed requests, and 30 nights of a shop
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -m "property or long" --timeout=0
 
 services-for-tests: ## install the servers that the tests use (Debian and Ubuntu; without them those tests are skipped)
 	@scripts/test_services.sh

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import typer
 
+from cli.champion import champion
 from cli.data import build_features, ingest, snapshot_date, validate
 from cli.doctor import doctor
 from cli.expectations import app as expectations
@@ -33,7 +34,22 @@ DATA, MODEL, STACK = "Data", "Model and scores", "Embedded stack"
 
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     DATA: (ingest, validate, snapshot_date, build_features, simulate),
-    MODEL: (split, sweep, train, evaluate, register, promote, score, deploy, monitor, rollback, card, trust, backtest),
+    MODEL: (
+        split,
+        sweep,
+        train,
+        evaluate,
+        register,
+        promote,
+        score,
+        deploy,
+        monitor,
+        rollback,
+        champion,
+        card,
+        trust,
+        backtest,
+    ),
     STACK: (up, down, status, logs, serve, demo, doctor),
 }
 for panel, commands in COMMANDS.items():

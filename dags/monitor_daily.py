@@ -6,7 +6,9 @@ table `monitoring` in the lake, an MLflow run and a page with plots (*Data Docs*
 replaces them. If newer scores arrived during the run, *newer* finds them and *run_again* starts another run.
 
 **Retraining.** If a check is violated on `monitor.days` of the last `monitor.of_days` days, the DAG starts
-`retrain_daily` and passes it the reason. It starts at most one retraining within `monitor.pause_days` days.
+`retrain_daily` and passes it the reason. The same cause (a column, or a feature in all its windows) starts no other
+retraining within `monitor.pause_days` days, nor while it lasts, unless its value doubles; another cause does.
+What moves as days pass (tenure, history length, the shop's own discounts) is compared by its missing share only.
 
 **It does not** change scores, models or thresholds. A violated check does not make a task red. Open the page and find
 out whether the shop changed (prices, assortment, a campaign) or the data broke (an empty column, missing events).
@@ -14,7 +16,7 @@ Correct broken data at the source: a retraining would only learn it.
 
 **When it is red** scores and champion are unchanged.
 - *monitor*: the date has no features (run `score_daily` for it), or MLflow is unreachable (start it with `make up`).
-  Then clear the task.
+  Then clear the task. `reference_lost`, `nothing_measured`: the message says what is missing, with the command.
 - *retrain*: `retrain_daily` could not be started. Clear the task, or trigger `retrain_daily` by hand.
 """
 

@@ -13,6 +13,8 @@ newer orders or a new champion arrived during the run, *newer* finds them and *r
 
 **When it is red** the last scores stay active.
 - *snapshot_date*: the lake is empty or older than `ingest.max_staleness_days`. Run `ingest_daily`.
+- *snapshot_date*, *score*: the champion is gone (`version_deleted`, `model_deleted`, `files_lost`,
+  `not_registered_here`): the message names the command that leads out; `purse champion` lists the other versions.
 - *deploy*: the live service rejected the new release with a reason and keeps serving the previous one, or it crashed:
   see `purse logs serving`. To repeat this task by hand, run `purse deploy`. A skipped task means that no service runs.
 - *build_features*, *score*: *Data Docs* on the task shows the failed expectations. If a new champion is the cause, run

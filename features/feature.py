@@ -61,6 +61,9 @@ class Feature:
         over: "total" for a sum over the whole history, "per_day" for such a sum per day since the first purchase.
         grows_with_history: whether the value grows with the recorded history even if the user does not change.
             Most models leave these features out: trained on a short history, they would meet values never seen.
+        reads_days: days of history that the expression reads, where they are more than `window_days`.
+        moves_by_calendar: whether its distribution moves as days pass even if no user changes, such as tenure or the
+            days since an event. Monitoring then compares its missing share only. All that grow with history do.
         table: which of the tables of `features.build` the expression takes.
     """
 
@@ -76,6 +79,8 @@ class Feature:
     half_life_days: int | None = None
     over: Literal["total", "per_day"] | None = None
     grows_with_history: bool = False
+    reads_days: int | None = None
+    moves_by_calendar: bool = False
     table: Literal["user_day", "user_category", "user_visit", "user_viewed_category", "users"] = "user_day"
 
     @property

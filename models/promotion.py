@@ -1,7 +1,7 @@
 """Decide whether a challenger replaces the champion: a pure function of measured numbers, with named outcomes.
 
 Not promoting is a success: the champion stays. A champion that cannot be compared also stays, until a person approves
-its replacement.
+its replacement. A first champion has to beat the baselines, because there is no champion to beat.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,19 @@ Outcome = Literal[
     "champion_replaced",
     "no_gain",
     "below_floor",
+    "not_above_mean",
+    "behind_baseline",
     "worse_on_slice",
     "champion_unusable",
     "already_champion",
     "rolled_back",
 ]
+MEAN_ERRORS = 3.0
+"""Standard errors by which a first champion must beat the mean: retrainings are nightly, and noise gets many tries."""
+
+BASELINE_ERRORS = 1.0
+"""Standard errors by which a first champion may fall behind the best baseline."""
+
 PROMOTED = ("first_champion", "better", "champion_replaced")
 """Outcomes that make the challenger the champion."""
 
@@ -75,6 +83,21 @@ class Unusable:
 
 
 @dataclass(frozen=True)
+class NoChampion:
+    """No champion yet: the challenger is compared with the baselines.
+
+    Attributes:
+        mean: challenger's gain over the same prediction for everyone.
+        baseline: name of the baseline with the highest nGini.
+        gain: challenger's gain over this baseline.
+    """
+
+    mean: Gain
+    baseline: str
+    gain: Gain
+
+
+@dataclass(frozen=True)
 class Gate:
     """Thresholds that a challenger has to pass; see `promotion` in conf/purse.yaml."""
 
@@ -97,30 +120,35 @@ class Decision:
         return self.outcome in PROMOTED
 
 
-def decide(challenger: Metrics, champion: Metrics | Unusable | None, gate: Gate, *, approved: bool = False) -> Decision:
+def decide(
+    challenger: Metrics, champion: Metrics | Unusable | NoChampion, gate: Gate, *, approved: bool = False
+) -> Decision:
     """Decide whether the challenger replaces the champion; never touches the registry.
 
-    The floor applies first, to a first champion too. A slice counts as worse when its loss exceeds `max_slice_loss` by
-    more than two standard errors. An unusable champion is replaced only if the challenger beats the best baseline with
-    the required confidence and the replacement is `approved`; in all other cases `approved` has no effect.
+    The floor applies first. A first champion must also beat the mean with the required confidence and by `MEAN_ERRORS`
+    standard errors, and may not fall behind the best baseline by more than `BASELINE_ERRORS`. A slice counts as worse
+    when its loss exceeds `max_slice_loss` by more than two standard errors. An unusable champion is replaced only if
+    the challenger beats the best baseline with the required confidence and the replacement is `approved`; in all other
+    cases `approved` has no effect.
 
     Raises:
         ValueError: there is a champion, but the challenger carries no `gain`.
 
     >>> gate = Gate(min_ngini=0.2, max_abs_bias=0.3, confidence=0.9, max_slice_loss=0.02)
-    >>> decide(Metrics(ngini=0.5, bias=0.1), None, gate).outcome
+    >>> first = NoChampion(Gain(0.5, 0.02, 1.0), "linear_rfm", Gain(0.01, 0.01, 0.8))
+    >>> decide(Metrics(ngini=0.5, bias=0.1), first, gate).outcome
     'first_champion'
     >>> decide(Metrics(0.5, 0.1, Gain(0.01, 0.004, 0.98)), Metrics(0.49, 0.0), gate).outcome
     'better'
-    >>> decide(Metrics(ngini=0.1, bias=0.0), None, gate).description
+    >>> decide(Metrics(ngini=0.1, bias=0.0), first, gate).description
     'Not promoted: nGini 0.1000, bias +0.00; required: at least 0.2 and at most ±0.3.'
     """
     measures = f"nGini {challenger.ngini:.4f}, bias {challenger.bias:+.2f}"
     if not (challenger.ngini >= gate.min_ngini and abs(challenger.bias) <= gate.max_abs_bias):  # NaN fails too
         floor = f"at least {gate.min_ngini} and at most ±{gate.max_abs_bias}"
         return Decision("below_floor", f"Not promoted: {measures}; required: {floor}.")
-    if champion is None:
-        return Decision("first_champion", f"Promoted as the first champion: {measures}.")
+    if isinstance(champion, NoChampion):
+        return _decide_first(measures, champion, gate)
     if isinstance(champion, Unusable):
         return _decide_unusable(measures, champion, gate, approved=approved)
     gain = challenger.gain
@@ -137,6 +165,19 @@ def decide(challenger: Metrics, champion: Metrics | Unusable | None, gate: Gate,
                 f"Not promoted: {against}, but it loses {loss} on {name}; allowed {gate.max_slice_loss}.",
             )
     return Decision("better", f"Promoted: {against}.")
+
+
+def _decide_first(measures: str, opponent: NoChampion, gate: Gate) -> Decision:
+    mean, gain = opponent.mean, opponent.gain
+    if not (_is_sure(mean, gate) and mean.estimate >= MEAN_ERRORS * mean.standard_error):
+        needed = f"{gate.confidence:.0%} and {MEAN_ERRORS:g} standard errors"
+        against = f"{measures} against the same prediction for everyone: {_in_words(mean)}"
+        return Decision("not_above_mean", f"Not promoted as the first champion: {against}; required: {needed}.")
+    against = f"{measures} against the best baseline, {opponent.baseline}: {_in_words(gain)}"
+    if not gain.estimate >= -BASELINE_ERRORS * gain.standard_error:  # NaN fails too
+        needed = f"at most {BASELINE_ERRORS:g} standard error behind"
+        return Decision("behind_baseline", f"Not promoted as the first champion: {against}; required: {needed}.")
+    return Decision("first_champion", f"Promoted as the first champion: {against}.")
 
 
 def _decide_unusable(measures: str, champion: Unusable, gate: Gate, *, approved: bool) -> Decision:

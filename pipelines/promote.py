@@ -9,7 +9,7 @@ from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from models.promotion import PROMOTED, Decision, Gate, Metrics, Unusable, decide
+from models.promotion import PROMOTED, Decision, Gate, Metrics, NoChampion, Unusable, decide
 from pipelines.errors import PurseError
 from pipelines.results.decision import Decided, Evaluated, Registered
 from pipelines.results.result import read_result
@@ -42,14 +42,16 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
     if measured.run_id != registered.run_id:
         raise PurseError(
             f"'evaluate' measured run {measured.run_id}, but 'register' registered run {registered.run_id}. "
-            f"Run 'purse evaluate' and 'purse register' with --snapshot-date {snapshot_date} again."
+            f"Run 'purse evaluate --snapshot-date {snapshot_date}', then 'purse register --snapshot-date "
+            f"{snapshot_date}'."
         )
     version = registered.version
     name, client = settings.mlflow.model_name, connect(settings)
     challenger, opponent = _sides(measured, snapshot_date)
     numbers = _numbers(challenger, opponent)
-    champion = find_champion(settings, client)
-    if champion == version:
+    found = find_champion(settings, client)
+    champion = found.version if found else None
+    if champion == version and found and found.usable:
         return _result(settings, _earlier_decision(client, name, version), version, measured, numbers)
     if champion != measured.champion_version:
         raise PurseError(
@@ -62,7 +64,7 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
     if earlier := moved_from(settings, champion):
         moved = f" Note: the alias '{CHAMPION}' was moved by hand from version {earlier} to version {champion}."
         decision = replace(decision, description=decision.description + moved)
-    if decision.promoted and champion is not None:
+    if decision.promoted and champion is not None and champion != version:
         client.set_model_version_tag(name, version, PREVIOUS, champion)
     _describe(client, name, version, decision, numbers)
     if decision.promoted:  # last: a rerun of an interrupted step decides the same
@@ -86,20 +88,20 @@ def _rolled_back(client: "MlflowClient", name: str, version: str) -> Decision | 
     return Decision(
         "rolled_back",
         f"Not promoted: version {version} was champion and was rolled back. New data makes a new version; "
-        f"to use this one anyway, set the alias '{CHAMPION}' on it in the MLflow UI.",
+        f"to use this one anyway, run 'purse champion {version}'.",
     )
 
 
-def _sides(measured: Evaluated, snapshot_date: date) -> tuple[Metrics, Metrics | Unusable | None]:
+def _sides(measured: Evaluated, snapshot_date: date) -> tuple[Metrics, Metrics | Unusable | NoChampion]:
     """Build the challenger's metrics and those of its opponent from the result of `evaluate`."""
     ours, theirs = measured.measures, measured.champion
     slices = {name: part.gain for name, part in measured.slices.items() if part.gain}
     challenger = Metrics(ours["ngini"], ours["bias"], theirs.gain if theirs else None, slices)
     if theirs:
         return challenger, Metrics(theirs.measures["ngini"], theirs.measures["bias"])
-    if measured.champion_version is None:
-        return challenger, None
     name, baseline = max(measured.baselines.items(), key=lambda item: item[1].measures["ngini"])
+    if measured.champion_version is None:
+        return challenger, NoChampion(measured.baselines["mean"].gain, name, baseline.gain)
     reason = measured.champion_unusable or "'purse evaluate' left no reason"
     approve = f"purse promote --snapshot-date {snapshot_date} --replace-unusable"
     return challenger, Unusable(measured.champion_version, reason, name, baseline.gain, approve)
@@ -110,12 +112,12 @@ def _gate(settings: Settings) -> Gate:
     return Gate(gate.min_ngini, gate.max_abs_bias, gate.confidence, gate.max_slice_loss)
 
 
-def _numbers(challenger: Metrics, champion: Metrics | Unusable | None) -> dict[str, float]:
+def _numbers(challenger: Metrics, champion: Metrics | Unusable | NoChampion) -> dict[str, float]:
     """Finite numbers that the decision is based on."""
     numbers = {"ngini": challenger.ngini, "bias": challenger.bias}
-    if isinstance(champion, Unusable):
+    if isinstance(champion, Unusable | NoChampion):
         numbers |= {f"baseline_gain_{k}": v for k, v in asdict(champion.gain).items()}
-    elif champion and challenger.gain:
+    elif challenger.gain:
         numbers |= {"champion_ngini": champion.ngini, **{f"gain_{k}": v for k, v in asdict(challenger.gain).items()}}
     return {key: value for key, value in numbers.items() if isfinite(value)}
 

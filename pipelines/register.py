@@ -4,6 +4,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from pipelines import links
+from pipelines.errors import PurseError
 from pipelines.files import exclusive
 from pipelines.results.decision import Registered
 from pipelines.results.result import read_result
@@ -21,12 +22,12 @@ def register(settings: Settings, snapshot_date: date) -> Registered:
     """Register the trained model; a rerun returns the existing version.
 
     Raises:
-        PurseError: `train` has not run, or MLflow does not answer.
+        PurseError: `train` has not run, its model is gone, or MLflow does not answer.
     """
     trained = read_result(settings, snapshot_date, Trained)
     name, client = settings.mlflow.model_name, connect(settings)
     with exclusive(settings, "mlflow-registry"):
-        version = _find(client, name, trained) or _register(name, trained)
+        version = _find(client, name, trained) or _register(name, trained, snapshot_date)
         if not client.get_registered_model(name).description:  # keep a person's description
             client.update_registered_model(name, _description(settings))
     for tag, value in seals.version_tags(settings, name, version, trained.model.digest).items():
@@ -47,11 +48,20 @@ def _find(client: "MlflowClient", name: str, trained: Trained) -> str | None:
     return None
 
 
-def _register(name: str, trained: Trained) -> str:
+def _register(name: str, trained: Trained, snapshot_date: date) -> str:
     import mlflow
+    from mlflow.exceptions import MlflowException
 
     tags = {"model_uri": trained.model.uri, "family": trained.family, "training_id": trained.training_id}
-    return str(mlflow.register_model(trained.model.uri, name, tags=tags).version)
+    try:
+        return str(mlflow.register_model(trained.model.uri, name, tags=tags).version)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        raise PurseError(
+            f"MLflow no longer has the trained model {trained.model.uri} (files_lost). Train again with 'purse train "
+            f"--snapshot-date {snapshot_date}', then evaluate and register."
+        ) from error
 
 
 def _description(settings: Settings) -> str:

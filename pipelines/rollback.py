@@ -1,15 +1,18 @@
 """Make the previous champion the champion again, in the registry and in the live service."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import NothingToDo, PurseError
 from pipelines.live.client import ask
 from pipelines.settings import Settings
 from pipelines.tracking import seals
-from pipelines.tracking.champion import find_champion, set_champion
-from pipelines.tracking.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO
+from pipelines.tracking.champion import Champion, find_champion, moved_from, set_champion, way_out
+from pipelines.tracking.registry import PREVIOUS, ROLLED_BACK_TO
 from pipelines.tracking.runs import connect
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
@@ -27,30 +30,40 @@ def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
     from mlflow.exceptions import MlflowException
 
     name, client = settings.mlflow.model_name, connect(settings)
-    current = find_champion(settings, client)
-    if current is None:
+    champion = find_champion(settings, client)
+    if champion is None:
         raise PurseError(f"'{name}' has no champion to roll back. Train and promote one with 'purse promote'.")
-    previous = client.get_model_version(name, current).tags.get(PREVIOUS)
+    current, previous = champion.version, _previous(settings, client, champion)
     if previous is None:
         raise PurseError(
             f"Version {current} of '{name}' is the first champion: no earlier champion to return to. "
-            f"To use another version, set the alias '{CHAMPION}' on it in the MLflow UI."
+            f"{way_out(settings, client, current)}"
         )
     try:
         seals.require_sealed_version(settings, client.get_model_version(name, previous))
-        set_champion(settings, client, previous)
     except MlflowException as error:
         raise PurseError(
-            f"Version {previous} of '{name}', the champion before {current}, is gone from the registry: {error}. "
-            f"Version {current} stays champion; set the alias '{CHAMPION}' on another version in the MLflow UI."
+            f"Version {previous} of '{name}', the champion before {current}, is gone from the registry. "
+            f"Version {current} stays champion. {way_out(settings, client, current)}"
         ) from error
-    client.set_model_version_tag(name, current, ROLLED_BACK_TO, previous)
+    set_champion(settings, client, previous)
+    if champion.usable:
+        client.set_model_version_tag(name, current, ROLLED_BACK_TO, previous)
     return {
         "model_name": name,
         "from_version": current,
         "to_version": previous,
         "service": _rollback_service(settings, str(previous), now),
     }
+
+
+def _previous(settings: Settings, client: "MlflowClient", champion: Champion) -> str | None:
+    """Champion before this one: the recorded one if the alias was moved by hand, else the one that it replaced."""
+    if (moved := moved_from(settings, champion.version)) is not None:
+        return moved
+    if champion.state in ("version_deleted", "model_deleted"):
+        return None
+    return client.get_model_version(settings.mlflow.model_name, champion.version).tags.get(PREVIOUS)
 
 
 def _rollback_service(settings: Settings, version: str, now: datetime) -> str:

@@ -19,8 +19,8 @@ from pipelines.results.scoring import Scored, TierSpend
 from pipelines.results.training import Interval
 from pipelines.retraining.level import forecast_level
 from pipelines.settings import Settings
-from pipelines.tracking.champion import champion_version, notice_move
-from pipelines.tracking.logged_model import load_version
+from pipelines.tracking.champion import load_champion, notice_move, warnings_about
+from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,12 +52,11 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
 
     Raises:
         NothingToDo: there is no champion yet.
-        PurseError: features are missing, or predictions break a critical rule; the scores of this snapshot stay
-            unchanged.
+        PurseError: the champion is gone or cannot be loaded, features are missing, or predictions break a critical
+            rule; the scores of this snapshot stay unchanged.
     """
-    version = champion_version(settings)
+    version, model = load_champion(settings)
     notice_move(settings, version, scored_at)
-    model = load_version(settings, version)
     if model.horizon_days != settings.horizon_days:
         raise PurseError(
             f"Champion version {version} predicts {model.horizon_days} days, but horizon_days is now "
@@ -99,7 +98,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
         level=Interval(expected=level.expected, low=level.low, high=level.high),
         tiers=tier_shares(scores),
         data_docs=report.data_docs,
-        warnings=[*warnings, *report.warnings],
+        warnings=[*warnings_about(settings, connect(settings)), *warnings, *report.warnings],
     )
 
 

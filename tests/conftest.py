@@ -28,6 +28,15 @@ hypothesis.register_profile("long", max_examples=500, **PROFILE)
 hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests marked `long` to `make test-long`."""
+    if "long" in (config.option.markexpr or ""):
+        return
+    chosen = [item for item in items if item.get_closest_marker("long") is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch):
     """No setting of the caller's shell reaches a test."""

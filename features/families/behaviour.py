@@ -133,6 +133,7 @@ QUOTIENTS = (
 RECENCY = (
     Feature(
         measure="days_since_last_visit",
+        moves_by_calendar=True,
         unit=Unit.DAYS,
         description="Days between the last visit and the snapshot; unknown without a visit in the last 364 days.",
         phrase="last visited {value:,.0f} days ago",
@@ -143,6 +144,7 @@ RECENCY = (
     ),
     Feature(
         measure="views_since_last_order",
+        moves_by_calendar=True,
         unit=Unit.EVENTS,
         description="Product views on the days after the last purchase (last 364 days).",
         phrase="viewed products {value:,.0f} times since the last purchase",
@@ -152,6 +154,7 @@ RECENCY = (
     ),
     Feature(
         measure="carts_since_last_order",
+        moves_by_calendar=True,
         unit=Unit.EVENTS,
         description="Items put into the cart on the days after the last purchase (last 364 days).",
         phrase="put {value:,.0f} items into the cart since the last purchase",
@@ -162,6 +165,7 @@ RECENCY = (
     Feature(
         measure="views_trend",
         window_days=28,
+        reads_days=56,
         unit=Unit.SHARE_OF_VIEWS,
         description="Share of the last 56 days' product views that fell in the last 28.",
         phrase="made {value:.0%} of the last 56 days' product views in the last 28",

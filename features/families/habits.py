@@ -6,6 +6,7 @@ from features.units import Unit
 RHYTHM = (
     Feature(
         measure="gap_mean",
+        moves_by_calendar=True,
         unit=Unit.DAYS,
         description="Mean days between purchase days; unknown with a single purchase day.",
         phrase="comes back to buy every {value:,.0f} days",
@@ -14,6 +15,7 @@ RHYTHM = (
     ),
     Feature(
         measure="gap_spread",
+        moves_by_calendar=True,
         unit=Unit.DAYS,
         description="Standard deviation of the days between purchase days; unknown with fewer than three.",
         phrase="",
@@ -22,6 +24,7 @@ RHYTHM = (
     ),
     Feature(
         measure="gap_overdue",
+        moves_by_calendar=True,
         unit=Unit.MEAN_GAPS,
         description="Days since the last purchase divided by the mean gap; above 1 the user is late.",
         phrase="",
@@ -34,6 +37,7 @@ TREND = (
     Feature(
         measure="spend_trend",
         window_days=28,
+        reads_days=56,
         unit=Unit.SHARE_OF_SPEND,
         description="Share of the last 56 days' gross spend that fell in the last 28.",
         phrase="made {value:.0%} of the last 56 days' spend in the last 28",
@@ -43,6 +47,7 @@ TREND = (
     Feature(
         measure="purchase_days_trend",
         window_days=28,
+        reads_days=56,
         unit=Unit.SHARE_OF_PURCHASE_DAYS,
         description="Share of the last 56 days' purchase days that fell in the last 28.",
         phrase="made {value:.0%} of the last 56 days' purchase days in the last 28",
@@ -52,6 +57,7 @@ TREND = (
     Feature(
         measure="spend_trend",
         window_days=91,
+        reads_days=182,
         unit=Unit.SHARE_OF_SPEND,
         description="Share of the last 182 days' gross spend that fell in the last 91.",
         phrase="made {value:.0%} of the last 182 days' spend in the last 91",
@@ -71,6 +77,7 @@ CALENDAR = (
     ),
     Feature(
         measure="month_start_share",
+        moves_by_calendar=True,
         window_days=91,
         unit=Unit.SHARE_OF_PURCHASE_DAYS,
         description="Share of the purchase days in the last 91 days in the first ten days of a month.",

@@ -26,6 +26,7 @@ PROFILE = (
     _attribute("region", "area"),
     Feature(
         measure="tenure",
+        moves_by_calendar=True,
         unit=Unit.DAYS,
         description="Days since the user registered; unknown without a date.",
         phrase="registered {value:,.0f} days ago",

@@ -34,6 +34,7 @@ RFM = (
     ),
     Feature(
         measure="monetary_value",
+        moves_by_calendar=True,
         unit=Unit.MONEY_PER_PURCHASE_DAY,
         description="Mean net spend of the repeat purchase days; 0 without one.",
         phrase="spends {value:,.0f} on a day with a purchase, after the first",
@@ -43,6 +44,7 @@ RFM = (
     ),
     Feature(
         measure="days_since_last_order",
+        moves_by_calendar=True,
         unit=Unit.DAYS,
         description="Days between the last purchase and the snapshot.",
         phrase="last bought {value:,.0f} days ago",
@@ -69,6 +71,7 @@ RFM = (
     Feature(
         measure="spend",
         over="per_day",
+        moves_by_calendar=True,
         unit=Unit.MONEY_PER_DAY,
         description="Net spend of the whole history per day since the first purchase.",
         phrase="spends {value:,.2f} a day on average",

@@ -14,7 +14,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 from scipy.stats import wasserstein_distance
 
-Measure = Literal["psi", "distance", "missing"]
+Measure = Literal["psi", "distance", "missing", "fall"]
 POINTS = 101
 """Number of quantiles in a grid, one per percent."""
 

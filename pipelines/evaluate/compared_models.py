@@ -17,6 +17,7 @@ from pipelines.retraining.level import forecast_level
 from pipelines.retraining.training_set import read_labelled
 from pipelines.settings import Settings
 from pipelines.tracking import logged_model
+from pipelines.tracking.champion import Champion
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,12 @@ class ComparedModels:
     champion_unusable: str | None = None
 
 
-def predict(settings: Settings, split: Split, trained: Trained, champion_version: str | None) -> ComparedModels:
+def predict(settings: Settings, split: Split, trained: Trained, active: Champion | None) -> ComparedModels:
     """Read the users of the test snapshot and predict them with every model.
 
     Raises:
-        PurseError: the true spend of the test window is unknown, or MLflow or its artifact store does not answer.
+        PurseError: the challenger's files are gone, the true spend of the test window is unknown, or MLflow or its
+            artifact store does not answer.
     """
     users = read_labelled(settings, split, [split.test]).users
     if users.future_spend.isna().any():
@@ -57,25 +59,31 @@ def predict(settings: Settings, split: Split, trained: Trained, champion_version
     users = LabelledUsers(users.features, users.future_spend, users.purchased.astype(bool))
     total = forecast_level(settings, split.test).expected
     champion, unusable = None, None
-    if champion_version is not None:
+    if active is not None:
         try:
-            champion = _champion_predictions(settings, champion_version, users.features, total)
+            champion = _champion_predictions(settings, active, users.features, total)
         except UnusableModel as error:
             unusable = error.reason
-            log.warning("Champion version %s can't be compared: %s.", champion_version, unusable)
-    model = logged_model.load_model(settings, trained.model)
+            log.warning("Champion version %s can't be compared: %s.", active.version, unusable)
+    try:
+        model = logged_model.load_model(settings, trained.model)
+    except UnusableModel as error:
+        again = f"Train it again with 'purse train --snapshot-date {split.snapshot_date}'."
+        raise PurseError(f"The trained model can't be compared: {error.reason}. {again}") from error
     challenger, baselines = model.predict_spend(users.features), _baselines(settings, split, users.features)
     return ComparedModels(users, challenger, champion, baselines, model, unusable)
 
 
-def _champion_predictions(settings: Settings, version: str, features: pd.DataFrame, total: float) -> pd.DataFrame:
+def _champion_predictions(settings: Settings, champion: Champion, features: pd.DataFrame, total: float) -> pd.DataFrame:
     """Predict with the champion, at the same level of spend as the challenger.
 
     Raises:
         UnusableModel: this code cannot load it, its horizon differs, or it cannot score these users.
         PurseError: MLflow or its artifact store does not answer.
     """
-    model = logged_model.load_version(settings, version)
+    if champion.state in ("version_deleted", "model_deleted"):
+        raise UnusableModel(f"it is gone ({champion.state}): {champion.problem}")
+    model = logged_model.load_version(settings, champion.version)
     if model.horizon_days != settings.horizon_days:
         raise UnusableModel(f"it predicts {model.horizon_days} days, and horizon_days is {settings.horizon_days}")
     try:

@@ -16,6 +16,7 @@ from models.measures.gini import bootstrap_interval, normalized_gini, paired_boo
 from models.measures.metrics import coverage, measure, relative_bias
 from models.predictions import HIGH, TIERS
 from models.promotion import Gain
+from pipelines.errors import PurseError
 from pipelines.evaluate import plots
 from pipelines.evaluate.card.card import render
 from pipelines.evaluate.card.facts import Facts
@@ -28,7 +29,7 @@ from pipelines.results.training import Split, Trained
 from pipelines.settings import Settings
 from pipelines.tracking.champion import find_champion
 from pipelines.tracking.registry import MODEL_CARD_FILE
-from pipelines.tracking.runs import connect, resumed_run, run_url
+from pipelines.tracking.runs import connect, resumed_run, run_state, run_url
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,19 +59,24 @@ def evaluate(settings: Settings, snapshot_date: date) -> Evaluated:
     """Measure all models on the test snapshot; log measures, tables, plots and the model card to the retraining's run.
 
     Raises:
-        PurseError: `train` has not run, the true spend of the test window is unknown, or MLflow or its store does not
-            answer.
+        PurseError: `train` has not run, its run was deleted, the true spend of the test window is unknown, or MLflow or
+            its store does not answer.
     """
     built, split = read_result(settings, snapshot_date, Built), read_result(settings, snapshot_date, Split)
     trained = read_result(settings, snapshot_date, Trained)
     client = connect(settings)
+    if run_state(client, trained.run_id) != "active":
+        raise PurseError(
+            f"The run {trained.run_id} of this training was deleted in MLflow (run_deleted). Train again with 'purse "
+            f"train --snapshot-date {snapshot_date}', then evaluate and register."
+        )
     with resumed_run(settings, trained.training_id) as run_id:
-        champion_version = find_champion(settings, client)
-        compared = predict(settings, split, trained, champion_version)
+        champion = find_champion(settings, client)
+        compared = predict(settings, split, trained, champion)
         findings = find(settings, split, compared)
         evaluated = Evaluated(
             **_measured(settings, compared),
-            champion_version=champion_version,
+            champion_version=champion.version if champion else None,
             surrogate=Fidelity(r2=findings.surrogate_r2, spearman=findings.surrogate_spearman),
             flagged_differences=int(findings.fairness["flagged"].sum()),
             run_id=run_id,

@@ -37,7 +37,7 @@ def render(
     facts: Checked,
     checks: pd.DataFrame,
     history: pd.DataFrame,
-    reference: Reference | None,
+    reference: Reference,
     now: Mapping[str, Summary],
     realised: Realised | str,
 ) -> str:
@@ -53,8 +53,7 @@ def render(
     """
     title = f"Monitoring {facts.snapshot_date}, champion version {facts.model_version}"
     parts = [f"<h1>{escape(title)}</h1>", f"<p><strong>{_headline(facts)}</strong> {escape(facts.reason)}</p>"]
-    if reference:
-        parts.append(f"<p>The reference population is that of {reference.snapshot}.</p>")
+    parts.append(f"<p>The reference population is that of {reference.snapshot}.</p>")
     if isinstance(realised, Realised):
         measures = ", ".join(
             f"{name} {realised.measures[name]:.3f}" for name in ("ngini", "bias", "decile_wape", "auc")
@@ -89,12 +88,12 @@ def _table(checks: pd.DataFrame) -> str:
 
 
 def _pictures(
-    checks: pd.DataFrame, history: pd.DataFrame, reference: Reference | None, now: Mapping[str, Summary]
+    checks: pd.DataFrame, history: pd.DataFrame, reference: Reference, now: Mapping[str, Summary]
 ) -> Iterator[tuple[str, bytes]]:
     yield "The checks closest to, or beyond, their limit", _draw(1, lambda axes: _limits(axes[0], checks))
     if len(history):
         yield "These checks in the days before", _draw(1, lambda axes: _course(axes[0], checks, history))
-    columns = reference.columns if reference else {}
+    columns = reference.columns
     names = [name for name in dict.fromkeys(checks["name"]) if name in columns][:DRAWN]
     if names:
 

@@ -1,22 +1,26 @@
 """Step `monitor`: has the champion's input, output or accuracy moved further than undisturbed data does?"""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import chain
 from math import isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 
-from models.measures.drift import Summary, check, persistent
+from models.measures.drift import Summary
+from models.measures.passage import WEEKS
 from models.predictions import ORDERS
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
 from pipelines.lake import tables
 from pipelines.lake.names import ALARM, FEATURE_TABLE, MONITORING, REALISED
+from pipelines.monitor.checks import find_drift, find_falls, frame
 from pipelines.monitor.realised import Realised, measure_realised
 from pipelines.monitor.report import DAYS, render
+from pipelines.monitor.verdict import Verdict, decide
 from pipelines.results.scoring import Checked, Monitored
+from pipelines.retraining.reference.days import count_days
 from pipelines.retraining.reference.learned import (
     Reference,
     newest_summaries,
@@ -26,23 +30,14 @@ from pipelines.retraining.reference.learned import (
     summarise_predictions,
 )
 from pipelines.settings import Settings
-from pipelines.tracking.champion import champion_version
+from pipelines.tracking.artifacts import DamagedArtifact
+from pipelines.tracking.champion import champion_version, warnings_about, way_out
 from pipelines.tracking.runs import KIND, connect, experiment_id, run_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SNAPSHOT = "purse.snapshot_date"
-NAMED = 3
-"""Maximum number of checks that a reason names."""
-
-
-class Verdict(NamedTuple):
-    """Decision on a retraining, and its reason in one sentence."""
-
-    alarm: bool
-    reason: str
-    days: int
 
 
 def monitor(settings: Settings, snapshot_date: date) -> Monitored:
@@ -52,7 +47,8 @@ def monitor(settings: Settings, snapshot_date: date) -> Monitored:
 
     Raises:
         NothingToDo: there is no champion yet.
-        PurseError: the snapshot has no features, or MLflow does not answer.
+        PurseError: the champion or its reference is gone, the snapshot has no features, nothing of it can be compared,
+            or MLflow does not answer.
     """
     version = champion_version(settings)
     features = rows_of(settings, FEATURE_TABLE, snapshot_date)
@@ -61,19 +57,22 @@ def monitor(settings: Settings, snapshot_date: date) -> Monitored:
             f"There are no features of {snapshot_date} to compare. "
             f"Run 'purse build-features --snapshot-date {snapshot_date}' and 'purse score' first."
         )
-    reference, realised = read_reference(settings, version), measure_realised(settings, snapshot_date)
+    reference, realised = _reference(settings, version), measure_realised(settings, snapshot_date)
     now, skipped = _now(settings, snapshot_date, version, features)
-    if reference is None:
-        skipped.append(
-            f"Champion version {version} was trained by a version of Purse that kept no reference: drift is not "
-            "measured until a new one is promoted."
-        )
+    skipped += warnings_about(settings, connect(settings))
     if isinstance(realised, str):
         skipped.append(realised)
-    checks = _checks(settings, snapshot_date, reference, now, realised)
-    if reference is not None and (absent := sorted(reference.columns.keys() - set(checks["name"]))):
+    history = _history(settings, snapshot_date - timedelta(days=DAYS), snapshot_date)
+    checks = _checks(settings, snapshot_date, reference, now, realised, history[history["model_version"] == version])
+    if absent := sorted(reference.columns.keys() - set(checks["name"])):
         skipped.append(f"Too few rows, or none, to compare {', '.join(absent)}.")
-    verdict = _verdict(settings, snapshot_date, version, checks)
+    if checks.empty:
+        raise PurseError(
+            f"Nothing of {snapshot_date} could be compared with the training of champion version {version} "
+            f"(nothing_measured): {' '.join(skipped)} Correct the cause, then run 'purse monitor --snapshot-date "
+            f"{snapshot_date}' again."
+        )
+    verdict = decide(settings.monitor, snapshot_date, version, checks, history)
     _write(settings, snapshot_date, version, checks, verdict)
     violated = checks[checks["violated"]]
     facts = Checked(
@@ -85,12 +84,30 @@ def monitor(settings: Settings, snapshot_date: date) -> Monitored:
         reason=verdict.reason,
         skipped=skipped,
     )
-    history = _history(settings, snapshot_date - timedelta(days=DAYS), snapshot_date)
     page = render(facts, checks, history, reference, now, realised)
     path = settings.data_docs / "monitoring" / f"{snapshot_date}.html"
     write_atomically(path, page.encode())
     run_id = _log(settings, facts, checks, page)
     return Monitored(**dict(facts), data_docs=str(path), run_id=run_id, run_url=run_url(settings, run_id))
+
+
+def _reference(settings: Settings, version: str) -> Reference:
+    """Read the champion's reference.
+
+    Raises:
+        PurseError: it is gone or damaged; the message names the way out.
+    """
+    try:
+        reference = read_reference(settings, version)
+        problem = "its run in MLflow has none"
+    except DamagedArtifact as error:
+        reference, problem = None, f"it is damaged: {error.problem}"
+    if reference is not None:
+        return reference
+    raise PurseError(
+        f"Champion version {version} has no reference to compare with (reference_lost): {problem}. Its training wrote "
+        f"it, and only a new training writes one. Scores go on. {way_out(settings, connect(settings), version)}"
+    )
 
 
 def _now(
@@ -111,58 +128,20 @@ def _now(
 def _checks(
     settings: Settings,
     snapshot_date: date,
-    reference: Reference | None,
+    reference: Reference,
     now: dict[str, Summary],
     realised: Realised | str,
+    history: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Checks as name, kind, value, threshold and violated; furthest beyond the threshold first."""
-    rows = [(name, *finding) for name, finding in find_drift(settings, snapshot_date, reference, now)]
-    if isinstance(realised, Realised):
-        rows += [(REALISED, *one) for one in realised.checks]
-    frame = pd.DataFrame(rows, columns=["name", "kind", "value", "threshold"]).astype(
-        {"name": "object", "kind": "object", "value": float, "threshold": float}
-    )
-    frame["violated"] = frame["value"] > frame["threshold"]
-    ratio = frame["value"] / frame["threshold"].clip(lower=1e-12)
-    return frame.loc[ratio.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
-
-
-def find_drift(
-    settings: Settings, snapshot_date: date, reference: Reference | None, now: dict[str, Summary]
-) -> Iterator[tuple[str, tuple[str, float, float]]]:
-    """Yield name and finding (kind, value, threshold) of every column in both today and the reference."""
-    columns = reference.columns if reference else {}
-    lag = float((snapshot_date - reference.snapshot).days) if reference else 0.0
-    for name in (name for name in columns if name in now):
-        for finding in check(columns[name], now[name], lag, settings.monitor.spreads):
-            yield name, finding
-
-
-def _verdict(settings: Settings, snapshot_date: date, version: str, checks: pd.DataFrame) -> Verdict:
+    """Checks of tonight as name, kind, value, threshold and violated; furthest beyond the threshold first."""
     config = settings.monitor
-    past = _history(settings, snapshot_date - timedelta(days=config.of_days - 1), snapshot_date)
-    past = past[(past["model_version"] == version) & past["violated"] & (past["name"] != ALARM)]
-    label = past["name"] + " " + past["kind"]
-    by_day = [frozenset(names) for _, names in label.groupby(past["snapshot_date"])]
-    violated = checks[checks["violated"]]
-    names = (violated["name"] + " " + violated["kind"]).tolist()
-    lasting = set(persistent([*by_day, frozenset(names)], config.days, config.of_days))
-    if not lasting:
-        return Verdict(alarm=False, reason=f"No check is violated on {config.days} of {config.of_days} days.", days=0)
-    days = max(1 + sum(name in day for day in by_day) for name in lasting)
-    worst = violated[[name in lasting for name in names]].head(NAMED)
-    worst_checks = "; ".join(
-        f"{one.name} {one.kind} {one.value:.3g} (normal up to {one.threshold:.3g})"
-        for one in worst.itertuples(index=False)
+    counts = count_days(settings, snapshot_date - timedelta(days=1 + 7 * WEEKS), snapshot_date)
+    found = chain(
+        find_drift(snapshot_date, reference, now, history, config.spreads, config.of_days),
+        find_falls(counts, snapshot_date),
     )
-    more = f"; {len(lasting) - len(worst)} more" if len(lasting) > len(worst) else ""
-    reason = f"Drift on at least {config.days} of {config.of_days} days up to {snapshot_date}: {worst_checks}{more}."
-    earlier = _history(settings, snapshot_date - timedelta(days=config.pause_days), snapshot_date)
-    asked = earlier.loc[(earlier["name"] == ALARM) & earlier["violated"], "snapshot_date"]
-    if len(asked):
-        waits = f" A retraining was asked for on {asked.max()}; the next may be {config.pause_days} days after it."
-        return Verdict(alarm=False, reason=reason + waits, days=days)
-    return Verdict(alarm=True, reason=reason, days=days)
+    rows = [(name, str(kind), value, threshold) for name, (kind, value, threshold) in found]
+    return frame(rows + ([(REALISED, *one) for one in realised.checks] if isinstance(realised, Realised) else []))
 
 
 def _history(settings: Settings, start: date, end: date) -> pd.DataFrame:

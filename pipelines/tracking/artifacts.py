@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
-from pipelines.tracking.runs import require_own_location
+from pipelines.tracking.runs import require_own_location, run_state
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,7 +25,8 @@ class DamagedArtifact(PurseError):  # noqa: N818 - describes the artifact
     """An artifact that holds something else than Purse wrote."""
 
     def __init__(self, run_id: str, name: str, problem: str) -> None:
-        """Set the message."""
+        """Set the message; `problem` is kept for messages with another way out."""
+        self.problem = problem
         super().__init__(
             f"The artifact {name} of run {run_id} is damaged: {problem}. Run 'purse evaluate' with the "
             "--snapshot-date of its training to write it again, and find out who changed it."
@@ -86,6 +87,8 @@ def download(settings: Settings, client: "MlflowClient", run_id: str, name: str,
     if not RUN_ID.fullmatch(run_id):
         return None
     try:
+        if run_state(client, run_id) == "lost":
+            return None
         require_own_location(settings, client.get_run(run_id).info.artifact_uri)
         sizes = {file.path: file.file_size or 0 for file in client.list_artifacts(run_id) if not file.is_dir}
         if name not in sizes:

@@ -1,40 +1,73 @@
-"""The active model: MLflow's alias `champion`, and this home's own record of the version it set.
+"""The active model: MLflow's alias `champion`, and the state that hands in MLflow may have left it in.
 
-Anyone with MLflow's login can move the alias. Purse follows it to versions that this home sealed, and says so: in the
-audit log, on the dashboard and in the next decision.
+Anyone with MLflow's login can move the alias, or delete versions, models and runs. Purse follows the alias to versions
+that this home sealed, and says so: in the audit log, on the dashboard and in the next decision. It never takes a
+champion that is gone for one that never was, because the gate of a first champion is lower.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from models.promotion import PROMOTED
 from pipelines.audit import record
-from pipelines.errors import NothingToDo
-from pipelines.files import write_atomically
+from pipelines.errors import NothingToDo, UnusableModel
 from pipelines.settings import Settings
+from pipelines.tracking import seals
+from pipelines.tracking.champion_record import Recorded, read_record, write_record
+from pipelines.tracking.logged_model import load_version
 from pipelines.tracking.registry import CHAMPION, version_of
-from pipelines.tracking.runs import connect
+from pipelines.tracking.runs import connect, run_state
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+    from models.purchasing_power import PurchasingPower
+
+State = Literal[
+    "in_force",
+    "moved_by_hand",
+    "alias_removed",
+    "run_deleted",
+    "run_lost",
+    "not_registered_here",
+    "version_deleted",
+    "model_deleted",
+]
+USABLE = ("in_force", "moved_by_hand", "alias_removed", "run_deleted", "run_lost")
+"""States in which the champion's files are those that were registered, so that it scores."""
+
+TRAIN_ANEW = (
+    "No other version that this home registered is left: trigger retrain_daily, or run 'purse build-features --for "
+    "training', 'purse split', 'purse sweep', 'purse train', 'purse evaluate' and 'purse register'; then approve the "
+    "new version with 'purse promote --replace-unusable'."
+)
 
 
-class Recorded(BaseModel):
-    """Content of `<home>/champion.json`.
+@dataclass(frozen=True)
+class Champion:
+    """The champion and its state.
 
     Attributes:
-        model: name of the registered model.
-        version: version that was last seen as champion.
-        moved_from: version that Purse had set, if the alias was moved from it by hand.
+        version: version number, as the alias or this home's record says.
+        state: one of `State`.
+        problem: what is wrong, one clause without a full stop; empty for `in_force`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
     version: str
-    moved_from: str | None = None
+    state: State
+    problem: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can score."""
+        return self.state in USABLE
+
+
+class LostChampion(UnusableModel):
+    """There was a champion, and it is gone or not this home's: scores stay as they are."""
 
 
 def champion_version(settings: Settings) -> str:
@@ -42,27 +75,101 @@ def champion_version(settings: Settings) -> str:
 
     Raises:
         NothingToDo: no champion exists yet.
+        LostChampion: a champion existed; the message names its state and the way out.
         PurseError: MLflow does not answer.
     """
-    version = find_champion(settings, connect(settings))
-    if version is None:
+    client = connect(settings)
+    champion = find_champion(settings, client)
+    if champion is None:
         raise NothingToDo(
             f"'{settings.mlflow.model_name}' has no champion yet. Run retrain_daily, or 'purse train' to 'purse "
             "promote'."
         )
-    return version
+    if champion.state == "not_registered_here":
+        raise seals.not_registered(settings, champion.version)
+    if not champion.usable:
+        raise LostChampion(
+            f"The champion of '{settings.mlflow.model_name}', version {champion.version}, is gone ({champion.state}): "
+            f"{champion.problem}. The last scores stay. {way_out(settings, client, champion.version)}",
+            f"it is gone ({champion.state}): {champion.problem}",
+        )
+    return champion.version
 
 
-def find_champion(settings: Settings, client: "MlflowClient") -> str | None:
-    """Version with the alias; if the alias was deleted by hand, the version that Purse set; None before the first."""
-    recorded = read_record(settings)
-    return version_of(client, settings.mlflow.model_name, CHAMPION) or (recorded.version if recorded else None)
+def find_champion(settings: Settings, client: "MlflowClient") -> Champion | None:
+    """The version with the alias, or else the one that this home recorded, and its state; None before the first.
+
+    Raises:
+        PurseError: MLflow does not answer, or the record is damaged.
+    """
+    name, recorded = settings.mlflow.model_name, read_record(settings)
+    alias = version_of(client, name, CHAMPION)
+    version = alias or (recorded.version if recorded else None)
+    if version is None:
+        return None
+    found = _get(client, name, version)
+    if found is None:
+        return _gone(client, name, version)
+    sealed = seals.sealed_digest(settings, found)
+    if sealed is None:
+        return Champion(version, "not_registered_here", "no seal of this home matches its files")
+    if recorded and (recorded.version != version or recorded.digest not in (None, sealed)):
+        return _other_model(version, alias, recorded)
+    if alias is None:
+        back = f"set it again with 'purse champion {version}'"
+        return Champion(version, "alias_removed", f"the alias '{CHAMPION}' was removed in MLflow; {back}")
+    return _with_run(client, version, found.run_id or "")
+
+
+def load_champion(settings: Settings) -> "tuple[str, PurchasingPower]":
+    """Version and model of the champion.
+
+    Raises:
+        NothingToDo: no champion exists yet.
+        LostChampion: it is gone, or its files are; the message names the way out.
+        NotRegisteredHere: this home did not register it.
+        PurseError: MLflow or its artifact store does not answer.
+    """
+    version = champion_version(settings)
+    try:
+        return version, load_version(settings, version)
+    except seals.NotRegisteredHere:
+        raise
+    except UnusableModel as error:
+        out = way_out(settings, connect(settings), version)
+        raise LostChampion(
+            f"Champion version {version} of '{settings.mlflow.model_name}' is unusable (files_lost): {error.reason}. "
+            f"The last scores stay. {out}",
+            error.reason,
+        ) from error
+
+
+def candidates(settings: Settings, client: "MlflowClient", active: str) -> "Iterator[ModelVersion]":
+    """Other versions that this home sealed and can load: former champions first, then the newest."""
+    versions = client.search_model_versions(f"name = '{settings.mlflow.model_name}'")
+    versions = [one for one in versions if str(one.version) != active and seals.sealed_digest(settings, one)]
+    for one in sorted(versions, key=lambda one: (one.tags.get("outcome") in PROMOTED, int(one.version)), reverse=True):
+        try:
+            load_version(settings, str(one.version))
+        except UnusableModel:
+            continue
+        yield one
+
+
+def way_out(settings: Settings, client: "MlflowClient", lost: str) -> str:
+    """Sentence with the command that makes another version the champion."""
+    other = next(candidates(settings, client, lost), None)
+    if other is None:
+        return TRAIN_ANEW
+    return f"To go on with version {other.version}, run 'purse champion {other.version}'; 'purse champion' lists all."
 
 
 def set_champion(settings: Settings, client: "MlflowClient", version: str) -> None:
     """Set the alias and record the version."""
-    client.set_registered_model_alias(settings.mlflow.model_name, CHAMPION, version)
-    _write(settings, Recorded(model=settings.mlflow.model_name, version=version))
+    name = settings.mlflow.model_name
+    client.set_registered_model_alias(name, CHAMPION, version)
+    digest = seals.sealed_digest(settings, client.get_model_version(name, version))
+    write_record(settings, Recorded(model=name, version=version, digest=digest))
 
 
 def moved_from(settings: Settings, version: str | None) -> str | None:
@@ -80,19 +187,54 @@ def notice_move(settings: Settings, version: str, moment: datetime) -> None:
         return
     details = {"from_version": recorded.version, "to_version": version}
     record(settings.serving_folder, moment, "MLflow", "champion.moved", "noticed", **details)
-    _write(settings, recorded.model_copy(update={"version": version, "moved_from": recorded.version}))
+    write_record(
+        settings, recorded.model_copy(update={"version": version, "moved_from": recorded.version, "digest": None})
+    )
 
 
-def read_record(settings: Settings) -> Recorded | None:
-    """Read the record; None before the model's first promotion."""
-    file = _file(settings)
-    recorded = Recorded.model_validate_json(file.read_bytes()) if file.is_file() else None
-    return recorded if recorded and recorded.model == settings.mlflow.model_name else None
+def warnings_about(settings: Settings, client: "MlflowClient") -> list[str]:
+    """Sentences about a champion that scores, though a hand in MLflow touched it."""
+    champion = find_champion(settings, client)
+    if champion is None or champion.state in ("in_force", "moved_by_hand"):
+        return []
+    return [f"Champion version {champion.version} ({champion.state}): {champion.problem}."]
 
 
-def _write(settings: Settings, recorded: Recorded) -> None:
-    write_atomically(_file(settings), recorded.model_dump_json().encode())
+def _get(client: "MlflowClient", name: str, version: str) -> "ModelVersion | None":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version(name, version)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
 
 
-def _file(settings: Settings) -> Path:
-    return settings.home_path / "champion.json"
+def _gone(client: "MlflowClient", name: str, version: str) -> Champion:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return Champion(version, "model_deleted", f"the registered model '{name}' was deleted in MLflow")
+    return Champion(version, "version_deleted", f"version {version} was deleted in MLflow")
+
+
+def _other_model(version: str, alias: str | None, recorded: Recorded) -> Champion:
+    """Champion where the registry holds another model than the recorded one."""
+    if alias is None:
+        return Champion(version, "model_deleted", f"another model was registered as version {version} since")
+    return Champion(version, "moved_by_hand", f"the alias was moved from version {recorded.version}")
+
+
+def _with_run(client: "MlflowClient", version: str, run_id: str) -> Champion:
+    state = run_state(client, run_id)
+    if state == "deleted":
+        restore = "restore it with 'purse champion --restore' before MLflow's gc removes it"
+        return Champion(version, "run_deleted", f"its run {run_id} was deleted in MLflow; {restore}")
+    if state == "lost":
+        return Champion(version, "run_lost", f"its run {run_id} is gone from MLflow, so drift cannot be measured")
+    return Champion(version, "in_force")

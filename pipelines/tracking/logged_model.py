@@ -184,8 +184,8 @@ def _is_missing(error: Exception) -> bool:
 
 def _unusable(settings: Settings, model_uri: str, error: Exception) -> UnusableModel:
     return UnusableModel(
-        f"The model {model_uri} at {settings.tracking_uri} cannot be loaded: {type(error).__name__}: {error}. "
-        "Make another version champion with 'purse rollback', or train and promote a new one.",
+        f"The model {model_uri} at {settings.tracking_uri} cannot be loaded (files_lost): {type(error).__name__}: "
+        f"{error}. 'purse champion' lists the versions that can be champion instead, with their commands.",
         f"it cannot be loaded: {in_short(error)}",
     )
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pipelines.errors import PurseError, ServiceDown
@@ -51,8 +51,12 @@ KIND = "purse.kind"
 """Tag of a run: "retraining" (the parent), "trial" or "network"."""
 
 
-def connect(settings: Settings) -> "MlflowClient":
+def connect(settings: Settings, *, restore: bool = False) -> "MlflowClient":
     """Connect to the tracking server; create its database and experiment if they are new.
+
+    Args:
+        settings: the settings.
+        restore: restore the experiment if it was deleted.
 
     Raises:
         ServiceDown: MLflow does not answer.
@@ -91,10 +95,12 @@ def connect(settings: Settings) -> "MlflowClient":
     except (MlflowException, SQLAlchemyError) as error:
         raise _unreachable(settings, error) from error
     if experiment is not None and experiment.lifecycle_stage == "deleted":
-        raise PurseError(
-            f"The MLflow experiment '{settings.mlflow.experiment}' was deleted. Restore it with "
-            f"'mlflow experiments restore -x {experiment.experiment_id}', or set mlflow.experiment to another name."
-        )
+        if not restore:
+            raise PurseError(
+                f"The MLflow experiment '{settings.mlflow.experiment}' was deleted (experiment_deleted). Restore it "
+                "and its runs with 'purse champion --restore', or set mlflow.experiment to another name."
+            )
+        client.restore_experiment(experiment.experiment_id)
     if experiment is not None:
         require_own_location(settings, experiment.artifact_location)
     return client
@@ -161,6 +167,22 @@ def retraining_run(settings: Settings, training_id: str) -> str:
         tags = {TRAINING_ID: training_id, KIND: "retraining"}
         run = client.create_run(experiment_id(client, settings), tags=tags, run_name=f"retrain {training_id}")
         return str(run.info.run_id)
+
+
+def run_state(client: "MlflowClient", run_id: str) -> Literal["active", "deleted", "lost"]:
+    """Whether a run exists, was deleted (MLflow can restore it), or is gone for good.
+
+    Raises:
+        MlflowException: MLflow does not answer.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return "deleted" if client.get_run(run_id).info.lifecycle_stage == "deleted" else "active"
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return "lost"
+        raise
 
 
 @contextmanager

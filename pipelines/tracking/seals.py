@@ -129,6 +129,6 @@ def not_registered(settings: Settings, version: str) -> NotRegisteredHere:
     return NotRegisteredHere(
         f"Version {version} of '{settings.mlflow.model_name}' was not registered here (not_registered_here): no seal "
         f"of this home ({settings.home_path}) matches its files, so they are not loaded, since a model is code. If you "
-        f"restored or moved this home, look at the version and run 'purse trust {version}'. Otherwise set the alias "
-        "back with 'purse rollback', or train and promote a new version."
+        f"restored or moved this home, look at the version and run 'purse trust {version}'. Otherwise make another "
+        "version the champion: 'purse champion' lists those that this home registered, with their commands."
     )

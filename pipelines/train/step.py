@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from models.score.blend import blend
+from pipelines.errors import UnusableModel
 from pipelines.results.data import Built
 from pipelines.results.result import read_result
 from pipelines.results.training import ColdStartFacts, Interval, MemberChoice, Split, Trained
@@ -53,11 +54,16 @@ def train(settings: Settings, snapshot_date: date) -> Trained:
 
 
 def _earlier(settings: Settings, run_id: str, tags: Mapping[str, str]) -> Trained | None:
-    """Result of an earlier complete training; None without one, or if this home did not write it."""
+    """Result of an earlier complete training; None without one, if this home did not write it, or its model is gone."""
     result = tags.get(RESULT)
     if result is None or not seals.is_sealed(settings.home_path, tags.get(SEAL, ""), RESULT, run_id, result):
         return None
-    return Trained.model_validate_json(result)
+    trained = Trained.model_validate_json(result)
+    try:
+        logged_model.load_model(settings, trained.model)
+    except UnusableModel:
+        return None
+    return trained
 
 
 def _train(settings: Settings, split: Split, built: Built, run_id: str, client: "MlflowClient") -> Trained:

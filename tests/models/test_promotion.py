@@ -2,17 +2,18 @@ import math
 
 import pytest
 
-from models.promotion import Gain, Gate, Metrics, Unusable, decide
+from models.promotion import Gain, Gate, Metrics, NoChampion, Unusable, decide
 
 GATE = Gate(min_ngini=0.05, max_abs_bias=1.0, confidence=0.9, max_slice_loss=0.05)
 CHAMPION = Metrics(ngini=0.50, bias=0.0)
 BETTER = Gain(estimate=0.02, standard_error=0.005, better_share=0.99)
 APPROVE = "purse promote --snapshot-date 2020-03-29 --replace-unusable"
 UNSURE = [Gain(0.02, 0.02, 0.89), Gain(0.0, 0.01, 0.95), Gain(-0.02, 0.01, 0.02), Gain(math.nan, math.nan, math.nan)]
+FIRST = NoChampion(Gain(0.4, 0.02, 1.0), "linear_rfm", Gain(0.01, 0.01, 0.8))
 UNSURE_IDS = ["too unsure", "no difference", "worse", "not a number"]
 
 
-def outcome(challenger: Metrics, champion: Metrics | Unusable | None = CHAMPION) -> str:
+def outcome(challenger: Metrics, champion: Metrics | Unusable | NoChampion = CHAMPION) -> str:
     return decide(challenger, champion, GATE).outcome
 
 
@@ -21,8 +22,30 @@ def unusable(gain: Gain) -> Unusable:
 
 
 def test_the_first_model_becomes_champion():
-    decision = decide(Metrics(0.4, 0.1), None, GATE)
+    decision = decide(Metrics(0.4, 0.1), FIRST, GATE)
     assert (decision.outcome, decision.promoted) == ("first_champion", True)
+    assert all(part in decision.description for part in ("0.4000", "linear_rfm", "+0.0100"))
+
+
+@pytest.mark.parametrize("mean", [*UNSURE, Gain(0.07, 0.03, 0.99)], ids=[*UNSURE_IDS, "within three standard errors"])
+def test_a_first_champion_must_beat_the_mean(mean):
+    """Noise passes a floor of .05 now and then, and a retraining each night gives it many tries."""
+    decision = decide(Metrics(0.07, 0.0), NoChampion(mean, "linear_rfm", BETTER), GATE)
+    assert (decision.outcome, decision.promoted) == ("not_above_mean", False)
+    assert "3 standard errors" in decision.description
+
+
+@pytest.mark.parametrize(
+    ("gain", "expected"),
+    [
+        (Gain(-0.010, 0.01, 0.2), "first_champion"),
+        (Gain(-0.011, 0.01, 0.1), "behind_baseline"),
+        (Gain(math.nan, math.nan, math.nan), "behind_baseline"),
+    ],
+)
+def test_a_first_champion_may_be_a_standard_error_behind_the_best_baseline(gain, expected):
+    decision = decide(Metrics(0.4, 0.0), NoChampion(FIRST.mean, "linear_rfm", gain), GATE)
+    assert decision.outcome == expected
 
 
 def test_a_sure_gain_is_promoted_and_says_its_numbers():
@@ -40,7 +63,7 @@ def test_the_confidence_itself_is_enough():
     assert outcome(Metrics(0.52, 0.0, Gain(0.02, 0.01, 0.9))) == "better"
 
 
-@pytest.mark.parametrize("champion", [None, CHAMPION, unusable(BETTER)])
+@pytest.mark.parametrize("champion", [FIRST, CHAMPION, unusable(BETTER)])
 @pytest.mark.parametrize(("ngini", "bias"), [(0.04, 0.0), (0.6, 1.1), (0.6, -1.1), (math.nan, 0.0), (0.6, math.inf)])
 def test_below_the_floor_nothing_is_promoted(champion, ngini, bias):
     decision = decide(Metrics(ngini, bias, BETTER), champion, GATE, approved=True)
@@ -87,4 +110,4 @@ def test_no_approval_replaces_a_sure_gain_over_the_baselines(gain, approved):
 
 def test_approval_is_only_about_unusable_champions():
     assert decide(Metrics(0.52, 0.0, UNSURE[0]), CHAMPION, GATE, approved=True).outcome == "no_gain"
-    assert decide(Metrics(0.52, 0.0), None, GATE, approved=True).outcome == "first_champion"
+    assert decide(Metrics(0.52, 0.0), FIRST, GATE, approved=True).outcome == "first_champion"

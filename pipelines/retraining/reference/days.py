@@ -23,10 +23,11 @@ PRICE_DAYS = 28
 
 
 class Measure(NamedTuple):
-    """A measure of a user's day, and the columns that it needs."""
+    """A measure of a user's day, the columns that it needs, and whether campaigns and seasons move it."""
 
     needs: tuple[str, ...]
     expression: Callable[[ir.Table], ir.Value]
+    seasonal: bool = False
 
 
 Numbers = Mapping[str, Measure]
@@ -38,7 +39,7 @@ NUMBERS: Mapping[str, Numbers] = {
             ("gross_spend", "units_bought"), lambda day: ratio(day.gross_spend, day.units_bought)
         ),
         "discount_rate": Measure(
-            ("discount", "gross_spend"), lambda day: ratio(day.discount, day.gross_spend + day.discount)
+            ("discount", "gross_spend"), lambda day: ratio(day.discount, day.gross_spend + day.discount), seasonal=True
         ),
         "price_level": Measure(
             ("price_level", "price_level_lines"), lambda day: ratio(day.price_level, day.price_level_lines)
@@ -52,6 +53,12 @@ NUMBERS: Mapping[str, Numbers] = {
     },
 }
 """Measures of a user's day by daily table; a measure without its columns is left out."""
+
+SEASONAL = frozenset(name for numbers in NUMBERS.values() for name, measure in numbers.items() if measure.seasonal)
+"""Measures whose values follow the shop's own campaigns."""
+
+COUNTED = {USER_DAY.name: "orders", USER_EVENT_DAY.name: "events"}
+"""Daily tables whose rows, users with an order or an event, are counted by day."""
 
 SHARES = {
     USER_CATEGORY_DAY.name: ("units_by_category", "units"),
@@ -79,6 +86,17 @@ def summarise_days(settings: Settings, start: date, end: date) -> Days:
         changes = price_changes(lines)
         found |= of_numbers(changes.filter(changes.day >= start), {"price_change": PRICE_CHANGE})
     return found
+
+
+def count_days(settings: Settings, start: date, end: date) -> dict[str, dict[date, int]]:
+    """Count the users with an order and with an event on each day with `start <= day < end`; absent days have none."""
+    connection, counts = tables.connect(), {}
+    for table, name in COUNTED.items():
+        if tables.exists(settings, table):
+            rows = between(tables.read(connection, settings, table), start, end)
+            by_day = rows.group_by("day").aggregate(users=rows.count()).to_pyarrow().to_pylist()
+            counts[name] = {row["day"]: int(row["users"]) for row in by_day}
+    return counts
 
 
 def of_numbers(rows: ir.Table, numbers: Numbers) -> Days:
@@ -113,11 +131,15 @@ def of_shares(rows: ir.Table, measure: str, column: str) -> Days:
 def price_changes(lines: ir.Table) -> ir.Table:
     """Compute `day` and `price_change`: log unit price minus the product's mean over the 28 days before.
 
-    Only purchases with a price count, and new products are left out. A matched comparison needs few lines, because it
-    does not depend on the mix of products (price relatives of the Jevons index).
+    The price is the one before the discount, where there is a column of discounts: a sale is no change of prices. Only
+    purchases with a price count, and new products are left out. A matched comparison needs few lines, because it does
+    not depend on the mix of products (price relatives of the Jevons index).
     """
     priced = lines.filter(lines.quantity > 0, lines.unit_price > 0)
-    priced = priced.select("product_id", "day", log_price=priced.unit_price.cast("float64").ln())
+    price = priced.unit_price.cast("float64")
+    if "discount" in lines.columns:
+        price += priced.discount.cast("float64").fill_null(0).clip(lower=0) / priced.quantity.cast("float64")
+    priced = priced.select("product_id", "day", log_price=price.ln())
     daily = priced.group_by(["product_id", "day"]).aggregate(
         total=priced.log_price.sum(), n=priced.count().cast("float64")
     )

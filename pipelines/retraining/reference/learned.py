@@ -13,7 +13,7 @@ from models.measures.drift import FEW, MIN_ROWS, Column, Summary, learn, pool, s
 from pipelines.lake import tables
 from pipelines.lake.rows import snapshot_rows
 from pipelines.results.training import Split
-from pipelines.retraining.reference.days import summarise_days
+from pipelines.retraining.reference.days import SEASONAL, summarise_days
 from pipelines.retraining.training_set import Labelled
 from pipelines.settings import Settings
 from pipelines.tracking.artifacts import DamagedArtifact, read_json
@@ -93,7 +93,15 @@ def learn_populations(populations: dict[date, dict[str, Summary]], test: date, f
 def _window_days(column: str) -> int:
     """Days of history that a feature's window or half-life covers; 0 without one."""
     feature = BY_NAME.get(column.removeprefix("features."))
-    return (feature.window_days or feature.half_life_days or 0) if feature else 0
+    return (feature.reads_days or feature.window_days or feature.half_life_days or 0) if feature else 0
+
+
+def moves_by_calendar(column: str) -> bool:
+    """Whether a column moves as days pass, by the declaration of its feature or daily measure."""
+    if column.startswith("days."):
+        return column.removeprefix("days.") in SEASONAL
+    feature = BY_NAME.get(column.removeprefix("features."))
+    return feature is not None and (feature.moves_by_calendar or feature.grows_with_history)
 
 
 def learn_days(days: dict[str, dict[date, Summary]]) -> dict[str, Column]:

@@ -190,7 +190,7 @@ def test_a_file_that_this_machine_cannot_read_says_nothing_about_the_champion(du
 def test_scoring_with_an_unusable_champion_is_an_error_as_before(duel, champion):
     lacks_a_field(champion)
     reseal(duel, champion)
-    with pytest.raises(PurseError, match=r"cannot be loaded: AttributeError.*windows.*purse rollback"):
+    with pytest.raises(PurseError, match=r"cannot be loaded \(files_lost\): AttributeError.*windows.*purse champion"):
         load_version(duel, "1")
 
 

@@ -1,6 +1,5 @@
 """monitor on a real champion in a real registry, over a lake in which something moves or nothing does."""
 
-import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from pipelines.retraining.reference.learned import FILE, read_reference, rows_of
 from pipelines.score import predict
 from pipelines.tracking.logged_model import load_version
 from pipelines.tracking.runs import connect
-from tests.shops import retrain
+from tests.shops import copy_shop, retrain
 
 A_DAY = timedelta(days=1)
 
@@ -53,9 +52,7 @@ def trained(tmp_path_factory, make_shop):
 
 @pytest.fixture
 def champion(tmp_path, trained):
-    home = tmp_path / "champion"
-    shutil.copytree(trained.home_path, home)
-    return trained.with_changes(home=home)
+    return copy_shop(trained, tmp_path / "champion")
 
 
 def test_before_there_is_a_champion_there_is_nothing_to_do(shop, snapshot_date):
@@ -101,12 +98,11 @@ def test_quiet_days_are_no_alarm_and_drift_that_lasts_is_one_that_is_not_repeate
     assert "color-scheme: light dark" in page
 
 
-def test_an_old_champion_without_a_reference_fails_nothing(champion, snapshot_date, write_snapshot, monkeypatch):
+def test_a_champion_without_a_reference_is_red(champion, snapshot_date, write_snapshot, monkeypatch):
     write_snapshot(champion, snapshot_date)
     monkeypatch.setattr("pipelines.retraining.reference.learned.FILE", f"not-{FILE}")
-    result = monitor.monitor(champion, snapshot_date)
-    assert (result.checks, result.alarm) == (0, False)
-    assert "Champion version 1 was trained by a version of Purse that kept no reference" in result.skipped[0]
+    with pytest.raises(PurseError, match=r"version 1 has no reference .*\(reference_lost\).*purse promote"):
+        monitor.monitor(champion, snapshot_date)
 
 
 def test_what_is_not_there_is_said(champion, snapshot_date, write_snapshot):
@@ -115,11 +111,15 @@ def test_what_is_not_there_is_said(champion, snapshot_date, write_snapshot):
     day = snapshot_date + 30 * A_DAY  # beyond the last day of the lake
     write_snapshot(champion, day, lambda users: users.head(1))
     replace(champion, "predictions", pd.DataFrame({"model_version": ["0"]}), day)
-    result = monitor.monitor(champion, day)
-    assert result.checks == 0
-    assert result.skipped[0].startswith("There are no scores of 2020-04-28 by champion version 1")
-    assert result.skipped[1].startswith("No earlier scores have matured yet")
-    assert "Too few rows, or none, to compare" in result.skipped[2]
+    with pytest.raises(PurseError, match=r"\(nothing_measured\)") as nothing:
+        monitor.monitor(champion, day)
+    for part in (
+        "There are no scores of 2020-04-28 by champion version 1",
+        "No earlier scores have matured yet",
+        "Too few rows, or none, to compare",
+        "'purse monitor --snapshot-date 2020-04-28'",
+    ):
+        assert part in str(nothing.value)
 
 
 def test_matured_scores_are_held_against_the_promise(champion, snapshot_date, write_snapshot):

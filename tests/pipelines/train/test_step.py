@@ -79,10 +79,10 @@ def test_a_killed_training_that_runs_again_gives_the_same_model(shop, undisturbe
 
 
 def test_a_model_that_is_not_there_is_named(shop):
-    with pytest.raises(PurseError, match=r"models:/purchasing-power/7 .* cannot be loaded.*purse rollback"):
+    with pytest.raises(PurseError, match=r"models:/purchasing-power/7 .* cannot be loaded.*purse champion"):
         logged_model.load_version(shop, "7")
     nothing = LoggedModel(uri=f"models:/m-{'0' * 32}", digest="")
-    with pytest.raises(PurseError, match=r"models:/m-0+ .* cannot be loaded.*purse rollback"):
+    with pytest.raises(PurseError, match=r"models:/m-0+ .* cannot be loaded.*purse champion"):
         logged_model.load_model(shop, nothing)
     with pytest.raises(PurseError, match=r"Expected the address of a logged model.*found 'file:///etc'"):
         logged_model.load_model(shop, nothing.model_copy(update={"uri": "file:///etc"}))
