@@ -63,8 +63,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             patch.setenv(name, value)
         settings = load_settings()
         services.up(settings)
-        yield settings  # with the variables in force: a test may start services again
-        services.down(settings)
+    yield settings
+    services.down(settings)
     names = list(services.status(settings)["services"])
     assert processes.members(settings.home_path, names) == []
 

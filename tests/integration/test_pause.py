@@ -20,7 +20,10 @@ def wait_for(client, run_id, is_there, seconds):
     pytest.fail(f"still {tasks}")
 
 
-def test_a_task_that_down_stops_keeps_its_tries_and_ends_after_up(stack):
+def test_a_task_that_down_stops_keeps_its_tries_and_ends_after_up(stack, monkeypatch):
+    again = {"SOURCE": stack.source, "SERVING__PORT": str(stack.serving.port), "AIRFLOW__RETRIES": "0"}
+    for name, value in again.items():  # services read them at their start
+        monkeypatch.setenv(f"PURSE_{name}", value)
     with airflow_api.connect(stack) as client:
         airflow_api.wait_for_dag(client, "ingest_daily")
         run_id = airflow_api.trigger(client, "ingest_daily")
