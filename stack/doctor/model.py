@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
-from pipelines.tracking import champion as record
 from pipelines.tracking import seals
+from pipelines.tracking.champion import moved_from, set_champion
+from pipelines.tracking.champion_record import read_record
 from pipelines.tracking.logged_model import fetch
 from pipelines.tracking.registry import CHAMPION, version_of
 from pipelines.tracking.runs import connect
@@ -18,7 +19,7 @@ from stack.doctor.finding import Finding
 
 def champion(settings: Settings, now: datetime) -> Iterator[Finding]:  # noqa: ARG001  # one form for all checks
     """The alias `champion`: as Purse set it, on a version of this home whose files are complete."""
-    recorded = record.read_record(settings)
+    recorded = read_record(settings)
     if recorded is None and not (settings.home_path / "mlflow.db").exists():
         return  # nothing was trained yet
     client, name = connect(settings), settings.mlflow.model_name
@@ -30,9 +31,9 @@ def champion(settings: Settings, now: datetime) -> Iterator[Finding]:  # noqa: A
             "champion",
             f"The alias 'champion' of '{name}' was removed in MLflow; Purse goes on with version {recorded.version}.",
             "purse doctor --fix",
-            partial(record.set_champion, settings, client, recorded.version),
+            partial(set_champion, settings, client, recorded.version),
         )
-    before = record.moved_from(settings, alias)
+    before = moved_from(settings, alias)
     if before is not None:
         yield Finding(
             "champion",

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.lake import tables
 from pipelines.settings import Settings
-from pipelines.tracking.champion import read_record
+from pipelines.tracking.champion_record import read_record
 from pipelines.tracking.runs import connect
 from stack.doctor.checks import examine, fix
 from stack.doctor.finding import Finding
