@@ -10,6 +10,9 @@ from models.predictions import HIGH, LOW, MID
 POINTS = 1_001
 """Number of quantiles in a grid."""
 
+TIE = 1e-9
+"""Relative difference up to which a value equals a quantile."""
+
 
 def quantile_grid(values: ArrayLike) -> NDArray[np.float64]:
     """Compute `POINTS` ascending quantiles of the finite values; empty if there are none.
@@ -23,15 +26,20 @@ def quantile_grid(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def shares(grid: NDArray[np.float64], values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shares (0 to 1) of the reference below and above each value; the rest equals it.
+    """Shares (0 to 1) of the reference below and above each value; the rest equals it to within `TIE`.
+
+    Without the tolerance the last bit of a sum, which depends on how many rows are computed together, would move a user
+    by half a step of the grid.
 
     >>> below, above = shares(np.array([1.0, 2.0, 2.0, 3.0]), [2.0])
     >>> below.tolist(), above.tolist()
     ([0.25], [0.25])
     """
     points = max(len(grid), 1)
-    below = np.searchsorted(grid, np.asarray(values), side="left") / points
-    above = 1 - np.searchsorted(grid, np.asarray(values), side="right") / points
+    found = np.asarray(values, dtype=np.float64)
+    slack = TIE * np.abs(found)
+    below = np.searchsorted(grid, found - slack, side="left") / points
+    above = 1 - np.searchsorted(grid, found + slack, side="right") / points
     return below, above
 
 

@@ -42,13 +42,13 @@ def range_of(
     """
     days = {name: {day for day, _ in day_counts(rows)} - {lake.UNDATED} for name, rows in tables.items()}
     if not start and not days["order_lines"]:
-        first = tables["order_lines"].project("fault, source_file, source_line").limit(1).fetchone()
-        if first is None:
+        first = tables["order_lines"].project("fault, source_file, source_line").limit(1).fetchall()
+        if not first:
             raise PurseError(
                 f"Source '{settings.source}' has no order before {end} (exclusive end of the range). Give a later "
                 "--to, or wait until the shop's first day is over."
             )
-        fault, file, line = first
+        ((fault, file, line),) = first
         raise PurseError(
             f"Source '{settings.source}': no row of order_lines has a readable 'ordered_at'. "
             f"Correct its expression in the source file. First row, {file} line {line}: {without_record(fault)}."

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from pipelines.errors import PurseError
 from pipelines.files import write_atomically
 from pipelines.settings import Settings
 
@@ -33,6 +34,29 @@ def follow_move(settings: Settings, database: Path) -> int:
     changes = _rewrite(database, before, here) if before and before != here else 0
     write_atomically(record, str(here).encode())
     return changes
+
+
+def require_own_location(settings: Settings, location: str) -> None:
+    """Raise unless artifacts lie where this home's artifacts belong: MLflow's server could name any place.
+
+    Raises:
+        PurseError: another place.
+    """
+    parts = urlsplit(location)
+    if root := settings.mlflow.artifact_root:
+        own = f"{location}/".startswith(f"{root.rstrip('/')}/") and ".." not in location
+    elif parts.scheme in ("", "file"):
+        path = Path(unquote(parts.path) if parts.scheme else location)
+        own = path.resolve().is_relative_to((settings.home_path / "mlartifacts").resolve())
+    else:
+        own = parts.scheme == "mlflow-artifacts"
+    if not own:
+        expected = settings.mlflow.artifact_root or f"{settings.home_path / 'mlartifacts'} or mlflow-artifacts:"
+        raise PurseError(
+            f"MLflow at {settings.tracking_uri} keeps artifacts at {location}; expected them at {expected}. If that "
+            "place is yours, name it in mlflow.artifact_root; otherwise find out who changed the experiment, and set "
+            "mlflow.experiment to another name."
+        )
 
 
 def _place_of(settings: Settings, database: Path) -> Path | None:

@@ -13,7 +13,8 @@ from pipelines.errors import PurseError, UnusableModel
 from pipelines.results.training import LoggedModel
 from pipelines.settings import REPOSITORY, Settings
 from pipelines.tracking import seals
-from pipelines.tracking.runs import connect, require_own_location
+from pipelines.tracking.addresses import require_own_location
+from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote, urlsplit
 
 from pipelines.errors import PurseError, ServiceDown
 from pipelines.files import exclusive
 from pipelines.settings import REPOSITORY, Settings
-from pipelines.tracking.addresses import follow_move
+from pipelines.tracking.addresses import follow_move, require_own_location
 from pipelines.tracking.database import database_file, migrate
 from pipelines.tracking.login import log_in
 
@@ -104,29 +103,6 @@ def connect(settings: Settings, *, restore: bool = False) -> "MlflowClient":
     if experiment is not None:
         require_own_location(settings, experiment.artifact_location)
     return client
-
-
-def require_own_location(settings: Settings, location: str) -> None:
-    """Raise unless artifacts lie where this home's artifacts belong: MLflow's server could name any place.
-
-    Raises:
-        PurseError: another place.
-    """
-    parts = urlsplit(location)
-    if root := settings.mlflow.artifact_root:
-        own = f"{location}/".startswith(f"{root.rstrip('/')}/") and ".." not in location
-    elif parts.scheme in ("", "file"):
-        path = Path(unquote(parts.path) if parts.scheme else location)
-        own = path.resolve().is_relative_to((settings.home_path / "mlartifacts").resolve())
-    else:
-        own = parts.scheme == "mlflow-artifacts"
-    if not own:
-        expected = settings.mlflow.artifact_root or f"{settings.home_path / 'mlartifacts'} or mlflow-artifacts:"
-        raise PurseError(
-            f"MLflow at {settings.tracking_uri} keeps artifacts at {location}; expected them at {expected}. If that "
-            "place is yours, name it in mlflow.artifact_root; otherwise find out who changed the experiment, and set "
-            "mlflow.experiment to another name."
-        )
 
 
 def prepare_database(settings: Settings) -> None:

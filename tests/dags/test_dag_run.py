@@ -46,7 +46,7 @@ def test_orders_arrive_are_validated_and_wait_for_a_champion(run: Any, states: A
     assert (lines["rows_in"], lines["rows_kept"], lines["rows_quarantined"]) == (41, 40, 1)
 
     scored = run("score_daily", run_conf={"snapshot_date": "2001-01-04"})
-    steps = ("snapshot_date", "build_features", "score", "deploy")
+    steps = ("snapshot_date", "build_features", "score", "deploy", "newer", "run_again")
     assert states(scored) == dict.fromkeys(steps, "skipped")
 
 

@@ -88,4 +88,4 @@ def test_a_shop_in_new_york_is_not_ingested_in_its_evening(parse: Any, monkeypat
     assert days(dag, evening)["to"] == "2026-12-03"
     (night,) = runs(dag.schedule, date(2026, 12, 4), date(2026, 12, 4))
     assert night == datetime(2026, 12, 4, 7, tzinfo=UTC)
-    assert days(dag, night) == {"from_": "2026-11-30", "to": "2026-12-04"}
+    assert days(dag, night) == {"from_": "", "to": "2026-12-04"}

@@ -9,6 +9,7 @@ from pipelines.lake import tables
 from pipelines.retraining.inputs import mark, newest_date
 from pipelines.tracking.champion import set_champion
 from pipelines.tracking.runs import connect
+from pipelines.tracking.seals import version_tags
 
 FIRST, SECOND, THIRD = (date(2024, 1, 1) + timedelta(days=number) for number in range(3))
 
@@ -40,8 +41,11 @@ def champion(settings):
 
     def promote():
         run = client.create_run("0").info.run_id
-        version = client.create_model_version(settings.mlflow.model_name, f"runs:/{run}/model", run).version
-        set_champion(settings, client, str(version))
+        name = settings.mlflow.model_name
+        version = str(client.create_model_version(name, f"runs:/{run}/model", run).version)
+        for tag, value in version_tags(settings, name, version, "0").items():
+            client.set_model_version_tag(name, version, tag, value)
+        set_champion(settings, client, version)
 
     promote()
     return promote

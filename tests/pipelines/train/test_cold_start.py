@@ -187,7 +187,7 @@ def test_a_champion_from_before_there_was_a_cold_start_scores_the_others(shop, m
 
     settings, logged = shop
     old = replace(logged_model.load_model(settings, logged), cold_start=None)
-    monkeypatch.setattr(module, "load_version", lambda *_: old)
+    monkeypatch.setattr(module, "load_champion", lambda _: ("1", old))
     result = score(settings, END, NOON)
     assert result.without_orders == 0
     assert any("users without orders are not scored" in line for line in result.warnings)
