@@ -9,7 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
-from pipelines.tracking.addresses import require_own_location, run_state
+from pipelines.tracking.addresses import require_own_location
+from pipelines.tracking.runs import run_state
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
