@@ -42,14 +42,13 @@ def require_own_location(settings: Settings, location: str) -> None:
     Raises:
         PurseError: another place.
     """
-    parts = urlsplit(location)
+    path = local_path(location)
     if root := settings.mlflow.artifact_root:
         own = f"{location}/".startswith(f"{root.rstrip('/')}/") and ".." not in location
-    elif parts.scheme in ("", "file"):
-        path = Path(unquote(parts.path) if parts.scheme else location)
+    elif path is not None:
         own = path.resolve().is_relative_to((settings.home_path / "mlartifacts").resolve())
     else:
-        own = parts.scheme == "mlflow-artifacts"
+        own = urlsplit(location).scheme == "mlflow-artifacts"
     if not own:
         expected = settings.mlflow.artifact_root or f"{settings.home_path / 'mlartifacts'} or mlflow-artifacts:"
         raise PurseError(
@@ -57,6 +56,14 @@ def require_own_location(settings: Settings, location: str) -> None:
             "place is yours, name it in mlflow.artifact_root; otherwise find out who changed the experiment, and set "
             "mlflow.experiment to another name."
         )
+
+
+def local_path(location: str) -> Path | None:
+    """Path of a location on this machine; None if it is on a server or in an object store."""
+    parts = urlsplit(location)
+    if parts.scheme not in ("", "file"):
+        return None
+    return Path(unquote(parts.path) if parts.scheme else location)
 
 
 def _place_of(settings: Settings, database: Path) -> Path | None:

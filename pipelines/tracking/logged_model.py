@@ -13,7 +13,7 @@ from pipelines.errors import PurseError, UnusableModel
 from pipelines.results.training import LoggedModel
 from pipelines.settings import REPOSITORY, Settings
 from pipelines.tracking import seals
-from pipelines.tracking.addresses import require_own_location
+from pipelines.tracking.addresses import local_path, require_own_location
 from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -164,6 +164,8 @@ def fetch(settings: Settings, model_uri: str, folder: Path) -> Path:
     try:
         location = client.get_logged_model(model_id).artifact_location
         require_own_location(settings, location)
+        if local := local_path(location):  # MLflow's client takes a millisecond for each of a hundred small files
+            return Path(shutil.copytree(local, folder / "model", symlinks=True))
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(folder)))
     except PurseError:
         raise

@@ -69,7 +69,7 @@ def files(folder: Path) -> list[FileFacts]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
-            raise NotRegisteredHere(f"Expected only files in {folder}, found the link '{name}'.")
+            raise NotRegisteredHere(f"Expected only files in {folder}, found the link '{name}' (not_registered_here).")
         added = name == SEAL_FILE or set(WRITTEN_BY_LOADERS) & set(name.split("/"))
         if path.is_file() and not added:
             with path.open("rb") as file:

@@ -16,7 +16,7 @@ from pipelines import sqlite
 from pipelines.errors import PurseError
 from pipelines.settings import REPOSITORY
 from pipelines.tracking import database
-from pipelines.tracking.runs import connect, retraining_run
+from pipelines.tracking.runs import PREPARED, connect, retraining_run
 from stack import airflow_home
 
 FIRST = """
@@ -72,6 +72,7 @@ def test_a_database_with_runs_that_cannot_be_upgraded_stays_as_it_was(settings, 
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'f5a4f2784254'")
     before = file.read_bytes()
+    PREPARED.clear()  # as in a new process
     with pytest.raises(PurseError, match=r"mlflow.db can't be brought to the installed version.*mv .*mlflow.db "):
         connect(settings)
     assert file.read_bytes() == before
