@@ -111,7 +111,7 @@ def ids_of_users(settings: Settings) -> None:
     """Find ids of users in MLflow's artifacts and database, in results, XComs and logs."""
     rows = tables.read(tables.connect(), settings, "predictions").limit(200).user_id.to_pyarrow().to_pylist()
     # short ids occur by chance, and digits within numbers
-    ids = [rb"(?<![0-9.])" + re.escape(user.encode()) + rb"(?![0-9.])" for user in sorted(set(rows)) if len(user) >= 7]
+    ids = [rb"(?<![\w.])" + re.escape(user.encode()) + rb"(?![\w.])" for user in sorted(set(rows)) if len(user) >= 7]
     for path in private_files(settings.home_path):
         content = path.read_bytes()
         assert not [user for user in ids if re.search(user, content)], path
