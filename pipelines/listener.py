@@ -31,7 +31,7 @@ def require_own_listener(host: str, port: int, setting: str) -> None:
 
 def _listeners(host: str, port: int) -> set[int]:
     """User ids of the programs that listen on a port of this machine, on `host` or on all addresses."""
-    if not _is_loopback(host):
+    if not is_loopback(host):
         return set()
     found = set()
     for table in TABLES:
@@ -53,7 +53,8 @@ def _covers(address: str, host: str) -> bool:
     return mapped.is_unspecified or str(mapped) in {str(item[4][0]) for item in socket.getaddrinfo(host, None)}
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

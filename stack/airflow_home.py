@@ -20,6 +20,7 @@ from pipelines.links import airflow_address, airflow_url, mlflow_address
 from pipelines.private import UMASK, close
 from pipelines.settings import REPOSITORY, Settings
 from pipelines.sqlite import migrated_beside, remove
+from pipelines.tracking.login import read_login
 from stack.processes import executable
 
 ADMIN = "admin"
@@ -41,12 +42,7 @@ def login(settings: Settings) -> tuple[str, str]:
     Raises:
         PurseError: the services were never started in this home.
     """
-    file = login_file(settings)
-    if not file.is_file():
-        raise PurseError(
-            f"The login file {file} is missing: the services were never started here. Run 'purse up' first."
-        )
-    return ADMIN, json.loads(file.read_text())[ADMIN]
+    return read_login(login_file(settings))
 
 
 def prepare(settings: Settings) -> None:

@@ -23,7 +23,15 @@ def mlflow_login(settings: Settings) -> tuple[str, str]:
     Raises:
         PurseError: the services were never started in this home.
     """
-    file = login_file(settings)
+    return read_login(login_file(settings))
+
+
+def read_login(file: Path) -> tuple[str, str]:
+    """User and password in a file of the stack, JSON {user: password}.
+
+    Raises:
+        PurseError: the file is missing, since the services were never started in its home.
+    """
     if not file.is_file():
         raise PurseError(
             f"The login file {file} is missing: the services were never started here. Run 'purse up' first."

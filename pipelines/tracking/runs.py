@@ -80,9 +80,8 @@ def connect(settings: Settings, *, restore: bool = False) -> "MlflowClient":
     mlflow.set_tracking_uri(settings.tracking_uri)
     try:
         experiment = None
-        if settings.tracking_uri.startswith(
-            "http"
-        ):  # a server has its tables: reading needs no lock, nor a writable home
+        # a server has its tables: reading needs no lock, nor a writable home
+        if settings.tracking_uri.startswith("http"):
             client = mlflow.MlflowClient(settings.tracking_uri)
             experiment = client.get_experiment_by_name(settings.mlflow.experiment)
         if experiment is None:
@@ -117,9 +116,8 @@ def prepare_database(settings: Settings) -> None:
     file = database_file(settings)
     if file is not None and not (file.is_file() and (file, file.stat().st_ino) in PREPARED):
         migrate(file)
-        if file.resolve().is_relative_to(
-            settings.home_path.resolve()
-        ):  # another home's database is not ours to rewrite
+        # another home's database is not ours to rewrite
+        if file.resolve().is_relative_to(settings.home_path.resolve()):
             follow_move(settings, file)
         PREPARED.add((file, file.stat().st_ino))
 

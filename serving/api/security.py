@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import ipaddress
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated
@@ -14,6 +13,7 @@ from starlette import types
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from pipelines.listener import is_loopback
 from pipelines.live.keys import Scope
 from pipelines.settings import Settings
 from serving.api.errors import RefusedError
@@ -170,14 +170,6 @@ class _KeyFirst:
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         await scope["app"].state.guard.admit(Request(scope), self._needed)
         await self._app(scope, receive, send)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def presented(header: str | None) -> str | None:

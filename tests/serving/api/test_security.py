@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipelines.errors import PurseError
+from pipelines.listener import is_loopback
 from pipelines.live.keys import Keys, scopes_of
-from serving.api.security import is_loopback, presented
+from serving.api.security import presented
 from serving.app import create_app
 from serving.stores.protocol import StoreUnavailableError
 from tests.serving.servers import wait_until
