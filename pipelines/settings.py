@@ -34,6 +34,7 @@ from pipelines.sections import (
     Sweep,
     Training,
 )
+from pipelines.variables import require_known
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The folder of the packages and conf/: a checkout, or the site-packages of an installed wheel."""
@@ -142,8 +143,9 @@ def load_settings() -> Settings:
     """Read the settings.
 
     Raises:
-        PurseError: a key is unknown or a value is invalid; the message names its place.
+        PurseError: a key or a PURSE_ variable is unknown, or a value is invalid; the message names its place.
     """
+    require_known(Settings, os.environ)
     config = os.environ.get("PURSE_CONFIG")
     if config and not Path(config).is_file():
         raise PurseError(f"PURSE_CONFIG names '{config}', which is not a file. Correct the path or unset it.")

@@ -38,7 +38,8 @@ PAGES = {
 
 SETTINGS_INTRODUCTION = """Write your own values into a YAML file and name it in `PURSE_CONFIG`, or set an environment
 variable: `PURSE_SWEEP__TRIALS=40` sets `sweep.trials`. A variable overrides the file, the file overrides the
-default. An unknown key or a value of the wrong type stops the command and is named."""
+default. An unknown key, an unknown variable that begins with `PURSE_` or a value of the wrong type stops the command
+and is named."""
 
 COMMANDS_INTRODUCTION = """The DAGs run the same commands. A step can be run again: it replaces what it wrote.
 Exit code 0 is success, 99 means that there is nothing to do yet; any other code is an error, with its message on
