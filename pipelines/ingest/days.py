@@ -1,6 +1,6 @@
 """Days that an ingest reads: the range, and the missing days before it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
 
 from duckdb import DuckDBPyRelation
@@ -33,9 +33,11 @@ def filled(rows: DuckDBPyRelation, holes: Collection[date], end: date) -> list[t
 
 
 def range_of(
-    settings: Settings, tables: dict[str, DuckDBPyRelation], start: date | None, end: date | None
+    settings: Settings, tables: dict[str, DuckDBPyRelation], start: date | None, end: date | None, hints: Sequence[str]
 ) -> tuple[date, date]:
     """Range of days to stage, `end` exclusive; without `start` a table is new and read from its first day.
+
+    `hints` say how to read what is unreadable; they follow the message.
 
     Raises:
         PurseError: no order has a readable time, or the range is empty.
@@ -51,7 +53,8 @@ def range_of(
         ((fault, file, line),) = first
         raise PurseError(
             f"Source '{settings.source}': no row of order_lines has a readable 'ordered_at'. "
-            f"Correct its expression in the source file. First row, {file} line {line}: {without_record(fault)}."
+            f"Correct its expression in the source file. First row, {file} line {line}: {without_record(fault)}. "
+            + " ".join(hints)
         )
     dated = {name: values for name, values in days.items() if values}
     start = start or min(_first_days(settings, {name: min(values) for name, values in dated.items()}))

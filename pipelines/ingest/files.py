@@ -13,6 +13,7 @@ from typing import IO
 
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
+from pipelines.ingest.excel import ENDINGS, copy_sheets, is_workbook
 from pipelines.source.definition import Format, Origin, Source
 
 CHUNK = 1 << 20
@@ -34,7 +35,7 @@ def locate_all(source: Source, cache: Path) -> dict[str, dict[str, str]]:
 def locate(origin: Origin, source: Source, cache: Path) -> dict[str, str]:
     """Map each readable path of an origin to the file that the source names.
 
-    Zip archives are unpacked into `cache`; text in another encoding is copied there as UTF-8.
+    Zip archives are unpacked into `cache`; text in another encoding is copied there as UTF-8, sheets as Parquet.
 
     Raises:
         PurseError: a file, package or glob matches nothing, or text does not fit its encoding.
@@ -44,9 +45,12 @@ def locate(origin: Origin, source: Source, cache: Path) -> dict[str, str]:
     else:
         patterns = [origin.files] if isinstance(origin.files, str) else origin.files or []
         paths = [path for pattern in patterns for path in _glob(pattern, source)]
-    located = {}
+    located: dict[str, str] = {}
     for path in paths:
         unpacked = _unzip(path, cache) if path.suffix == ".zip" else path
+        if is_workbook(unpacked):
+            located |= copy_sheets(unpacked, path, origin, cache)
+            continue
         located[str(_as_utf8(unpacked, path, origin.encoding, cache))] = str(path)
     return located
 
@@ -70,8 +74,8 @@ def file_format(origin: Origin, files: list[str], place: str) -> Format:
     ending = Path(files[0].removesuffix(".gz")).suffix
     if ending not in endings:
         raise PurseError(
-            f"{place}: expected an extension among {', '.join(endings)}, found {files[0]}. "
-            "Set 'format' to csv, parquet or json."
+            f"{place}: expected an extension among {', '.join([*endings, *sorted(ENDINGS)])}, found "
+            f"{files[0]}. Set 'format' to csv, parquet or json."
         )
     return endings[ending]
 

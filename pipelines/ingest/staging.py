@@ -16,6 +16,7 @@ from pipelines.ingest.query import query
 from pipelines.lake.sql import literal
 from pipelines.lake.tables import UNDATED
 from pipelines.source.definition import Format, Origin, Source, SourceTable, expand_environment
+from pipelines.source.forms.times import iso
 
 NUMBERS = ("DOUBLE", "BIGINT")
 """Types of canonical columns whose expressions read text as numbers."""
@@ -116,7 +117,7 @@ def _typed(rows: DuckDBPyRelation, column: Column, expression: str, source: Sour
     time zone; text is therefore parsed as an instant first, in the shop's time zone if it names none.
     """
     text = column.type == "TIMESTAMP" and _type(rows, expression, source, place, shown) == "VARCHAR"
-    value = f"CAST(({expression}) AS TIMESTAMPTZ)" if text else f"({expression})"
+    value = iso(f"({expression})") if text else f"({expression})"
     typed = f"TRY(CAST({value} AS {column.type}))"
     typed = f"nullif({typed}, 'NaN'::DOUBLE)" if column.type == "DOUBLE" else typed
     _ = _type(rows, typed, source, place, shown)

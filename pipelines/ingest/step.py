@@ -21,6 +21,7 @@ from pipelines.lake.missing import warnings as missing_warnings
 from pipelines.results.data import Ingested, StagedRows
 from pipelines.settings import Settings
 from pipelines.source.definition import Source, load_source
+from pipelines.source.forms.hints import hints
 
 ROWS_AT_ONCE = 2_000_000
 """Approximate rows staged per commit; bounds memory however long the history is."""
@@ -45,8 +46,8 @@ def ingest(
         replace: also empty or shrink days that the source has lost.
 
     Returns:
-        The range of days, per table its rows and the number of days with rows, and warnings: days that were kept, and
-        days that are missing.
+        The range of days, per table its rows and the number of days with rows, and warnings: unreadable columns, days
+        that were kept, and days that are missing.
 
     Raises:
         PurseError: the source does not fit its YAML file, a file is unreadable, the range is empty, a day lost too
@@ -63,7 +64,8 @@ def ingest(
         first = from_date or first_day(settings, list(source.tables), to_date)
         holes = {name: [] if from_date or not first else holes_before(settings, name, first) for name in source.tables}
         tables = _read(connection, settings, source, first, to_date, holes)
-        start, end = range_of(settings, tables, first, to_date)
+        unread = [hint for name, rows in tables.items() for hint in hints(rows, name, source.tables[name])]
+        start, end = range_of(settings, tables, first, to_date, unread)
         ranges = {name: [*filled(rows, holes[name], end), (start, end)] for name, rows in tables.items()}
         _claim_home(settings, source)
         found = {}
@@ -78,7 +80,7 @@ def ingest(
         from_date=min(first for spans in ranges.values() for first, _ in spans),
         to_date=end,
         tables=result,
-        warnings=[*([] if replace else warn_if_gone(settings, found)), *missing_warnings(settings)],
+        warnings=[*unread, *([] if replace else warn_if_gone(settings, found)), *missing_warnings(settings)],
     )
 
 

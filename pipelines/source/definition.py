@@ -53,7 +53,8 @@ class Origin(Strict):
     """Origin of rows: `files`, a `file` inside an installed `package`, or `sql` over a `connection`.
 
     `encoding` applies to text files and takes every name that Python accepts. `decimal` is the decimal mark of numbers
-    that are text; the other mark then separates thousands.
+    that are text; the other mark then separates thousands. `sheet` names the sheets of a workbook: one, a list, or
+    "*" for all; by default its only sheet with rows.
     """
 
     files: str | list[str] | None = None
@@ -64,6 +65,7 @@ class Origin(Strict):
     format: Format | None = None
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     decimal: Literal[".", ","] | None = None
+    sheet: str | list[str] | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
