@@ -243,7 +243,7 @@ def _measured(folder: Path, start: date, reasons: list[str]) -> list[str]:
         champion = Champion(quiet)
         alarms = watch(quiet, champion.reference, lambda day: champion.summaries(quiet.features(day)))
     reasons += [f"{start}, quiet: {reason}" for _, reason in alarms]
-    cells, false = [str(len(alarms))], {night for night, _ in alarms}
+    cells = [str(len(alarms))]
     for kind in FAULTS:
         nights = []
         for onset in ONSETS:
@@ -251,7 +251,7 @@ def _measured(folder: Path, start: date, reasons: list[str]) -> list[str]:
             with tempfile.TemporaryDirectory() as home:
                 broken = shop(home, first + A_DAY * PATIENCE, Fault(kind, first))
                 found = watch(broken, champion.reference, lambda _: {})
-            found = [one for one in found if one[0] > first and one[0] not in false]
+            found = [one for one in found if one[0] > first and one not in alarms]
             nights.append(str((found[0][0] - first).days) if found else f"not in {PATIENCE}")
             reasons += [f"{start}, {kind} from night {onset}: {found[0][1]}"] if found else []
         cells.append(", ".join(nights))
