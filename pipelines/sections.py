@@ -135,6 +135,8 @@ class Serving(Section):
     trusted_proxies: tuple[str, ...]
     rate_limit: str
     refused_limit: str
+    max_requests: Count
+    read_seconds: float = Field(gt=0)
     max_connections: Count
     max_connections_per_address: Count
     headers_seconds: float = Field(gt=0)

@@ -17,7 +17,7 @@ from serving import dashboard
 from serving.api import admin, events, health, scores
 from serving.api.document import openapi
 from serving.api.errors import add_handlers
-from serving.api.middleware import LimitedBody, Observed
+from serving.api.middleware import LimitedBody, LimitedTime, Observed
 from serving.api.security import add_guard, check_keys_first, requires
 from serving.api.signed import SignedAnswers
 from serving.dashboard.values import UserScore
@@ -86,6 +86,7 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
     check_keys_first(app)
     app.openapi = partial(openapi, app, keyless=not app.state.guard.always)  # type: ignore[method-assign]
     app.add_middleware(SignedAnswers)
+    app.add_middleware(LimitedTime, seconds=settings.serving.read_seconds)
     app.add_middleware(LimitedBody, most=settings.serving.max_body_kilobytes * KILOBYTE)
     app.add_middleware(Observed, service=service)
     return app

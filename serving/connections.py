@@ -2,7 +2,8 @@
 
 uvicorn waits without end for a request's headers and body, and for a client that reads its response. `Connection` gives
 each of these a time. `Places` caps the connections, in total and per address. At a cap, the connection that has waited
-longest gives way, so that a new request is answered however many idle or half-open connections a client holds.
+longest gives way, so that a new request is answered however many idle or half-open connections a client holds. A
+request without a place (`Admission`) is refused before the app sees it, which costs a twentieth of an answer.
 """
 
 import asyncio
@@ -11,8 +12,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from serving.admission import Admission, kind_of
 from serving.peers import Networks, Peer, is_trusted
 
 MOST_HEAD_BYTES = 64 * 1024
@@ -20,6 +23,9 @@ MIN_BYTES_PER_SECOND = 10_000
 """Speed of the slowest client that gets its response, however long that takes."""
 
 MAX_CHECK_SECONDS = 1.0
+
+RETRY_SECONDS = 1
+"""Time after which a refused client may try again."""
 
 Phase = Literal["receiving", "working", "sending", "idle", "closing"]
 
@@ -80,11 +86,13 @@ class Places:
 
 
 class Connection(HttpToolsProtocol):
-    """An HTTP connection that is closed when it waits for too long."""
+    """An HTTP connection that is closed when it waits for too long, and whose requests are admitted or refused."""
 
-    def __init__(self, places: Places, *args: Any, **options: Any) -> None:  # noqa: ANN401  # uvicorn's
+    def __init__(self, places: Places, admission: Admission, *args: Any, **options: Any) -> None:  # noqa: ANN401  # uvicorn's
         super().__init__(*args, **options)
-        self.places, self.limits = places, places.limits
+        self.places, self.limits, self.admission = places, places.limits, admission
+        self._app, self.app = self.app, self._work
+        self._refused = False
         self._partial, self._bytes, self._requests = True, 0, 0
         self._seen: tuple[Phase, int] = ("receiving", 0)
 
@@ -104,6 +112,8 @@ class Connection(HttpToolsProtocol):
         """End the watch."""
         self._timer.cancel()
         self.places.leave(self)
+        self.admission.leave(len(self.pipeline))  # the pipelined requests, which nobody will work on
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -123,11 +133,32 @@ class Connection(HttpToolsProtocol):
         self._partial, self._bytes = True, 0
         super().on_message_begin()
 
+    def on_headers_complete(self) -> None:
+        """Admit or refuse the request; one behind another on its connection gets the next place."""
+        pipelined = self.cycle is not None and not self.cycle.response_complete
+        self._refused = not self.admission.enter("always" if pipelined else kind_of(self.url))
+        if not self._refused:
+            super().on_headers_complete()
+            return
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        closes = not self.parser.should_keep_alive()
+        self.transport.write(BUSY[closes])
+        if closes:
+            self.transport.close()
+
+    def on_body(self, body: bytes) -> None:
+        """Add to the request's body; that of a refused request is skipped."""
+        if not self._refused:
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
         """End a request."""
         self._partial, self._bytes = False, 0
         self._requests += 1
-        super().on_message_complete()
+        if self._refused:
+            self.on_response_complete()
+        else:
+            super().on_message_complete()
 
     def phase(self) -> Phase:
         """What the connection waits for; nothing if the service works on a request."""
@@ -138,6 +169,13 @@ class Connection(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
             return "working"
         return "receiving" if self._partial else "idle"
+
+    async def _work(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app work on an admitted request, and free its place."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self.admission.leave()
 
     def _watch(self) -> None:
         now, seen = self.loop.time(), (self.phase(), self._requests)
@@ -160,14 +198,34 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer, if it is this request's turn and it has no answer yet, and close."""
-        if self._has_head():  # the newest cycle is this request's
+        if self._refused:
+            unanswered = False
+        elif self._has_head():  # the newest cycle is this request's
             unanswered = not self.cycle.response_started and not self.pipeline
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         else:
             unanswered = self.cycle is None or self.cycle.response_complete
         if unanswered:
-            body = json.dumps({"error": message, "faults": []}).encode()
-            head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            self.transport.write(STATUS_LINE[status] + head.encode() + body)
+            self.transport.write(_response(status, message, closes=True))
         self.transport.close()
+
+
+def _response(status: int, message: str, *headers: str, closes: bool) -> bytes:
+    """Error response of the API, written without the app."""
+    body = json.dumps({"error": message, "faults": []})
+    lines = ["content-type: application/json", f"content-length: {len(body)}", *headers]
+    lines += ["connection: close"] if closes else []
+    return STATUS_LINE[status] + "\r\n".join([*lines, "", body]).encode()
+
+
+BUSY = {
+    closes: _response(
+        503,
+        "The service has more requests than it can answer. Try again in a second.",
+        f"retry-after: {RETRY_SECONDS}",
+        closes=closes,
+    )
+    for closes in (True, False)
+}
+"""Response to a request without a place, by whether it is the connection's last; built once, because many are sent."""

@@ -14,6 +14,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         names = ("route", "method", "status")
         self.requests = Counter("purse_requests", "Requests by route.", names, registry=self.registry)
+        self.shed = Counter(
+            "purse_shed_requests", "Requests refused under overload, by kind.", ("kind",), registry=self.registry
+        )
         self.seconds = Histogram(
             "purse_request_seconds", "Time until the response.", ("route",), buckets=SECONDS, registry=self.registry
         )

@@ -4,9 +4,10 @@ import resource
 from functools import partial
 
 import uvicorn
-from starlette.types import ASGIApp
+from fastapi import FastAPI
 
 from pipelines.settings import Settings
+from serving.admission import Admission
 from serving.connections import MOST_HEAD_BYTES, Connection, Limits, Places
 from serving.peers import parse_networks
 
@@ -20,18 +21,19 @@ OTHER_FILES = 128
 FEWEST_CONNECTIONS = 16
 
 
-def create_server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+def create_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
     """Build the server of an app on the host and port of the settings.
 
     Raises:
         PurseError: a setting is invalid.
     """
+    admission = Admission(settings.serving.max_requests, app.state.service.metrics.shed)
     config = uvicorn.Config(
         app,
         host=settings.services.host,
         port=settings.serving.port,
         loop="uvloop",
-        http=partial(Connection, Places(limits(settings))),  # type: ignore[arg-type]  # called as the class would be
+        http=partial(Connection, Places(limits(settings)), admission),  # type: ignore[arg-type]  # called as the class would be
         ws="none",
         # uvicorn would believe X-Forwarded-For from any process of this machine; serving.peers reads it
         proxy_headers=False,

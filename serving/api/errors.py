@@ -16,6 +16,8 @@ from serving.rows import Fault
 from serving.service.deploy import ConflictError
 
 SHOWN_FAULTS = 100
+LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""Statuses of refusals that end by themselves."""
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ def documented(*statuses: int, conflict: str | None = None) -> dict[int | str, d
         413: "the body is too large",
         422: "the request is invalid; `faults` lists the faulty rows",
         429: "too many requests; Retry-After says when to try again",
-        503: "no release is active yet, or the store does not answer; the message says what to do",
+        503: "no release is active yet, the store does not answer, or the service is overloaded (Retry-After)",
     }
     return {
         status: {"model": Problem, "description": descriptions[status]}
@@ -101,7 +103,7 @@ def add_handlers(app: FastAPI) -> None:
     async def refused(request: Request, error: PurseError) -> Response:
         if isinstance(error, RefusedError):
             faults = [RowFault(row=one.row, rule=one.rule, message=one.message) for one in error.faults]
-            headers = {"Retry-After": "1"} if error.status == HTTPStatus.TOO_MANY_REQUESTS else {}
+            headers = {"Retry-After": "1"} if error.status in LATER else {}
             if error.status == HTTPStatus.UNAUTHORIZED:
                 headers["WWW-Authenticate"] = 'Basic realm="Purse", Bearer'
             return problem(error.status, str(error), faults, headers)

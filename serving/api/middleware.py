@@ -1,5 +1,6 @@
-"""Middleware for every request: headers, metrics, an access log without user ids, and a size limit for bodies."""
+"""Middleware for every request: headers, metrics, an access log without user ids, and limits of time and size."""
 
+import asyncio
 import hmac
 import json
 import logging
@@ -10,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelines.files import secret
+from serving.admission import kind_of
+from serving.api.errors import problem
 from serving.service.state import Service
 
 HEADERS = {
@@ -99,3 +102,31 @@ class LimitedBody:
             return message
 
         await self.app(scope, receiving, send)
+
+
+class LimitedTime:
+    """Gives up reads and pages after a time, when their caller has probably given up; a write ends with its outcome."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self.app, self.seconds = app, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or kind_of(scope["raw_path"]) not in ("read", "page"):
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self.seconds):
+                await self.app(scope, receive, sending)
+        except TimeoutError:
+            if started:
+                raise
+            message = f"There was no answer within {self.seconds:g} seconds (serving.read_seconds). Try again."
+            await problem(503, message, headers={"Retry-After": "1"})(scope, receive, send)

@@ -23,6 +23,9 @@ from serving.stored_scores import live_scores, scores_json, with_age
 from serving.stores.protocol import StoredScore
 
 JSON = "application/json"
+MOST_COMPUTED = 16
+"""Maximum number of requests that wait for a score of the engine, which computes one after the other."""
+
 InPath = Annotated[
     str,
     Path(min_length=1, max_length=LONGEST_TEXT, description="the shop's user id", examples=["00001069"]),
@@ -162,10 +165,17 @@ async def _computed(
     if profile is not None:
         valid_from = datetime.combine(current.release.snapshot_date, time())
         tables[USERS.name] = as_arrow(USERS, [{**profile, "user_id": user_id, "valid_from": valid_from}])
+    if service.computing >= MOST_COMPUTED:
+        raise RefusedError(
+            HTTPStatus.SERVICE_UNAVAILABLE, f"{MOST_COMPUTED} scores are being computed. Try again in a second."
+        )
+    service.computing += 1
     try:
         frame = await service.ask(current, [user_id], tables, tomorrow)
     except Exception:
         if service.current is None or service.current.state == current.state:
             raise  # these rows killed the engine, or it cannot score them
         return await _computed(service, user_id, rows, profile)  # a release was activated meanwhile
+    finally:
+        service.computing -= 1
     return live_scores(frame, current.release, tomorrow, now, wall()).get(user_id)

@@ -63,6 +63,7 @@ class Service:
         deploying: held while a deploy or a rollback is at work.
         days_changed: whether the engine has to be told again what was sold on days that are over.
         arrived: set when rows have arrived.
+        computing: requests that wait for the engine.
         aside: users whose rows ended the engine's process; they keep the score before until the next release.
         loop: in which the service works, from its start on.
     """
@@ -82,6 +83,7 @@ class Service:
         self.deploying = asyncio.Lock()
         self.days_changed = True
         self.arrived = asyncio.Event()
+        self.computing = 0
         self.aside: list[SetAside] = []
         self._lock = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[None]] = set()

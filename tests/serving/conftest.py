@@ -47,7 +47,7 @@ def serve() -> Iterator[Callable[[Settings], httpx.Client]]:
         thread = threading.Thread(target=server.run)
         thread.start()
         client = httpx.Client(base_url=f"http://127.0.0.1:{settings.serving.port}", trust_env=False, timeout=20)
-        client.app = app
+        client.app, client.server = app, server
 
         def end() -> None:
             client.close()
