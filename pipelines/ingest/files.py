@@ -21,7 +21,7 @@ CHUNK = 1 << 20
 
 
 def locate_all(source: Source, cache: Path) -> dict[str, dict[str, str]]:
-    """Locate the files of every origin of a source by its place in the source file; a query has none.
+    """Locate the files of every origin of a source by its place in the source file; a database has none.
 
     Raises:
         PurseError: see `locate`.
@@ -29,7 +29,17 @@ def locate_all(source: Source, cache: Path) -> dict[str, dict[str, str]]:
     origins = {f"tables.{name}.from": mapped.origin for name, mapped in source.tables.items()}
     if source.currency:
         origins["currency.rates"] = source.currency.rates
-    return {place: locate(origin, source, cache) for place, origin in origins.items() if not origin.sql}
+    return {
+        input_place(place, origin, name): locate(part, source, cache)
+        for place, origin in origins.items()
+        if not origin.sql
+        for name, part in origin.inputs().items()
+    }
+
+
+def input_place(place: str, origin: Origin, name: str) -> str:
+    """Place of an input of a query in the source file."""
+    return f"{place}.files.{name}" if isinstance(origin.files, dict) else place
 
 
 def locate(origin: Origin, source: Source, cache: Path) -> dict[str, str]:

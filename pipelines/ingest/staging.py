@@ -1,7 +1,5 @@
 """Convert a source's rows to one canonical table: typed, dated, with unreadable values named in `fault`."""
 
-from collections.abc import Mapping
-
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
@@ -9,20 +7,16 @@ from expectations.staged import REPLACED
 from features.schema import TABLES, Column
 from pipelines.errors import PurseError
 from pipelines.ingest import currencies
-from pipelines.ingest.files import file_format
 from pipelines.ingest.lock import describe
 from pipelines.ingest.numbers import numeric
-from pipelines.ingest.query import query
+from pipelines.ingest.rows import Located, read
 from pipelines.lake.sql import literal
 from pipelines.lake.tables import UNDATED
-from pipelines.source.definition import Format, Origin, Source, SourceTable, expand_environment
+from pipelines.source.definition import Source, SourceTable
 from pipelines.source.forms.times import iso
 
 NUMBERS = ("DOUBLE", "BIGINT")
 """Types of canonical columns whose expressions read text as numbers."""
-
-Located = Mapping[str, Mapping[str, str]]
-"""Files by the place of their origin in the source file, from `locate_all`."""
 
 
 def prepare(connection: DuckDBPyConnection, source: Source) -> None:
@@ -54,7 +48,7 @@ def staged(connection: DuckDBPyConnection, located: Located, source: Source, nam
         PurseError: a file is unreadable, an expression does not fit, or the source has no rows.
     """
     mapped, table = source.tables[name], TABLES[name]
-    rows = _read(connection, located, source, mapped.origin, f"tables.{name}.from")
+    rows = read(connection, located, source, mapped.origin, f"tables.{name}.from")
     if mapped.where:
         _ = _type(rows, f"({mapped.where})", source, f"tables.{name}.where")
         rows = rows.filter(mapped.where)
@@ -72,7 +66,7 @@ def staged(connection: DuckDBPyConnection, located: Located, source: Source, nam
             faults.append(_fault(column, expression, values[column.name], unreadable))
     if source.currency and mapped.currency:
         _ = _type(rows, mapped.currency, source, f"tables.{name}.currency")
-        rates = _read(connection, located, source, source.currency.rates, "currency.rates")
+        rates = read(connection, located, source, source.currency.rates, "currency.rates")
         rows = currencies.with_rate(connection, rows, rates, source, f"CAST({values[table.time]} AS DATE)")
         values |= {name: f"{values[name]} * {currencies.RATE}" for name in currencies.MONEY if name in values}
         faults.append(currencies.fault())
@@ -154,46 +148,3 @@ def _first_line(error: duckdb.Error, columns: list[str]) -> str:
     if "VARCHAR" not in line:
         return line
     return f"{line}. Text is read as a number in sums, products and comparisons; elsewhere write CAST(name AS DOUBLE)"
-
-
-def _read(
-    connection: DuckDBPyConnection, located: Located, source: Source, origin: Origin, key: str
-) -> DuckDBPyRelation:
-    """Read the rows of an origin with `_file`, as the source names it, and `_line`.
-
-    Raises:
-        PurseError: a query, a file or an option of its reader fails.
-    """
-    place = f"Source file {source.path}, {key}"
-    if origin.sql:
-        rows = connection.from_arrow(query(origin.sql, expand_environment(str(origin.connection), place), place))
-        return rows.project("*, 'sql' AS _file, row_number() OVER () AS _line")
-    names = located[key]
-    files = list(names)
-    kind = file_format(origin, files, place)
-    try:
-        numbered = _numbered(connection, origin, files, kind)
-    except (duckdb.Error, TypeError) as error:
-        raise PurseError(
-            f"{place}: {', '.join(names.values())[:300]} cannot be read as {kind}: {describe(error, files)}. "
-            "Repair the file, or set 'format', 'encoding' (for text that is not UTF-8) or 'options' (of DuckDB's "
-            "reader)."
-        ) from None
-    copies = {path: name for path, name in names.items() if path != name}
-    named = "".join(f" WHEN {literal(path)} THEN {literal(name)}" for path, name in copies.items())
-    return numbered.project(f"* REPLACE (CASE _file{named} ELSE _file END AS _file)") if copies else numbered
-
-
-def _numbered(connection: DuckDBPyConnection, origin: Origin, files: list[str], kind: Format) -> DuckDBPyRelation:
-    if kind == "parquet":  # Parquet numbers its rows
-        rows = connection.read_parquet(files, filename=True, file_row_number=True, union_by_name=True)
-        return rows.project("* EXCLUDE (filename, file_row_number), filename AS _file, file_row_number + 1 AS _line")
-    if kind == "csv":
-        # read every value as text: a value that does not fit its type is then a fault of its row, not a crash
-        rows = connection.read_csv(files, all_varchar=True, filename="_file", **origin.options)
-    else:
-        rows = connection.read_json(files, filename=True).project("* RENAME (filename AS _file)")
-    numbered = rows.project("*, row_number() OVER () AS _line")
-    if len(files) == 1:
-        return numbered
-    return numbered.project("* REPLACE (_line - min(_line) OVER (PARTITION BY _file) + 1 AS _line)")

@@ -52,12 +52,14 @@ class Strict(BaseModel):
 class Origin(Strict):
     """Origin of rows: `files`, a `file` inside an installed `package`, or `sql` over a `connection`.
 
-    `encoding` applies to text files and takes every name that Python accepts. `decimal` is the decimal mark of numbers
-    that are text; the other mark then separates thousands. `sheet` names the sheets of a workbook: one, a list, or
-    "*" for all; by default its only sheet with rows.
+    `query` is a SELECT in DuckDB's SQL over the rows of the files, the table `source`; with a mapping of names to
+    `files` each name is a table. `encoding` applies to text files and takes every name that Python accepts. `decimal`
+    is the decimal mark of numbers that are text; the other mark then separates thousands. `sheet` names the sheets of
+    a workbook: one, a list, or "*" for all; by default its only sheet with rows.
     """
 
-    files: str | list[str] | None = None
+    files: str | list[str] | dict[str, str | list[str]] | None = None
+    query: str | None = None
     package: str | None = None
     file: str | None = None
     sql: str | None = None
@@ -73,7 +75,22 @@ class Origin(Strict):
         given = [bool(self.files), bool(self.package and self.file), bool(self.sql and self.connection)]
         if sum(given) != 1:
             raise ValueError("give exactly one of 'files', 'package' and 'file', or 'sql' and 'connection'")
+        if self.query and self.sql:
+            raise ValueError("'query' is for files; a database runs the whole of 'sql'. Leave 'query' out")
+        if isinstance(self.files, dict):
+            if not self.query:
+                raise ValueError("'files' with names need a 'query' that joins them, as in 'SELECT * FROM orders'")
+            if wrong := [name for name in self.files if not re.fullmatch(r"[A-Za-z_]\w*", name)]:
+                raise ValueError(f"files: expected names of letters, digits and _, such as items, found '{wrong[0]}'")
+            if len({name.lower() for name in self.files}) < len(self.files):
+                raise ValueError("files: two names differ only in case; SQL takes them for one")
         return self
+
+    def inputs(self) -> dict[str, "Origin"]:
+        """Origin of each table that `query` reads, by its name; without names the one table `source`."""
+        if not isinstance(self.files, dict):
+            return {"source": self}
+        return {name: self.model_copy(update={"files": files}) for name, files in self.files.items()}
 
 
 class SourceTable(Strict):

@@ -11,7 +11,7 @@ from pipelines.settings import REPOSITORY
 from tests.docs.blocks import blocks
 
 GUIDE = REPOSITORY / "docs" / "guides" / "your-own-data.md"
-SOURCE, CSV_PART, SETTINGS = (yaml.safe_load(block.text) for block in blocks("yaml", GUIDE))
+SOURCE, CSV_PART, *QUERIES, SETTINGS = (yaml.safe_load(block.text) for block in blocks("yaml", GUIDE))
 FIRST, DAYS = datetime(2025, 3, 1, tzinfo=UTC), 45
 """Over the change of the clock on 30 March."""
 

@@ -14,9 +14,9 @@ from pipelines.errors import PurseError
 from pipelines.ingest.step import ingest
 from pipelines.lake import tables
 from pipelines.settings import load_settings
-from pipelines.source.definition import load_source
+from pipelines.source.definition import Origin, load_source
 from pipelines.validate.step import validate
-from tests.docs.bazaar import CSV_PART, FIRST, RATES, SETTINGS, SOURCE, sales
+from tests.docs.bazaar import CSV_PART, FIRST, QUERIES, RATES, SETTINGS, SOURCE, sales
 
 
 def expected_amounts(frame: pd.DataFrame) -> dict[date, float]:
@@ -70,3 +70,10 @@ def test_every_rule_that_the_guide_names_is_one():
 
     names = {rule.name for rule in SUITES["order_lines"](("amount", "quantity"))}
     assert {"readable", "first_of_its_key", "amount_not_negative_when_bought"} <= names
+
+
+def test_the_queries_of_the_guide_are_origins():
+    assert [[*Origin.model_validate(shown["from"]).inputs()] for shown in QUERIES] == [
+        ["source"],
+        ["items", "orders", "customers"],
+    ]
