@@ -77,11 +77,17 @@ def promote(
     run_for("promote", snapshot_date, lambda s, d: step(s, d, replace_unusable=replace_unusable), as_json=as_json)
 
 
-def score(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
+def score(
+    snapshot_date: Snapshot = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Write scores even if their total is far from the last scores.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Score every user with the champion. Exit code 99: no champion exists yet."""
     from pipelines.score import score as step
 
-    run_for("score", snapshot_date, lambda s, d: step(s, d, datetime.now(UTC)), as_json=as_json)
+    run_for("score", snapshot_date, lambda s, d: step(s, d, datetime.now(UTC), confirmed=confirm), as_json=as_json)
 
 
 def deploy(as_json: AsJson = False) -> None:

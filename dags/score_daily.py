@@ -17,16 +17,27 @@ newer orders or a new champion arrived during the run, *newer* finds them and *r
   `not_registered_here`): the message names the command that leads out; `purse champion` lists the other versions.
 - *deploy*: the live service rejected the new release with a reason and keeps serving the previous one, or it crashed:
   see `purse logs serving`. To repeat this task by hand, run `purse deploy`. A skipped task means that no service runs.
+- *score*: the expected total is far from the last scores (`scoring.max_total_change`); the message has both totals.
+  Look for wrong dates or amounts in the newest orders. If the change is right, trigger this DAG with *Confirm the
+  change*.
 - *build_features*, *score*: *Data Docs* on the task shows the failed expectations. If a new champion is the cause, run
   `purse rollback` to restore the previous one, then clear *score*.
 """
 
 from datetime import timedelta
 
-from airflow.sdk import chain, dag
+from airflow.sdk import Param, chain, dag
 
 from dags.assets import CHAMPION, ORDER_LINES, PREDICTIONS, newest_snapshot_date
 from dags.steps import OF_EVENTS, REQUESTED, SNAPSHOT_DATE, purse, run_again, task_defaults
+
+CONFIRM = Param(
+    False,  # noqa: FBT003  # Airflow takes the default by position
+    type="boolean",
+    title="Confirm the change",
+    description="Write scores even if their expected total is far from the last scores, see scoring.max_total_change.",
+)
+CONFIRMED = "{{ params.confirm or '' }}"
 
 
 @dag(
@@ -36,7 +47,7 @@ from dags.steps import OF_EVENTS, REQUESTED, SNAPSHOT_DATE, purse, run_again, ta
     default_args=task_defaults(),
     doc_md=__doc__,
     tags=["purse", "scores"],
-    params={"snapshot_date": SNAPSHOT_DATE},
+    params={"snapshot_date": SNAPSHOT_DATE, "confirm": CONFIRM},
     user_defined_macros={"newest_snapshot_date": newest_snapshot_date},
 )
 def score_daily() -> None:
@@ -44,7 +55,7 @@ def score_daily() -> None:
     start = purse("snapshot-date", "--for", "scoring")(snapshot_date=REQUESTED, at_least=OF_EVENTS)
     day = start["snapshot_date"]
     features = purse("build-features", "--for", "scoring")(snapshot_date=day)
-    score, deploy = purse("score", outlets=[PREDICTIONS])(snapshot_date=day), purse("deploy")()
+    score, deploy = purse("score", outlets=[PREDICTIONS])(snapshot_date=day, confirm=CONFIRMED), purse("deploy")()
     newer = purse("snapshot-date", "--for", "scoring", task_id="newer", trigger_rule="none_failed_min_one_success")
     chain(features, score, deploy)
     chain([score, deploy], newer(unless=start["inputs"]), run_again("score_daily"))

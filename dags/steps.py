@@ -116,12 +116,13 @@ def purse(
     """Build the task that runs `purse WORDS`; call or map it with the options that are known at run time.
 
     `purse("sweep", "--tabular").partial(snapshot_date=day).expand(worker=names)` runs
-    `purse sweep --tabular --snapshot-date 2001-02-01 --worker w1 --json` and so on. Empty options are omitted.
+    `purse sweep --tabular --snapshot-date 2001-02-01 --worker w1 --json` and so on. Empty options are omitted;
+    the text `True`, of a checked box in a form, makes a flag.
     """
 
     def arguments(**options: str | None) -> list[str]:
         given = {name.strip("_").replace("_", "-"): value for name, value in options.items() if value}
-        return [*words, *(word for name, value in given.items() for word in (f"--{name}", value))]
+        return [*words, *(word for name, value in given.items() for word in _option(name, value))]
 
     policy = PatientPolicy(load_settings().airflow.retries)
     return task_decorator_factory(
@@ -134,6 +135,10 @@ def purse(
         result_key=result_key,
         **task_arguments,
     )
+
+
+def _option(name: str, value: str) -> list[str]:
+    return [f"--{name}"] if value == "True" else [f"--{name}", value]
 
 
 def run_again(dag_id: str) -> TriggerDagRunOperator:

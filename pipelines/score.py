@@ -15,6 +15,7 @@ from pipelines.lake import commit_log, tables
 from pipelines.lake.checks import check
 from pipelines.lake.names import FEATURE_TABLE, WITHOUT_ORDERS
 from pipelines.lake.rows import snapshot_rows
+from pipelines.lake.totals import require_usual_total
 from pipelines.results.scoring import Scored, TierSpend
 from pipelines.results.training import Interval
 from pipelines.retraining.level import forecast_level
@@ -40,7 +41,7 @@ COLD_ANSWERS = (
 """Columns of `PurchasingPower.predict_without_orders`."""
 
 
-def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Scored:
+def score(settings: Settings, snapshot_date: date, scored_at: datetime, *, confirmed: bool = False) -> Scored:
     """Write the scores of all users known before `snapshot_date` to `predictions` and exports/.
 
     Users without a purchase are scored from profile and behaviour; the column `basis` says so.
@@ -49,11 +50,12 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
         settings: the settings.
         snapshot_date: a snapshot that `build_features` has written.
         scored_at: time with zone, written to each row.
+        confirmed: a person confirms that the expected total is far from the last scores.
 
     Raises:
         NothingToDo: there is no champion yet.
-        PurseError: the champion is gone or cannot be loaded, features are missing, or predictions break a critical
-            rule; the scores of this snapshot stay unchanged.
+        PurseError: the champion is gone or cannot be loaded, features are missing, the expected total is far from the
+            last scores, or predictions break a critical rule; the scores of this snapshot stay unchanged.
     """
     version, model = load_champion(settings)
     notice_move(settings, version, scored_at)
@@ -71,6 +73,8 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime) -> Score
     scores = model.to_scores(predictions.drop(columns="user_id"))
     scores.insert(0, "user_id", predictions["user_id"])
     scores, warnings = _with_cold_start(connection, settings, snapshot_date, model, scores)
+    if not confirmed:
+        require_usual_total(settings, float(scores["expected_spend"].sum()), len(scores), snapshot_date)
     report = check(settings, scores, "predictions", snapshot_date)
     rows = scores.assign(
         snapshot_date=snapshot_date,

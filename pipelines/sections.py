@@ -85,6 +85,7 @@ class Scoring(Section):
     high_share: Share
     mid_share: Share
     reasons: Count
+    max_total_change: Annotated[float, Field(gt=1)] | None
 
     @property
     def tier_shares(self) -> dict[str, float]:

@@ -57,6 +57,7 @@ def days_to_validate(
     rules: str,
     start: date | None,
     end: date | None,
+    today: date | None = None,
     *,
     replace: bool = False,
 ) -> Days:
@@ -69,6 +70,7 @@ def days_to_validate(
         rules: fingerprint of the rules; when it changes, all days are validated again.
         start: first requested day. None without `end`: the changed days and the newest day.
         end: exclusive end of the requested days.
+        today: the shop's current day; later days are outlying. None: the shop has no clock.
         replace: delete raw days that are no longer staged.
     """
     staged = tables.open_table(settings, f"staging/{table.name}")
@@ -78,23 +80,35 @@ def days_to_validate(
     raw = {*validated, *_all_days(settings, f"quarantine/{table.name}")}
     same = before.get("rules") == rules and before.get("staging_id") == str(staged.metadata().id)
     changed = _changed(settings, connection, table, staged, before) if same else None
-    stale = {*files, *raw} if changed is None else changed
+    near = near_days(commit_log.row_counts(staged), today)
+    caught_up = _inside(files, near) - _inside(files, _stored(before.get("near")))
+    stale = {*files, *raw} if changed is None else changed | (caught_up if "near" in before else set())
     if start or end:
         first, last = start or date.min, end or date.max
         wanted = {day for day in {*files, *raw} if first <= day < last or day == tables.UNDATED}
     else:
-        near = near_days(commit_log.row_counts(staged))
-        wanted = stale | {max((day for day in files if near and near[0] <= day <= near[1]), default=tables.UNDATED)}
+        wanted = stale | {max(_inside(files, near), default=tables.UNDATED)}
     left = sorted(day.isoformat() for day in stale - wanted)
     state = {
         "staging": str(staged.version()),
         "staging_id": str(staged.metadata().id),
         "rules": rules,
         "open": json.dumps(left),
+        "near": " ".join(day.isoformat() for day in near or ()),
     }
     gone = wanted - set(files)
     kept = set() if replace else gone & validated - {tables.UNDATED}
     return Days(staged, sorted(wanted & set(files)), sorted(gone - kept), sorted(kept), state)
+
+
+def _inside(days: Iterable[date], near: tuple[date, date] | None) -> set[date]:
+    """Days that are not outlying."""
+    return {day for day in days if near and near[0] <= day <= near[1]}
+
+
+def _stored(near: str | None) -> tuple[date, date] | None:
+    first, _, last = (near or "").partition(" ")
+    return (date.fromisoformat(first), date.fromisoformat(last)) if last else None
 
 
 def code() -> str:

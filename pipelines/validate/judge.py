@@ -40,6 +40,7 @@ def validate_table(
     own_rules: Callable[[tuple[str, ...]], tuple[Rule, ...]],
     end: date,
     quarantine: Callable[[list[date], pa.Table], None],
+    today: date | None = None,
 ) -> TableVerdict:
     """Validate the rows of the selected days.
 
@@ -51,9 +52,10 @@ def validate_table(
         own_rules: returns the shop's own rules for the columns present.
         end: exclusive end of the period; it names the page in the Data Docs.
         quarantine: receives days and their rows that break a critical rule, with `reason`; called once per portion.
+        today: the shop's current day; later days are outlying. None: the shop has no clock.
     """
     counts = commit_log.row_counts(days.staged)
-    portions, near = _split(days.selected, counts), near_days(counts)
+    portions, near = _split(days.selected, counts), near_days(counts, today)
     ends = [*(portion[-1] + A_DAY for portion in portions[:-1]), end]
     verdicts: list[Portion] = []
     for portion, until in zip(portions, ends, strict=True):

@@ -17,7 +17,7 @@ from pipelines.lake.missing import warnings as missing_warnings
 from pipelines.lake.outlying_days import near_days
 from pipelines.results.data import Validated, ValidatedRows
 from pipelines.settings import Settings
-from pipelines.source.days import complete_until
+from pipelines.source.days import complete_until, is_live
 from pipelines.source.rules import OwnRules
 from pipelines.validate.days import Days, code, days_to_validate, fingerprint
 from pipelines.validate.judge import validate_table
@@ -62,17 +62,20 @@ def validate(
     """
     own = OwnRules(settings)
     connection = lake.connect()
+    clock = today if is_live(settings) else None
     names = [name for name in TABLES if lake.exists(settings, f"staging/{name}")]
     days = {}
     for name in names:
         rules = fingerprint([code(), own.text(name)])
-        days[name] = days_to_validate(settings, connection, TABLES[name], rules, from_date, to_date, replace=replace)
-    start, end = _period(settings, days, from_date, to_date)
+        days[name] = days_to_validate(
+            settings, connection, TABLES[name], rules, from_date, to_date, clock, replace=replace
+        )
+    start, end = _period(settings, days, from_date, to_date, clock)
     verdicts = []
     for name in names:
         into = partial(_quarantine, settings, name)
         own_rules = partial(own.rules, name)
-        verdicts.append(validate_table(settings, connection, TABLES[name], days[name], own_rules, end, into))
+        verdicts.append(validate_table(settings, connection, TABLES[name], days[name], own_rules, end, into, clock))
     if faults := [fault for verdict in verdicts if (fault := _above_limit(settings, verdict, start, end))]:
         raise PurseError("\n".join(faults))
     if strange := [text for verdict in verdicts if (text := _strange_days(settings, verdict))]:
@@ -102,7 +105,9 @@ def validate(
     )
 
 
-def _period(settings: Settings, tables: dict[str, Days], start: date | None, end: date | None) -> tuple[date, date]:
+def _period(
+    settings: Settings, tables: dict[str, Days], start: date | None, end: date | None, clock: date | None
+) -> tuple[date, date]:
     """Requested period, or the first to the last selected day without outlying days.
 
     Raises:
@@ -110,7 +115,7 @@ def _period(settings: Settings, tables: dict[str, Days], start: date | None, end
     """
     dated: list[date] = []
     for days in tables.values():
-        near = near_days(commit_log.row_counts(days.staged))
+        near = near_days(commit_log.row_counts(days.staged), clock)
         dated += [day for day in days.selected if near and near[0] <= day <= near[1] and day != lake.UNDATED]
     dated.sort()
     if not dated and not (start and end):
