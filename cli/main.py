@@ -15,6 +15,7 @@ from cli.expectations import app as expectations
 from cli.keys import app as keys
 from cli.model import backtest, card, deploy, evaluate, monitor, promote, register, rollback, score, split, sweep, train
 from cli.simulate import simulate
+from cli.sources import app as sources
 from cli.stack import demo, down, logs, serve, status, up
 from cli.steps import console
 from cli.trust import trust
@@ -56,6 +57,7 @@ for panel, commands in COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 app.add_typer(expectations, name="expectations", rich_help_panel=DATA)
+app.add_typer(sources, name="sources", rich_help_panel=DATA)
 app.add_typer(keys, name="keys", rich_help_panel=STACK)
 
 

@@ -1,0 +1,1 @@
+"""Propose a source file for files whose columns are not described anywhere."""
