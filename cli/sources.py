@@ -60,6 +60,7 @@ def guess(
     ],
     to: Target = Path("shop.yaml"),
     timezone: Timezone = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; '*' for all.", show_default=False)] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
     force: Force = False,
     as_json: AsJson = False,
@@ -69,7 +70,7 @@ def guess(
     from pipelines.source.presets import write
 
     with tempfile.TemporaryDirectory() as folder:
-        proposal = proposed(files, to, timezone, Path(folder))
+        proposal = proposed(files, to, timezone, Path(folder), sheet=sheet)
     if proposal.preset:
         place = files[0] if len(files) == 1 else files[0].parent
         command = f"purse sources init {proposal.preset.name} {shlex.quote(str(place))}"

@@ -42,13 +42,13 @@ class Draft:
     unsure: dict[str, str] = field(default_factory=dict)
 
 
-def guess(files: list[Path], target: Path, timezone: str | None, cache: Path) -> Proposal:
+def guess(files: list[Path], target: Path, timezone: str | None, cache: Path, *, sheet: str | None = None) -> Proposal:
     """Propose a source file for files; paths count from the folder of `target`.
 
     Raises:
         PurseError: no file has the columns of order lines; the message says what is missing.
     """
-    found = samples(files, cache)
+    found = samples(files, sheet, cache)
     for preset in presets():
         if any(preset.recognises(sample.columns) for sample in found):
             return Proposal("", preset=preset)
@@ -235,6 +235,8 @@ def _origin(draft: Draft, target: Path) -> str:
     origin: dict[str, object] = {"files": files[0] if len(files) == 1 else files}
     if draft.sample.encoding != "utf-8":
         origin["encoding"] = draft.sample.encoding
+    if draft.sample.sheet:
+        origin["sheet"] = draft.sample.sheet
     if draft.decimal:
         origin["decimal"] = draft.decimal
     return json.dumps(origin, ensure_ascii=False)

@@ -7,6 +7,7 @@ import duckdb
 from charset_normalizer import from_bytes
 
 from pipelines.errors import PurseError
+from pipelines.ingest.excel import is_workbook
 from pipelines.ingest.files import file_format, locate
 from pipelines.ingest.lock import describe
 from pipelines.source.definition import Origin, Source, SourceTable
@@ -24,6 +25,7 @@ class Sample:
 
     files: tuple[Path, ...]
     encoding: str
+    sheet: str | None
     columns: dict[str, list[str]]
 
     @property
@@ -32,27 +34,27 @@ class Sample:
         return max((len(values) for values in self.columns.values()), default=0)
 
 
-def samples(files: list[Path], cache: Path) -> list[Sample]:
-    """Read a sample of each file; files with the same columns are one sample.
+def samples(files: list[Path], sheet: str | None, cache: Path) -> list[Sample]:
+    """Read a sample of each file; files with the same columns are one sample. `sheet` is the one of workbooks.
 
     Raises:
         PurseError: a file is missing, empty or unreadable.
     """
     found: dict[frozenset[str], Sample] = {}
     for file in files:
-        one = _sample(file, cache)
+        one = _sample(file, sheet, cache)
         same = found.get(frozenset(one.columns))
         if same:
             merged = {name: [*same.columns[name], *values] for name, values in one.columns.items()}
-            one = Sample((*same.files, *one.files), same.encoding, merged)
+            one = Sample((*same.files, *one.files), same.encoding, same.sheet, merged)
         found[frozenset(one.columns)] = one
     return list(found.values())
 
 
-def _sample(file: Path, cache: Path) -> Sample:
+def _sample(file: Path, sheet: str | None, cache: Path) -> Sample:
     if not file.is_file():
         raise PurseError(f"There is no file {file}. Name the files of one export, such as exports/orders.csv.")
-    origin = Origin(files=str(file.resolve()), encoding=_encoding(file))
+    origin = Origin(files=str(file.resolve()), encoding=_encoding(file), sheet=sheet if is_workbook(file) else None)
     located = list(locate(origin, _draft(origin), cache))
     try:
         with duckdb.connect() as connection:
@@ -76,7 +78,7 @@ def _sample(file: Path, cache: Path) -> Sample:
     if not values:
         raise PurseError(f"{file} has no rows below its column names. Name a file with rows.")
     columns = {name: [text for text in column if text is not None] for name, column in zip(names, values, strict=True)}
-    return Sample((file,), origin.encoding, columns)
+    return Sample((file,), origin.encoding, origin.sheet if isinstance(origin.sheet, str) else None, columns)
 
 
 def _encoding(file: Path) -> str:

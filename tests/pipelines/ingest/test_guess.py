@@ -102,6 +102,15 @@ def test_a_workbook_with_users_and_products(tmp_path, export, propose):
     assert rows["products"][0]["category"] == "Tea"
 
 
+def test_a_sheet_of_a_workbook(tmp_path):
+    names = ["invoice", "article", "member id", "date", "units", "price"]
+    book = write_xlsx(tmp_path / "orders.xlsx", {"Notes": [["x"], ["y"]], "2025": [names, [1.0, 7.0, 5.0, AT, 1, 2.5]]})
+    with pytest.raises(PurseError, match="2 sheets with rows"):
+        guess([book], tmp_path / "shop.yaml", None, tmp_path)
+    text = guess([book], tmp_path / "shop.yaml", None, tmp_path, sheet="2025").text
+    assert yaml.safe_load(text)["tables"]["order_lines"]["from"] == {"files": "orders.xlsx", "sheet": "2025"}
+
+
 def test_what_is_unsure_is_named(export, propose):
     names = ["customer", "client id", "created", "total", "currency"]
     path = export("o.csv", names, ["a", "1", "02/01/2025", "1,234", "EUR"], ["b", "2", "03/01/2025", "5,678", "USD"])
