@@ -4,6 +4,8 @@ import csv
 import json
 from datetime import datetime
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -348,7 +350,8 @@ def test_online_retail(read, export, tmp_path, written):
     assert column(rows, "ordered_at") == [at, at]
 
 
-def test_ga4(read, tmp_path):
+@pytest.mark.parametrize("kind", ["json", "parquet"])
+def test_ga4(read, tmp_path, kind):
     micros = 1740870000000000
     shared = {
         "event_timestamp": str(micros),
@@ -379,12 +382,20 @@ def test_ga4(read, tmp_path):
         },
         {**shared, "event_name": "page_view", "event_params": [], "items": [], "ecommerce": {}},
     ]
-    (tmp_path / "exports" / "events_20250301").write_text("\n".join(map(json.dumps, events)))
-    rows = read("ga4")
+    path = tmp_path / "exports" / "events_20250301"
+    path.write_text("\n".join(map(json.dumps, events)))
+    if kind == "parquet":
+        typed = (
+            duckdb.read_json(str(path))
+            .project("* REPLACE (event_timestamp::BIGINT AS event_timestamp)")
+            .to_arrow_table()
+        )
+        pq.write_table(typed, path)
+    rows = read("ga4", **{"format: json": f"format: {kind}"})
     assert column(rows, "order_id") == ["A1", "A1", "A1-refund"]
     assert column(rows, "amount") == [21, 4, -21]
     assert column(rows, "line") == [1, 2, 1]
-    (event,) = read("ga4", "events")
+    (event,) = read("ga4", "events", **{"format: json": f"format: {kind}"})
     assert (event["event_type"], event["product_id"], event["session_id"]) == ("view", "T1", "99")
     assert (event["dwell_seconds"], event["channel"], event["user_id"]) == (1.5, "cpc", "1.2")
     assert event["occurred_at"] == datetime(2025, 3, 1, 23, 0)  # noqa: DTZ001
