@@ -169,11 +169,12 @@ def _above_limit(settings: Settings, verdict: TableVerdict, start: date, end: da
         return None
     reasons = ", ".join(f"{rule} ({count:,})" for rule, count in verdict.reasons.items())
     example = without_record(first["fault"] or first["reason"])
+    unread = " The warnings of 'purse ingest' name the expression that reads it." if " is not a " in example else ""
     return (
         f"Source '{settings.source}', table '{name}': from {start} to {end} (exclusive), {bad:,} of {accepted + bad:,} "
         f"rows break a critical rule, and {undated:,} of all {verdict.staged_rows:,} have no readable time; "
         f"ingest.max_quarantined_share allows {limit:.1%}. Broken rules: {reasons}; "
-        f"first in {first['source_file']} line {first['source_line']}: {example}. "
+        f"first in {first['source_file']} line {first['source_line']}: {example}.{unread} "
         f"The rows are in quarantine/{name} (see {verdict.report.data_docs}); the raw tables are unchanged. "
         "Correct the source and run 'purse ingest' and 'purse validate' again, or raise ingest.max_quarantined_share."
     )
