@@ -41,7 +41,7 @@ def look(settings: Settings) -> Choice:
         return Choice(None, "none_yet", "", [str(one.version) for one in candidates(settings, client, "")])
     state, problem = champion.state, champion.problem
     found: str = state
-    if champion.usable:
+    if champion.intact:
         try:
             load_version(settings, champion.version)
         except PurseError as error:
@@ -63,7 +63,7 @@ def choose(settings: Settings, version: str, who: str, now: datetime) -> None:
         before = find_champion(settings, client)
     except PurseError:  # the record is damaged: it is written again below
         before = None
-    if before and before.usable and before.version != version:
+    if before and before.intact and before.version != version:
         client.set_model_version_tag(name, version, PREVIOUS, before.version)
     if ROLLED_BACK_TO in client.get_model_version(name, version).tags:
         client.delete_model_version_tag(name, version, ROLLED_BACK_TO)

@@ -37,17 +37,17 @@ def rollback(settings: Settings, now: datetime) -> dict[str, Any]:
     if previous is None:
         raise PurseError(
             f"Version {current} of '{name}' is the first champion: no earlier champion to return to. "
-            f"{way_out(settings, client, current)}"
+            f"{way_out(settings, client, champion)}"
         )
     try:
         seals.require_sealed_version(settings, client.get_model_version(name, previous))
     except MlflowException as error:
         raise PurseError(
             f"Version {previous} of '{name}', the champion before {current}, is gone from the registry. "
-            f"Version {current} stays champion. {way_out(settings, client, current)}"
+            f"Version {current} stays champion. {way_out(settings, client, champion)}"
         ) from error
     set_champion(settings, client, previous)
-    if champion.usable:
+    if champion.intact:
         client.set_model_version_tag(name, current, ROLLED_BACK_TO, previous)
     return {
         "model_name": name,

@@ -106,6 +106,7 @@ class Monitor(Section):
 class Airflow(Section):
     ingest_schedule: str
     retrain_schedule: str
+    doctor_schedule: str
     queue: str
     gpu_queue: str
     retries: int

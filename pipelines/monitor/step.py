@@ -31,7 +31,7 @@ from pipelines.retraining.reference.learned import (
 )
 from pipelines.settings import Settings
 from pipelines.tracking.artifacts import DamagedArtifact
-from pipelines.tracking.champion import champion_version, warnings_about, way_out
+from pipelines.tracking.champion import Champion, champion_version, warnings_about, way_out
 from pipelines.tracking.runs import KIND, connect, experiment_id, run_url
 
 if TYPE_CHECKING:
@@ -104,9 +104,10 @@ def _reference(settings: Settings, version: str) -> Reference:
         reference, problem = None, f"it is damaged: {error.problem}"
     if reference is not None:
         return reference
+    out = way_out(settings, connect(settings), Champion(version, "in_force"))
     raise PurseError(
         f"Champion version {version} has no reference to compare with (reference_lost): {problem}. Its training wrote "
-        f"it, and only a new training writes one. Scores go on. {way_out(settings, connect(settings), version)}"
+        f"it, and only a new training writes one. Scores go on. {out}"
     )
 
 

@@ -36,8 +36,11 @@ State = Literal[
     "version_deleted",
     "model_deleted",
 ]
-USABLE = ("in_force", "moved_by_hand", "alias_removed", "run_deleted", "run_lost")
-"""States in which the champion's files are those that were registered, so that it scores."""
+USABLE = ("in_force", "moved_by_hand", "run_deleted", "run_lost")
+"""States in which the champion scores."""
+
+INTACT = (*USABLE, "alias_removed")
+"""States in which the champion's files are those that were registered."""
 
 TRAIN_ANEW = (
     "No other version that this home registered is left: trigger retrain_daily, or run 'purse build-features --for "
@@ -62,8 +65,13 @@ class Champion:
 
     @property
     def usable(self) -> bool:
-        """Whether it can score."""
+        """Whether it scores."""
         return self.state in USABLE
+
+    @property
+    def intact(self) -> bool:
+        """Whether its files are those that were registered."""
+        return self.state in INTACT
 
 
 class LostChampion(UnusableModel):
@@ -90,7 +98,7 @@ def champion_version(settings: Settings) -> str:
     if not champion.usable:
         raise LostChampion(
             f"The champion of '{settings.mlflow.model_name}', version {champion.version}, is gone ({champion.state}): "
-            f"{champion.problem}. The last scores stay. {way_out(settings, client, champion.version)}",
+            f"{champion.problem}. The last scores stay. {way_out(settings, client, champion)}",
             f"it is gone ({champion.state}): {champion.problem}",
         )
     return champion.version
@@ -116,8 +124,7 @@ def find_champion(settings: Settings, client: "MlflowClient") -> Champion | None
     if recorded and (recorded.version != version or recorded.digest not in (None, sealed)):
         return _other_model(version, alias, recorded)
     if alias is None:
-        back = f"set it again with 'purse champion {version}'"
-        return Champion(version, "alias_removed", f"the alias '{CHAMPION}' was removed in MLflow; {back}")
+        return Champion(version, "alias_removed", f"the alias '{CHAMPION}' was removed in MLflow")
     return _with_run(client, version, found.run_id or "")
 
 
@@ -136,7 +143,7 @@ def load_champion(settings: Settings) -> "tuple[str, PurchasingPower]":
     except seals.NotRegisteredHere:
         raise
     except UnusableModel as error:
-        out = way_out(settings, connect(settings), version)
+        out = way_out(settings, connect(settings), Champion(version, "in_force"))
         raise LostChampion(
             f"Champion version {version} of '{settings.mlflow.model_name}' is unusable (files_lost): {error.reason}. "
             f"The last scores stay. {out}",
@@ -156,9 +163,11 @@ def candidates(settings: Settings, client: "MlflowClient", active: str) -> "Iter
         yield one
 
 
-def way_out(settings: Settings, client: "MlflowClient", lost: str) -> str:
-    """Sentence with the command that makes another version the champion."""
-    other = next(candidates(settings, client, lost), None)
+def way_out(settings: Settings, client: "MlflowClient", lost: Champion) -> str:
+    """Sentence with the command that gives the champion its alias back, or makes another version the champion."""
+    if lost.state == "alias_removed":
+        return f"To give version {lost.version} its alias back, run 'purse champion {lost.version}'."
+    other = next(candidates(settings, client, lost.version), None)
     if other is None:
         return TRAIN_ANEW
     return f"To go on with version {other.version}, run 'purse champion {other.version}'; 'purse champion' lists all."

@@ -3,15 +3,14 @@
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from features.schema import TABLES
 from pipelines import databases as records
 from pipelines import sqlite
-from pipelines.lake import damage
-from pipelines.lake import tables as lake
+from pipelines.lake import damage, missing
 from pipelines.settings import Settings
 from pipelines.source.definition import load_source
 from stack.doctor.finding import Finding
@@ -61,20 +60,13 @@ def leftovers(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 
 def missing_days(settings: Settings, now: datetime) -> Iterator[Finding]:  # noqa: ARG001
-    """Days between loaded days that no ingest has read; a day without orders that was read is no fault."""
-    logs = [f"raw/{name}" for name, table in TABLES.items() if table.is_log]
-    loaded = {day for name in logs for day in lake.days(settings, name)}
-    if not loaded:
-        return
-    read = {day for first, end in _ingested(settings) for day in _between(first, end)}
-    absent = [day for day in _between(min(loaded), max(loaded)) if day not in loaded | read]
-    for first, last in _ranges(absent):
-        days = (last - first).days + 1
-        yield Finding(
-            "missing days",
-            f"The {days} days from {first} to {last} lie between loaded days and were never read.",
-            f"purse ingest --from {first} --to {last + A_DAY} && purse validate --from {first} --to {last + A_DAY}",
-        )
+    """Days without rows between loaded days, which chance does not explain."""
+    for name in TABLES:
+        if days := missing.missing(settings, name):
+            first, end = days[0], days[-1] + A_DAY
+            problem = f"Table '{name}': {len(days)} days between loaded days have no rows: {missing.named(days)}."
+            loads = f"purse ingest --from {first} --to {end} && purse validate --from {first} --to {end}"
+            yield Finding("missing days", f"{problem} If the shop was closed, list them in ingest.closed_days.", loads)
 
 
 def source(settings: Settings, now: datetime) -> Iterator[Finding]:  # noqa: ARG001
@@ -87,29 +79,6 @@ def source(settings: Settings, now: datetime) -> Iterator[Finding]:  # noqa: ARG
             "source or PURSE_HOME.",
             "echo $PURSE_SOURCE $PURSE_HOME",
         )
-
-
-def _ingested(settings: Settings) -> Iterator[tuple[date, date]]:
-    for file in settings.home_path.glob("results/*/ingest.json"):
-        try:
-            found = json.loads(file.read_bytes())
-            yield date.fromisoformat(found["from_date"]), date.fromisoformat(found["to_date"])
-        except (ValueError, KeyError):
-            continue  # the check of results reports it
-
-
-def _between(first: date, end: date) -> list[date]:
-    return [first + A_DAY * number for number in range((end - first).days)]
-
-
-def _ranges(days: list[date]) -> Iterator[tuple[date, date]]:
-    """First and last day of each run of consecutive days; `days` is sorted."""
-    first = None
-    for day in days:
-        first = first or day
-        if day + A_DAY not in days:
-            yield first, day
-            first = None
 
 
 def _delete(path: Path) -> None:

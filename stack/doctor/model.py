@@ -29,8 +29,9 @@ def champion(settings: Settings, now: datetime) -> Iterator[Finding]:  # noqa: A
     if alias is None and recorded is not None:
         yield Finding(
             "champion",
-            f"The alias 'champion' of '{name}' was removed in MLflow; Purse goes on with version {recorded.version}.",
-            "purse doctor --fix",
+            f"The alias 'champion' of '{name}' was removed in MLflow, so nothing is scored; it was on version "
+            f"{recorded.version}.",
+            f"purse champion {recorded.version}",
             partial(set_champion, settings, client, recorded.version),
         )
     before = moved_from(settings, alias)

@@ -10,6 +10,7 @@ from pipelines.errors import PurseError
 from pipelines.lake import tables as lake
 from pipelines.live.client import service_url
 from pipelines.settings import Settings
+from pipelines.source.definition import load_source
 from stack import processes
 from stack.doctor.finding import Finding
 
@@ -39,8 +40,9 @@ def services(settings: Settings, now: datetime) -> Iterator[Finding]:  # noqa: A
 
 
 def schedules(settings: Settings, now: datetime) -> Iterator[Finding]:  # noqa: ARG001
-    """Cron expressions that Airflow cannot read."""
-    for name in ("ingest_schedule", "retrain_schedule"):
+    """Cron expressions that Airflow cannot read, and a time zone that does not exist."""
+    load_source(settings)  # raises if its time zone does not exist; a check that fails is a finding
+    for name in ("ingest_schedule", "retrain_schedule", "doctor_schedule"):
         expression = getattr(settings.airflow, name)
         if not croniter.is_valid(expression):
             problem = f"The setting airflow.{name} is '{expression}', which is no cron expression such as '0 2 * * *'."

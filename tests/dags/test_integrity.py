@@ -36,7 +36,7 @@ def assert_order(dag: Any, *steps: str | set[str]) -> None:
 
 def test_airflow_reads_every_file(bag: Any) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"ingest_daily", "retrain_daily", "score_daily", "monitor_daily"}
+    assert set(bag.dags) == {"ingest_daily", "retrain_daily", "score_daily", "monitor_daily", "doctor_daily"}
     for read in bag.dagbag_stats:
         print(f"{read.file}: {read.duration.total_seconds():.3f} s")  # noqa: T201  # shown with -s; a limit would fail on a busy machine
 
@@ -45,6 +45,7 @@ def test_the_steps_follow_one_another(bag: Any) -> None:
     assert_order(bag.dags["ingest_daily"], "ingest", "validate")
     assert_order(bag.dags["retrain_daily"], *RETRAIN)
     assert_order(bag.dags["score_daily"], "snapshot_date", "build_features", "score", "deploy", "newer", "run_again")
+    assert_order(bag.dags["doctor_daily"], "doctor")
     monitor = bag.dags["monitor_daily"]
     assert monitor.get_task("monitor").downstream_task_ids == {"is_alarmed", "retrain", "newer"}
     assert monitor.get_task("newer").downstream_task_ids == {"run_again"}

@@ -12,6 +12,7 @@ DAGS = {
     "retrain_daily": {"purse", "models"},
     "score_daily": {"purse", "scores"},
     "monitor_daily": {"purse", "monitoring"},
+    "doctor_daily": {"purse", "monitoring"},
 }
 HELPERS = {"__init__", "assets", "days", "retries", "steps", "waiting"}
 FOLDER = Path(__file__).resolve().parents[2] / "dags"

@@ -4,13 +4,17 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from pipelines.lake import tables
-from pipelines.settings import Settings
+from pipelines.results.health import Examined
+from pipelines.results.result import read_result
+from pipelines.settings import REPOSITORY, Settings
 from pipelines.tracking.champion_record import read_record
 from pipelines.tracking.runs import connect
 from stack.doctor.checks import examine, fix
@@ -109,6 +113,7 @@ def test_a_removed_alias_is_set_again(home):
     connect(home).delete_registered_model_alias(home.mlflow.model_name, "champion")
     (finding,) = found(home, "champion")
     assert "was removed" in finding.problem
+    assert finding.command == "purse champion 1"
     fix([finding])
     assert found(home, "champion") == []
     assert read_record(home).version == "1"
@@ -152,18 +157,39 @@ def test_a_clock_that_jumped_back_is_found(home):
     assert "one of both times is wrong" in findings[0].problem
 
 
-def test_days_that_were_never_read_are_found_and_days_without_orders_are_not(home):
-    results = home.home_path / "results"
-    for first, end in (("2019-12-01", "2019-12-10"), ("2019-12-20", "2020-03-29")):
-        (results / end).mkdir(exist_ok=True)
-        (results / end / "ingest.json").write_text(json.dumps({"from_date": first, "to_date": end}))
+def test_a_hole_in_the_days_is_found_with_the_command_that_fills_it(home):
     lake = home.home_path / "lake" / "raw" / "order_lines"
+    days = [f"day=2020-02-{day}" for day in range(10, 20)]
     for file in lake.rglob("*.parquet"):
-        if "day=2019-12-05" in str(file) or "day=2019-12-1" in str(file):
+        if any(day in str(file) for day in days):
             file.unlink()
     fix(found(home, "tables"))
     (finding,) = found(home, "missing days")
-    assert finding.command.startswith("purse ingest --from 2019-12-10 --to 2019-12-20 && ")
+    assert "2020-02-10 to 2020-02-19" in finding.problem
+    assert finding.command.startswith("purse ingest --from 2020-02-10 --to 2020-02-20 && ")
+
+
+def test_a_time_zone_that_does_not_exist_is_found(home, tmp_path):
+    text = (REPOSITORY / "conf" / "sources" / "tafeng.yaml").read_text()
+    (tmp_path / "source.yaml").write_text(f"{text}\ntimezone: Europe/Atlantis\n")
+    (finding,) = found(home.with_changes(source=str(tmp_path / "source.yaml")), "schedules")
+    assert "Europe/Atlantis" in finding.problem
+
+
+def test_the_findings_are_a_result_that_pages_read_and_a_task_is_red(home, monkeypatch):
+    config = home.home_path / "purse.yaml"
+    config.write_text(json.dumps(home.model_dump(mode="json")))
+    config.chmod(0o600)
+    monkeypatch.setenv("PURSE_CONFIG", str(config))
+    healthy = CliRunner().invoke(app, ["doctor", "--json"])
+    assert (healthy.exit_code, json.loads(healthy.stdout)["findings"]) == (0, [])
+    connect(home).delete_registered_model_alias(home.mlflow.model_name, "champion")
+    ill = CliRunner().invoke(app, ["doctor", "--json"])
+    assert ill.exit_code == 1
+    assert "purse champion 1" in ill.stderr
+    (day,) = {path.parent.name for path in home.home_path.glob("results/*/doctor.json")}
+    stored = read_result(home, date.fromisoformat(day), Examined)
+    assert [(one.check, one.command) for one in stored.findings] == [("champion", "purse champion 1")]
 
 
 def test_what_killed_processes_left_is_deleted(home):

@@ -118,6 +118,7 @@ def test_each_hand_in_mlflow_is_a_state_with_a_name(shop, state, happens):
     happens(client)
     champion = find_champion(shop, client)
     assert (champion.version, champion.state) == ("1", state)
+    assert champion.usable == (state in ("run_deleted", "run_lost"))
     if champion.usable:
         assert champion_version(shop) == "1"
         assert state in warnings_about(shop, client)[0]
@@ -151,14 +152,17 @@ def test_a_foreign_alias_is_rolled_back_to_the_champion_that_this_home_recorded(
 def test_the_named_command_works_as_typed(shop, happens, type_it):
     client = connect(shop)
     happens(client)
-    try:
+    with pytest.raises(LostChampion) as lost:
         champion_version(shop)
-        message = warnings_about(shop, client)[0]
-    except LostChampion as error:
-        message = str(error)
-    assert type_it(command(message)).exit_code == 0
+    assert type_it(command(lost.value)).exit_code == 0
     assert find_champion(shop, client).state == "in_force"
     assert '"champion.set"' in (shop.serving_folder / "audit.jsonl").read_text()
+
+
+def test_a_retraining_is_compared_with_the_champion_whose_alias_was_removed(shop):
+    alias_removed(connect(shop))
+    assert retrain(shop, "2020-03-29-00000003").outcome == "no_gain"
+    assert find_champion(shop, connect(shop)).state == "alias_removed"
 
 
 def test_lost_files_are_named_and_the_next_version_that_loads_is_offered(shop, type_it):
