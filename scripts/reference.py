@@ -33,6 +33,8 @@ PAGES = {
     "/card": "Dashboard: the model card (`version`: another version)",
     "/users": "Dashboard: one user, with reasons and what changed (`user_id`)",
     "/users.csv": "All users of the filter as CSV",
+    "/docs": "The endpoints in Swagger UI, to try them; no key needed",
+    "/docs/{name}": "Scripts and styles of `/docs`",
     "/static/{name}": "Scripts and styles of the dashboard",
 }
 
@@ -42,12 +44,14 @@ default. An unknown key, an unknown variable that begins with `PURSE_` or a valu
 and is named."""
 
 COMMANDS_INTRODUCTION = """The DAGs run the same commands. A step can be run again: it replaces what it wrote.
-Exit code 0 is success, 99 means that there is nothing to do yet; any other code is an error, with its message on
-stderr."""
+Exit code 0 is success, 99 means that there is nothing to do yet. Any other code is an error, with its message on
+stderr: 2 if an option, a setting or a source file is wrong, so that another try fails as well; 75 if a service does
+not answer."""
 
 API_INTRODUCTION = """The live service answers on port 8000 (`serving.port`). On a loopback address no key is needed.
 On any other address send a key with the scope (`purse keys create NAME --scope read`) as `Authorization: Bearer KEY`.
-`/openapi.json` has every field of every request and answer, with examples."""
+`/docs` shows every field of every request and answer, with examples, and tries them; `/openapi.json` is its document.
+Every address that answers GET answers HEAD."""
 
 DAGS_INTRODUCTION = "Airflow shows each runbook on the DAG's page, under Docs."
 

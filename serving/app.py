@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 from pipelines.errors import NothingToDo, PurseError, UnusableModel
 from pipelines.settings import Settings
 from serving import dashboard
-from serving.api import admin, events, health, scores
+from serving.api import admin, docs, events, health, scores
 from serving.api.document import openapi
 from serving.api.errors import add_handlers
-from serving.api.middleware import LimitedBody, LimitedTime, Observed
+from serving.api.middleware import HeadAsGet, LimitedBody, LimitedTime, Observed
 from serving.api.security import add_guard, check_keys_first, requires
 from serving.api.signed import SignedAnswers
 from serving.dashboard.values import UserScore
@@ -25,7 +25,6 @@ from serving.engine.engines import REAL, Engines
 from serving.service import deploy, rescoring
 from serving.service.deploy import ConflictError
 from serving.service.state import Service
-from serving.stored_scores import with_age
 
 KILOBYTE = 1024
 DESCRIPTION = """Predictions for each user of the shop: expected spend, purchase probability, score, tier and reasons,
@@ -66,7 +65,7 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
                     await task
             await service.close()
 
-    # FastAPI's OpenAPI pages load scripts from other hosts: serve the document only.
+    # FastAPI's own pages load scripts from other hosts: `docs` has the files here
     app = FastAPI(
         title="Purse",
         version="1",
@@ -79,12 +78,13 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
     app.state.service = service
     add_guard(app, settings)
     add_handlers(app)
-    for router in (scores.router(settings), events.router(settings), admin.api, health.api):
+    for router in (scores.router(settings), events.router(settings), admin.api, health.api, docs.api):
         app.include_router(router)
     pages = dashboard.router(settings, partial(_newest_score, service), lambda: service.aside)
     app.include_router(pages, dependencies=[Depends(requires("read"))])
     check_keys_first(app)
     app.openapi = partial(openapi, app, keyless=not app.state.guard.always)  # type: ignore[method-assign]
+    app.add_middleware(HeadAsGet)
     app.add_middleware(SignedAnswers)
     app.add_middleware(LimitedTime, seconds=settings.serving.read_seconds)
     app.add_middleware(LimitedBody, most=settings.serving.max_body_kilobytes * KILOBYTE)
@@ -95,7 +95,7 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
 def _newest_score(service: Service, user_id: str) -> UserScore | None:
     """Read a user's score as the API returns it; for pages, which are rendered in threads."""
     score = asyncio.run_coroutine_threadsafe(service.store.score(user_id), service.loop).result()
-    return None if score is None else USER_SCORE.validate_json(with_age(score, service.clock.seconds()))
+    return None if score is None else USER_SCORE.validate_json(score.body)
 
 
 async def _catch_up(service: Service) -> None:

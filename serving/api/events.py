@@ -1,5 +1,6 @@
 """Endpoints that accept events and order lines: validated by the batch's rules, durable before the response."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ from features.schema import EVENTS, ORDER_LINES, Table
 from pipelines.settings import Settings
 from serving.api.errors import documented
 from serving.api.intake import store, validated
+from serving.api.notes import notes
 from serving.api.schemas import Accepted
 from serving.api.security import requires
 from serving.rows import EXAMPLES, row_model
@@ -54,4 +56,5 @@ async def _accept(request: Request, table: Table, posted: BaseModel) -> Response
     rows = await validated(service, table, posted.model_dump()[table.name], first)
     new = await store(service, table, rows, request.state.who)
     answer = {**service.about(), "accepted": new, "duplicates": len(rows) - new}
+    answer["notes"] = await asyncio.to_thread(notes, service, table, rows)
     return Response(orjson.dumps(answer), 202, media_type="application/json")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from serving.api.document import NO_KEY, OPTIONAL_KEY
 from serving.api.errors import documented
+from serving.api.schemas import AGE
 from serving.api.security import requires
 from serving.service.state import Service
 
@@ -27,7 +28,7 @@ class Ready(BaseModel):
     release: str | None = Field(default=None, description="the active one; null: there is none")
     model_version: str | None = None
     snapshot_date: date | None = None
-    age_seconds: float | None = Field(default=None, description="of the snapshot, in the shop's time")
+    age_seconds: float | None = Field(default=None, description=AGE)
     previous_release: str | None = Field(default=None, description="where a rollback goes back to")
     rolled_back: str | None = Field(default=None, description="the release that the last rollback replaced")
     engine: Literal["ready", "opening", "failed", "none"] | None = Field(

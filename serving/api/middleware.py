@@ -27,6 +27,26 @@ SERVER_FAULT = 500
 log = logging.getLogger("purse.access")
 
 
+class HeadAsGet:
+    """Answers HEAD as GET without its body, at every address that answers GET."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        inner = {**scope, "method": "GET"}
+        await self.app(inner, receive, sending)
+        scope["route"] = inner.get("route")  # for the access log
+
+
 class Observed:
     """Measures and logs each request; adds security headers and the active release to each response."""
 

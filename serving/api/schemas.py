@@ -26,14 +26,15 @@ ANN: dict[str, Any] = {
 }
 
 
+AGE = "seconds since the time up to which all rows are counted, in the shop's time"
+
+
 class Dated(BaseModel):
     """Fields of every response: model version, snapshot and age."""
 
     model_version: str = Field(description="version of the registered model")
     snapshot_date: date = Field(description="exclusive end of the days that count")
-    age_seconds: float = Field(
-        description="seconds since the time up to which all rows are counted, in the shop's time"
-    )
+    age_seconds: float = Field(description=AGE)
 
 
 class Score(Dated):
@@ -93,3 +94,4 @@ class Accepted(Dated):
 
     accepted: int = Field(description="new rows, stored durably")
     duplicates: int = Field(description="ignored rows, already stored with the same content")
+    notes: list[str] = Field(description="rows that change no score: unknown event types or products, unread events")

@@ -1,7 +1,7 @@
 """Single users: those that were chosen, as a list and as CSV, and what is known of one."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 
 import ibis
 import ibis.expr.types as ir
@@ -66,7 +66,7 @@ def history(population: Population, user_id: str) -> list[Row]:
     return list(rows.filter(rows.user_id == user_id).order_by("snapshot_date").to_pyarrow().to_pylist())
 
 
-def as_score(row: Row, now: datetime) -> UserScore:
+def as_score(row: Row) -> UserScore:
     """A row of `predictions` as a score."""
     scored_at = row["scored_at"].replace(tzinfo=UTC)
     return UserScore(
@@ -83,7 +83,6 @@ def as_score(row: Row, now: datetime) -> UserScore:
         snapshot_date=row["snapshot_date"],
         horizon_days=row["horizon_days"],
         scored_at=scored_at,
-        age_seconds=max((now - scored_at).total_seconds(), 0.0),
         live=False,
     )
 

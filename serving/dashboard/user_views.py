@@ -109,7 +109,7 @@ def user(dashboard: "Dashboard", user_id: str) -> UserForm | UserPage:
         return UserForm(population.largest({}))
     rows = people.history(population, user_id)
     scored = rows and rows[-1]["snapshot_date"] == population.snapshot
-    newest = people.as_score(rows[-1], dashboard.now()) if scored else None
+    newest = people.as_score(rows[-1]) if scored else None
     if dashboard.newest_score is not None:
         newest = dashboard.newest_score(user_id) or newest
     if newest is None:

@@ -10,7 +10,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class UserScore:
-    """A user's score, from the lake or live; `age_seconds` counts from the moment up to which all rows are known."""
+    """A user's score, from the lake or live."""
 
     user_id: str
     score: float
@@ -25,7 +25,6 @@ class UserScore:
     snapshot_date: date
     horizon_days: int
     scored_at: datetime
-    age_seconds: float
     live: bool
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from features.definitions import tables_read
 from models.canary import CANARY_FILE
 from pipelines.errors import PurseError
 from pipelines.files import exclusive
@@ -46,6 +47,7 @@ class Release:
         created_at: when the scores were computed, in UTC.
         columns: columns of the source, such as "order_lines.amount"; they determine the available features.
         backend: backend of Keras.
+        reads: tables that the model's features are computed from; None: written before this was recorded.
     """
 
     model_version: str
@@ -54,6 +56,7 @@ class Release:
     created_at: datetime
     columns: tuple[str, ...]
     backend: str
+    reads: tuple[str, ...] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> "Release":
@@ -66,6 +69,7 @@ class Release:
             created_at=datetime.fromisoformat(about["created_at"]),
             columns=tuple(about["columns"]),
             backend=about["backend"],
+            reads=tuple(about["reads"]) if about.get("reads") is not None else None,
         )
 
 
@@ -116,6 +120,7 @@ def _write(settings: Settings, version: str, folder: Path) -> Release:
         created_at=created_at,
         columns=_columns(settings),
         backend=settings.training.backend,
+        reads=tables_read(model.feature_names),
     )
     (folder / ABOUT).write_text(json.dumps(asdict(release), default=lambda value: value.isoformat(), indent=1))
     return release

@@ -33,16 +33,15 @@ async def deploy(service: Service) -> dict[str, Any]:
         PurseError: there is no release to be had, with the reason.
     """
     async with _alone(service):
-        incoming = service.folder / "incoming"
         try:
-            folder = await asyncio.to_thread(service.engines.prepare, service.settings, incoming)
+            folder = await asyncio.to_thread(service.engines.prepare, service.settings, service.incoming)
             return await _introduce(service, folder)
         except PurseError as error:
             service.metrics.refused.inc()
             service.problem = f"The newest release did not go into force: {error}"
             raise
         finally:
-            shutil.rmtree(incoming, ignore_errors=True)
+            shutil.rmtree(service.incoming, ignore_errors=True)
 
 
 async def rollback(service: Service, model_version: str | None) -> dict[str, Any]:

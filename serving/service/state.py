@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import shutil
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -71,7 +72,7 @@ class Service:
     def __init__(self, settings: Settings, engines: Engines = REAL) -> None:
         self.settings, self.engines = settings, engines
         self.folder = settings.serving_folder
-        self.releases = self.folder / "releases"
+        self.releases, self.incoming = self.folder / "releases", self.folder / "incoming"
         self.store = open_store(settings.serving.store, self.folder)
         self.clock = Clock(settings, lambda: self.current.release.snapshot_date if self.current else None)
         self.validator = RowValidator(settings)
@@ -103,6 +104,8 @@ class Service:
                 f"Another service runs in {self.folder}. Stop it with 'purse down', or where it was started by hand.",
             )
         )
+        # what a killed deploy left: this process holds the lock, so nobody else writes there
+        await asyncio.to_thread(shutil.rmtree, self.incoming, ignore_errors=True)
         for key in self.keys.retire_own_key(wall()):
             log.warning("The key %s of the steps was revoked: steps sign their requests now.", key.key_id)
         await self.store.open()

@@ -16,7 +16,7 @@ from tests.security.raw import answer_to, connected
 from tests.serving.servers import wait_until
 
 NOW = datetime.now(UTC)
-OPEN = {"/healthz", "/readyz"}
+OPEN = {"/healthz", "/readyz", "/docs", "/docs/{name}"}
 
 
 def key(home, *scopes: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 
@@ -22,7 +23,7 @@ from pipelines.settings import Settings, load_settings
 from serving.app import create_app
 from serving.engine import process
 from serving.engine.engines import Engines
-from serving.release.release import Release
+from serving.release.release import HISTORY, Release
 from serving.server import create_server
 
 USERS = {"ann": 300.0, "bob": 100.0, "cat": 20.0, "dan": 0.0}
@@ -43,8 +44,11 @@ class StandInCanary:
         return None
 
 
-def champion(settings: Settings, version: str, day: date, **about: float) -> None:
-    """Let `prepare` give this release; `difference` and `milliseconds` are its canary's, `seconds` it takes to open."""
+def champion(settings: Settings, version: str, day: date, **about: float | list[str]) -> None:
+    """Let `prepare` give this release; it reads the tables `reads` and knows the `products`.
+
+    `difference` and `milliseconds` are its canary's, `seconds` it takes to open.
+    """
     settings.home_path.mkdir(parents=True, exist_ok=True)
     (settings.home_path / "champion").write_text(json.dumps({"version": version, "day": day.isoformat(), **about}))
 
@@ -63,7 +67,11 @@ def prepare(settings: Settings, root: Path) -> Path:
         "created_at": f"{about['day']}T02:00:{len(about['version']):02d}+00:00",
         "columns": [],
         "backend": "tensorflow",
+        "reads": about.get("reads"),
     }
+    if products := about.get("products"):
+        with duckdb.connect(str(folder / HISTORY)) as history:
+            history.execute("CREATE TABLE products AS SELECT unnest($ids) AS product_id", {"ids": products})
     (folder / "release.json").write_text(json.dumps(facts))
     (folder / "about.json").write_text(json.dumps(about))
     answers(USERS, float(about["version"])).to_parquet(folder / "scores.parquet")

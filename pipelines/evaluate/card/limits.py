@@ -1,6 +1,6 @@
 """Write the section of a model card on the model's limits; a fact of the retraining triggers each line."""
 
-from features.definitions import FEATURES
+from features.definitions import FEATURES, tables_read
 from models.measures.names import TESTED
 from pipelines.evaluate.card.facts import Facts
 from pipelines.evaluate.findings import PROFILE
@@ -33,6 +33,8 @@ def _of_the_data(facts: Facts) -> list[str]:
             f"Labels of {split.label_days} days stand in for {split.horizon_days}: later purchases are extrapolated, "
             "and the calibration by decile can't be learned."
         )
+    if "events" not in tables_read(split.features):
+        lines.append("The model reads no events: what users look at changes no score.")
     left_out = facts.built.left_out
     if left_out:
         missing = {need for f in FEATURES if f.name in left_out for need in f.needs if not _given(facts, need)}

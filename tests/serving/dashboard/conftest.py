@@ -14,8 +14,9 @@ from fastapi.testclient import TestClient
 from pipelines.lake import tables
 from pipelines.results.result import write_result
 from pipelines.settings import Settings, load_settings
+from pipelines.tracking.experiments import experiment_id
 from pipelines.tracking.registry import CHALLENGER, CHAMPION
-from pipelines.tracking.runs import connect, experiment_id
+from pipelines.tracking.runs import connect
 from pipelines.tracking.seals import version_tags
 from serving.dashboard import router
 from tests import samples

@@ -56,6 +56,15 @@ def test_a_deploy_swaps_without_a_failed_request(client, home):
     assert {folder.name for folder in (home.serving_folder / "releases").iterdir()} == {"1-2001-03-01", "2-2001-03-01"}
 
 
+def test_what_a_killed_deploy_left_is_gone_after_the_next_start(home, serve):
+    left = home.serving_folder / "incoming" / "9-2001-02-01"
+    left.mkdir(parents=True)
+    (left / "scores.parquet").write_bytes(b"half")
+    client = serve(home)
+    assert not left.exists()
+    assert spend(client, "ann") == 300
+
+
 def test_the_same_release_again_changes_nothing(client):
     assert post(client, "deploy").json() == {
         "deployed": False,
