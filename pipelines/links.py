@@ -11,6 +11,12 @@ A browser sends the cookie with Airflow's login to every port of a host name, so
 programs do not resolve it: steps go on using the address.
 """
 
+TRAINING = "workflowType=machine_learning"
+"""Query of MLflow's pages, after the path in the fragment: without it, they open as chats."""
+
+RUNS_VIEW = "purse"
+"""Name of the view of the runs, see `pipelines.tracking.experiments`."""
+
 LOOPBACK = ("127.0.0.1", "localhost", AIRFLOW_NAME)
 
 
@@ -44,12 +50,18 @@ def mlflow_url(settings: Settings) -> str:
 
 def model_url(settings: Settings, version: str) -> str:
     """Address of a registered version's page."""
-    return f"{mlflow_url(settings)}/#/models/{quote(settings.mlflow.model_name)}/versions/{quote(version)}"
+    page = f"/#/models/{quote(settings.mlflow.model_name)}/versions/{quote(version)}"
+    return f"{mlflow_url(settings)}{page}?{TRAINING}"
 
 
 def run_url(settings: Settings, experiment_id: str, run_id: str) -> str:
     """Address of a run's page."""
-    return f"{mlflow_url(settings)}/#/experiments/{quote(experiment_id)}/runs/{quote(run_id)}"
+    return f"{mlflow_url(settings)}/#/experiments/{quote(experiment_id)}/runs/{quote(run_id)}?{TRAINING}"
+
+
+def runs_url(settings: Settings, experiment_id: str) -> str:
+    """Address of the table of an experiment's runs, the best first."""
+    return f"{mlflow_url(settings)}/#/experiments/{quote(experiment_id)}/runs?viewStateShareKey={RUNS_VIEW}&{TRAINING}"
 
 
 def dag_url(settings: Settings, dag_id: str) -> str:

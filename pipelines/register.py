@@ -1,4 +1,4 @@
-"""Register and seal the trained model as a version of settings.mlflow.model_name with the alias `challenger`."""
+"""Register and seal the trained model as a version of settings.mlflow.model_name, the `challenger`."""
 
 from datetime import date
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from pipelines.results.result import read_result
 from pipelines.results.training import Trained
 from pipelines.settings import Settings
 from pipelines.tracking import seals
-from pipelines.tracking.registry import CHALLENGER
+from pipelines.tracking.registry import CHALLENGER, CHAMPION, version_of
 from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def register(settings: Settings, snapshot_date: date) -> Registered:
             client.update_registered_model(name, _description(settings))
     for tag, value in seals.version_tags(settings, name, version, trained.model.digest).items():
         client.set_model_version_tag(name, version, tag, value)
-    client.set_registered_model_alias(name, CHALLENGER, version)
+    if version_of(client, name, CHAMPION) != version:
+        client.set_registered_model_alias(name, CHALLENGER, version)
     return Registered(
         model_name=name, version=version, alias=CHALLENGER, run_id=trained.run_id, run_url=trained.run_url
     )

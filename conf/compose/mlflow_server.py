@@ -16,7 +16,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Runs
 
 from pipelines.sections import Mlflow
 from pipelines.settings import load_settings
-from pipelines.tracking.runs import EXPERIMENT_TAGS
+from pipelines.tracking.experiments import EXPERIMENT_TAGS, monitoring_experiment
 
 ADMIN, READER = "purse", "purse-api"
 
@@ -43,10 +43,11 @@ def prepare_logins(database: str, passwords: dict[str, str]) -> None:
 
 
 def prepare_store(database: str, names: Mlflow) -> None:
-    """Create the experiment of the steps, whose artifacts go through the server, and the registered model."""
+    """Create the experiments of the steps, whose artifacts go through the server, and the registered model."""
     runs, models = Runs(database, "mlflow-artifacts:/"), Models(database)
-    if runs.get_experiment_by_name(names.experiment) is None:
-        runs.create_experiment(names.experiment, tags=[ExperimentTag(*tag) for tag in EXPERIMENT_TAGS.items()])
+    for name in (names.experiment, monitoring_experiment(names)):
+        if runs.get_experiment_by_name(name) is None:
+            runs.create_experiment(name, tags=[ExperimentTag(*tag) for tag in EXPERIMENT_TAGS.items()])
     if not models.search_registered_models(f"name = '{names.model_name}'"):
         models.create_registered_model(names.model_name)
 

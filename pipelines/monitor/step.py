@@ -32,7 +32,8 @@ from pipelines.retraining.reference.learned import (
 from pipelines.settings import Settings
 from pipelines.tracking.artifacts import DamagedArtifact
 from pipelines.tracking.champion import Champion, champion_version, warnings_about, way_out
-from pipelines.tracking.runs import KIND, connect, experiment_id, run_url
+from pipelines.tracking.experiments import monitoring_id
+from pipelines.tracking.runs import KIND, connect, run_url
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -184,7 +185,7 @@ def _log(settings: Settings, facts: Checked, checks: pd.DataFrame, page: str) ->
 
 
 def _run(client: "MlflowClient", settings: Settings, snapshot_date: str) -> str:
-    experiment = experiment_id(client, settings)
+    experiment = monitoring_id(client, settings)
     query = f"tags.`{KIND}` = 'monitor' and tags.`{SNAPSHOT}` = '{snapshot_date}'"
     if runs := client.search_runs([experiment], query, max_results=1):
         return str(runs[0].info.run_id)

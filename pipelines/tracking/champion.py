@@ -17,7 +17,7 @@ from pipelines.settings import Settings
 from pipelines.tracking import seals
 from pipelines.tracking.champion_record import Recorded, read_record, write_record
 from pipelines.tracking.logged_model import load_version
-from pipelines.tracking.registry import CHAMPION, version_of
+from pipelines.tracking.registry import CHALLENGER, CHAMPION, version_of
 from pipelines.tracking.runs import connect, run_state
 
 if TYPE_CHECKING:
@@ -174,9 +174,11 @@ def way_out(settings: Settings, client: "MlflowClient", lost: Champion) -> str:
 
 
 def set_champion(settings: Settings, client: "MlflowClient", version: str) -> None:
-    """Set the alias and record the version."""
+    """Set the alias and record the version, which is no challenger any longer."""
     name = settings.mlflow.model_name
     client.set_registered_model_alias(name, CHAMPION, version)
+    if version_of(client, name, CHALLENGER) == version:
+        client.delete_registered_model_alias(name, CHALLENGER)
     digest = seals.sealed_digest(settings, client.get_model_version(name, version))
     write_record(settings, Recorded(model=name, version=version, digest=digest))
 

@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pipelines import links
 from pipelines.errors import PurseError, ServiceDown
 from pipelines.files import exclusive
 from pipelines.settings import REPOSITORY, Settings
 from pipelines.tracking.addresses import follow_move, require_own_location
 from pipelines.tracking.database import database_file, migrate
+from pipelines.tracking.experiments import create, experiment_id, set_view
 from pipelines.tracking.login import log_in
 
 if TYPE_CHECKING:
@@ -40,9 +42,6 @@ QUIET = (
     "mlflow.system_metrics",
     "mlflow.tracking",
 )
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Tags that make the MLflow UI show trainings instead of chats."""
-
 TRAINING_ID = "purse.training_id"
 """Tag of every run of a retraining: its training_id."""
 
@@ -90,9 +89,7 @@ def connect(settings: Settings, *, restore: bool = False) -> "MlflowClient":
                 client = mlflow.MlflowClient(settings.tracking_uri)
                 experiment = client.get_experiment_by_name(settings.mlflow.experiment)
                 if experiment is None:
-                    client.create_experiment(
-                        settings.mlflow.experiment, artifact_location=_artifacts(settings), tags=EXPERIMENT_TAGS
-                    )
+                    create(client, settings, settings.mlflow.experiment)
     except (MlflowException, SQLAlchemyError) as error:
         raise _unreachable(settings, error) from error
     if experiment is not None and experiment.lifecycle_stage == "deleted":
@@ -122,14 +119,6 @@ def prepare_database(settings: Settings) -> None:
         PREPARED.add((file, file.stat().st_ino))
 
 
-def experiment_id(client: "MlflowClient", settings: Settings) -> str:
-    """Id of the experiment that `connect` created."""
-    experiment = client.get_experiment_by_name(settings.mlflow.experiment)
-    if experiment is None:
-        raise PurseError(f"MLflow has no experiment '{settings.mlflow.experiment}'. Run the step again to create it.")
-    return str(experiment.experiment_id)
-
-
 def find_runs(client: "MlflowClient", settings: Settings, kind: str, training_id: str) -> list[Any]:
     """Find the runs of one retraining by `KIND`, oldest first."""
     query = f"tags.`{TRAINING_ID}` = '{training_id}' and tags.`{KIND}` = '{kind}'"
@@ -141,6 +130,7 @@ def retraining_run(settings: Settings, training_id: str) -> str:
     """Id of the retraining's parent run; create it if it is new."""
     client = connect(settings)
     with exclusive(settings, "mlflow"):
+        set_view(client, settings)
         if runs := find_runs(client, settings, "retraining", training_id):
             return str(runs[0].info.run_id)
         tags = {TRAINING_ID: training_id, KIND: "retraining"}
@@ -191,21 +181,22 @@ def resumed_run(settings: Settings, training_id: str, *, system_metrics: bool = 
 
 def run_url(settings: Settings, run_id: str) -> str | None:
     """Address of the run's page in the MLflow UI; None if runs are stored in a database without a server."""
-    url = settings.mlflow.public_url or settings.tracking_uri
-    if not url.startswith("http"):
+    if not (settings.mlflow.public_url or settings.tracking_uri).startswith("http"):
         return None
-    experiment = experiment_id(connect(settings), settings)
-    return f"{url.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+    return links.run_url(settings, str(connect(settings).get_run(run_id).info.experiment_id), run_id)
 
 
-def log_data(settings: Settings, table: str, version: int, context: str) -> None:
-    """Attach a version of a lake table to the active run as a data set; MLflow stores equal digests once."""
-    import mlflow
+def log_data(client: "MlflowClient", settings: Settings, run_id: str, table: str, version: int, context: str) -> None:
+    """Attach a version of a lake table to a run as a data set; MLflow stores equal digests once."""
     from mlflow.data.delta_dataset_source import DeltaDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.entities import DatasetInput, InputTag
+    from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
     source = DeltaDatasetSource(path=f"{settings.lake}/{table}", delta_table_version=version)
-    mlflow.log_input(MetaDataset(source, name=table, digest=f"version-{version}"), context=context)
+    data = MetaDataset(source, name=table, digest=f"version-{version}")
+    tags = [InputTag(MLFLOW_DATASET_CONTEXT, context)]
+    client.log_inputs(run_id, [DatasetInput(data._to_mlflow_entity(), tags)])
 
 
 def git_commit() -> str:
@@ -220,13 +211,6 @@ def _git(*arguments: str) -> str:
     command = ["git", "-C", str(REPOSITORY), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)  # noqa: S603  (fixed words)
     return done.stdout.strip()
-
-
-def _artifacts(settings: Settings) -> str | None:
-    """Folder for artifacts beside the database; None if a server chooses it."""
-    if settings.tracking_uri.startswith("http"):
-        return None
-    return str(Path(settings.home_path / "mlartifacts").resolve())
 
 
 def _unreachable(settings: Settings, error: Exception) -> ServiceDown:

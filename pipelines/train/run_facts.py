@@ -1,6 +1,7 @@
 """Log the facts of a training to its MLflow run: data, members, level and preprocessing."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import mlflow
 import pandas as pd
@@ -15,6 +16,9 @@ from pipelines.retraining.level import backtest_level
 from pipelines.settings import Settings
 from pipelines.tracking.runs import git_commit, log_data
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 LOGGED_TABLES = (("training_sets", "training"), ("features", "features"), ("raw/order_lines", "source"))
 """Lake tables whose versions are logged, with their MLflow context."""
 
@@ -22,13 +26,13 @@ FURTHEST = 3
 """Number of columns with most outliers that the model card names."""
 
 
-def log_context(settings: Settings, built: Built) -> None:
+def log_context(client: "MlflowClient", settings: Settings, run_id: str, built: Built) -> None:
     """Log commit, lake table versions and features."""
     mlflow.set_tag("git_commit", git_commit())
     for table, context in LOGGED_TABLES:
         if tables.exists(settings, table):
             version = tables.version(settings, table)
-            log_data(settings, table, version, context)
+            log_data(client, settings, run_id, table, version, context)
             mlflow.set_tag(f"lake.{table.replace('/', '.')}", version)
     mlflow.log_dict({"features": built.features, "left_out": built.left_out}, "features.json")
 

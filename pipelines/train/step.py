@@ -15,10 +15,12 @@ from pipelines.retraining.reference.learned import FILE, learn_reference
 from pipelines.retraining.study import study
 from pipelines.retraining.study.finish import finish
 from pipelines.retraining.study.trial import Predictions, read_folds, read_predictions, run_trial
+from pipelines.retraining.study.trial_runs import mark_winners
 from pipelines.retraining.training_set import read_labelled
 from pipelines.settings import Settings
 from pipelines.tracking import logged_model, seals
-from pipelines.tracking.runs import connect, experiment_id, resumed_run, run_url
+from pipelines.tracking.experiments import experiment_id
+from pipelines.tracking.runs import connect, resumed_run, run_url
 from pipelines.train import run_facts
 from pipelines.train.fit import checkpoints, fit
 
@@ -83,7 +85,8 @@ def _train(settings: Settings, split: Split, built: Built, run_id: str, client: 
     _delete_unfinished(client, settings, run_id)
     family = " + ".join(member.family for member in members)
     params = {f"{member.family}.{name}": value for member in members for name, value in member.params.items()}
-    run_facts.log_context(settings, built)
+    run_facts.log_context(client, settings, run_id, built)
+    mark_winners(client, sweep, {trial.number: weight for weight, trial in by_weight})
     run_facts.log_outcome(settings, split, family, params, blended.ngini)
     run_facts.log_level(settings, split, level)
     preprocessing = run_facts.log_preprocessing(settings, training.users.features, model)

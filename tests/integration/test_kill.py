@@ -13,7 +13,8 @@ import pytest
 
 from pipelines.lake import tables
 from pipelines.settings import load_settings
-from pipelines.tracking.runs import connect, experiment_id
+from pipelines.tracking.experiments import experiment_id
+from pipelines.tracking.runs import connect
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 

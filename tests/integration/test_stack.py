@@ -7,8 +7,9 @@ import pytest
 
 from pipelines.lake import tables
 from pipelines.tracking import registry
+from pipelines.tracking.experiments import experiment_id
 from pipelines.tracking.login import mlflow_login
-from pipelines.tracking.runs import connect, experiment_id
+from pipelines.tracking.runs import connect
 from stack import airflow_api, demo, processes, services
 from tests.integration.attacks import ATTACKS
 

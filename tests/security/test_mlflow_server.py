@@ -8,8 +8,9 @@ import pytest
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings, load_settings
+from pipelines.tracking.experiments import experiment_id
 from pipelines.tracking.login import login_file, mlflow_login
-from pipelines.tracking.runs import connect, experiment_id
+from pipelines.tracking.runs import connect
 from stack import airflow_home, mlflow_home, processes, services
 from tests.serving.servers import free_port, wait_until
 

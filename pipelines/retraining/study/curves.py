@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.settings import Settings
-from pipelines.tracking.runs import KIND, TRAINING_ID, connect, experiment_id, find_runs, retraining_run
+from pipelines.tracking.experiments import experiment_id
+from pipelines.tracking.runs import KIND, TRAINING_ID, connect, find_runs, retraining_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -1,12 +1,16 @@
 """Log each finished trial as a nested MLflow run; parameter and metric names are the same for every family."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipelines.files import exclusive
+from pipelines.lake import tables
 from pipelines.retraining.study.study import Sweep, hyperparameters, key
-from pipelines.tracking.runs import KIND, TRAINING_ID, experiment_id, find_runs
+from pipelines.retraining.training_set import TRAINING_SETS
+from pipelines.tracking.experiments import WINNER, experiment_id
+from pipelines.tracking.runs import KIND, TRAINING_ID, find_runs, log_data
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,11 +40,22 @@ def log_trial(client: "MlflowClient", sweep: Sweep, parent: str, trial: "FrozenT
         run_id = same[0].info.run_id if same else _create(client, sweep, parent, trial, start)
         params = {"family": family, "draw": draw, **hyperparameters(trial)}
         client.log_batch(run_id, _metrics(trial, end), [Param(name, str(value)) for name, value in params.items()])
+        if tables.exists(sweep.settings, TRAINING_SETS):
+            version = tables.version(sweep.settings, TRAINING_SETS)
+            log_data(client, sweep.settings, run_id, TRAINING_SETS, version, "training")
         if error:
             client.set_tag(run_id, "error", error)
         if trial.state.name == "PRUNED":
             client.set_tag(run_id, "pruned", str(trial.last_step))
         client.set_terminated(run_id, "FAILED" if error else "FINISHED", end)
+
+
+def mark_winners(client: "MlflowClient", sweep: Sweep, weights: Mapping[int, float]) -> None:
+    """Tag the runs of the trials that the model consists of with their weights, by number of the trial."""
+    for run in find_runs(client, sweep.settings, "trial", sweep.name):
+        weight = weights.get(int(run.data.tags[TRIAL]), 0.0)
+        if weight > 0:
+            client.set_tag(run.info.run_id, WINNER, f"{weight:.0%} of the model")
 
 
 def _metrics(trial: "FrozenTrial", end: int) -> "list[Metric]":

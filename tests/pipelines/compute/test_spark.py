@@ -35,8 +35,9 @@ from pipelines.lake import tables
 from pipelines.score import score
 from pipelines.settings import REPOSITORY, load_settings
 from pipelines.simulate import simulate
+from pipelines.tracking.experiments import experiment_id
 from pipelines.tracking.logged_model import log_model
-from pipelines.tracking.runs import connect, experiment_id
+from pipelines.tracking.runs import connect
 from pipelines.validate.step import validate
 from tests.shops import register_champion
 

@@ -35,7 +35,7 @@ def test_a_step_that_raises_leaves_the_run_failed(shop):
 def test_the_same_version_of_a_table_is_one_data_set(shop):
     with resumed_run(shop, TRAINING) as run_id:
         for version in (3, 3, 4):
-            log_data(shop, "training_sets", version, "training")
+            log_data(connect(shop), shop, run_id, "training_sets", version, "training")
     inputs = connect(shop).get_run(run_id).inputs.dataset_inputs
     assert sorted(each.dataset.digest for each in inputs) == ["version-3", "version-4"]
 

@@ -10,7 +10,8 @@ from pipelines.results.result import read_result
 from pipelines.results.training import LoggedModel, Split
 from pipelines.retraining.training_set import read_labelled
 from pipelines.tracking import logged_model
-from pipelines.tracking.runs import connect, experiment_id, find_runs
+from pipelines.tracking.experiments import experiment_id
+from pipelines.tracking.runs import connect, find_runs
 from pipelines.train import step as train
 
 
