@@ -7,7 +7,7 @@ import typer
 
 from cli.output import AsJson, show
 from cli.runner import run_step
-from cli.steps import From, Snapshot, To, day_of, requested_or_newest, run_for, today, working
+from cli.steps import From, Snapshot, To, day_of, requested_or_newest, run_for, span_of, today, working
 from pipelines.settings import load_settings
 
 Replace = Annotated[
@@ -44,7 +44,7 @@ def ingest(
     from pipelines.source.days import is_live
 
     settings = load_settings()
-    first, end = day_of(from_), day_of(to)
+    first, end = span_of(from_, to)
     with working("ingest"):
         if restore is None:
             end = end or (today(settings) if is_live(settings) else None)
@@ -65,12 +65,10 @@ def validate(
     from pipelines.validate.step import validate as step
 
     settings = load_settings()
+    first, end = span_of(from_, to)
     with working("validate"):
         result = run_step(
-            settings,
-            None,
-            "validate",
-            lambda: step(settings, day_of(from_), day_of(to), today(settings), replace=replace),
+            settings, None, "validate", lambda: step(settings, first, end, today(settings), replace=replace)
         )
     show(result, as_json=as_json)
 

@@ -1,5 +1,6 @@
 """Command line: one subcommand per step, the backtest, and the embedded stack."""
 
+import json
 import logging
 import os
 import sys
@@ -20,7 +21,7 @@ from cli.stack import demo, down, logs, serve, status, up
 from cli.steps import console
 from cli.trust import trust
 from pipelines.environment import QUIET
-from pipelines.errors import PurseError, ServiceDown
+from pipelines.errors import NothingToDo, PurseError, ServiceDown
 from pipelines.private import UMASK, close
 from pipelines.settings import load_settings
 
@@ -79,9 +80,17 @@ def main() -> None:
         message, code = _explained(error)
         if message is None:
             raise
-        console.print("[bold red]Error:[/]", end=" ")
-        console.print(message, markup=False, highlight=False, soft_wrap=True)
+        _report(message, code)
         sys.exit(code)
+
+
+def _report(message: str, code: int) -> None:
+    """Print a message on stderr; with --json also as the last line on stdout, for the program that reads it."""
+    title = "[yellow]Nothing to do:[/]" if code == NothingToDo.exit_code else "[bold red]Error:[/]"
+    console.print(title, end=" ")
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
+    if "--json" in sys.argv:
+        print(json.dumps({"error": message, "exit_code": code}), flush=True)  # noqa: T201 - the command's answer
 
 
 def _explained(error: BaseException) -> tuple[str | None, int]:

@@ -12,11 +12,21 @@ from cli.steps import Snapshot, console, run_for, working
 from pipelines.settings import load_settings
 
 
-def split(snapshot_date: Snapshot = None, as_json: AsJson = False) -> None:
+def split(
+    snapshot_date: Snapshot = None,
+    unless_decided: Annotated[
+        bool,
+        typer.Option(
+            "--unless-decided",
+            help="Exit with code 99 if nothing has changed since the last decision.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Join features with labels into training sets; plan the training, validation and test snapshots."""
     from pipelines.split import split as step
 
-    run_for("split", snapshot_date, step, as_json=as_json)
+    run_for("split", snapshot_date, lambda s, d: step(s, d, unless_decided=unless_decided), as_json=as_json)
 
 
 def sweep(

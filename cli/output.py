@@ -8,7 +8,9 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON, the last line on stdout.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the result or the error as one line of JSON, the last on stdout.")
+]
 
 
 def show(result: BaseModel | Mapping[str, object], *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from cli.output import AsJson, show
 from pipelines.settings import load_settings
@@ -28,7 +29,14 @@ def status(as_json: AsJson = False) -> None:
     """Show the services that run, their addresses and the login."""
     from stack.services import status as state
 
-    show(state(load_settings()), as_json=as_json)
+    settings = load_settings()
+    found = state(settings)
+    if as_json:
+        show(found, as_json=True)
+    else:
+        from stack.status_report import show as show_table
+
+        show_table(settings, found, Console(highlight=False))
 
 
 def logs(

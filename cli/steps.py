@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cli.output import show
 from cli.runner import run_step
+from pipelines.errors import Mistake
 from pipelines.results.result import Result
 from pipelines.settings import Settings, load_settings
 
@@ -42,6 +43,21 @@ Snapshot = Annotated[
 def day_of(value: datetime | None) -> date | None:
     """Convert an option to a date."""
     return value.date() if value else None
+
+
+def span_of(from_: datetime | None, to: datetime | None) -> tuple[date | None, date | None]:
+    """Convert the options of a span of days to dates.
+
+    Raises:
+        Mistake: the span is empty.
+    """
+    first, end = day_of(from_), day_of(to)
+    if first and end and first >= end:
+        raise Mistake(
+            f"Expected --from (the first day) before --to (the day after the last day), found --from {first} and --to "
+            f"{end}. Correct them; for the single day {first} give --to {first + timedelta(days=1)}."
+        )
+    return first, end
 
 
 def today(settings: Settings) -> date:

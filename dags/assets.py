@@ -14,6 +14,17 @@ CHAMPION = Asset(name="champion", uri="purse://registry/champion", group="purse"
 PREDICTIONS = Asset(name="predictions", uri="purse://lake/predictions", group="purse")
 
 
+def is_news(events: Any, extra: Mapping[str, Any]) -> bool:  # noqa: ANN401  # Airflow has no public type for it
+    """Whether the newest event of an asset says something else.
+
+    Args:
+        events: Airflow's `inlet_events` of the asset.
+        extra: what a new event would say.
+    """
+    newest = list(events.ascending(ascending=False).limit(1))
+    return not newest or any(newest[0].extra.get(name) != value for name, value in extra.items())
+
+
 def newest_snapshot_date(events: Mapping[Any, Sequence[Any]]) -> str:
     """Latest snapshot date among the events that started a run.
 

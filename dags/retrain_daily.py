@@ -8,7 +8,8 @@ It runs on schedule, in the source's `timezone`, and when `monitor_daily` detect
 waits up to two hours for running ingests, then says so and goes on.
 
 **It does not** promote a model because it is new. Keeping the champion is a success; *announce_champion* is then
-skipped. It does not read orders on or after the snapshot date.
+skipped. It does not read orders on or after the snapshot date. If data, code, settings and champion are as at the last
+decision, *split* says so and the rest is skipped.
 
 **Compare** the trials in MLflow (*Open in MLflow* on *train*). The registered version shows the decision's numbers.
 
@@ -79,7 +80,7 @@ def retrain_daily() -> None:
     day = purse("snapshot-date")(snapshot_date="{{ params.snapshot_date or '' }}")["snapshot_date"]
     wait_for_ingest() >> day.operator
     features = purse("build-features", "--for", "training")(snapshot_date=day)
-    split = purse("split")(snapshot_date=day)
+    split = purse("split", "--unless-decided")(snapshot_date=day)
     workers = purse("sweep", "--plan-only", task_id="plan_sweep", result_key="workers")(snapshot_date=day)
     tabular = purse("sweep", "--tabular").partial(snapshot_date=day).expand(worker=workers)
     on_gpu = {"pool": "gpu", "queue": SETTINGS.airflow.gpu_queue}

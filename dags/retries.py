@@ -1,10 +1,11 @@
-"""Retries of a step: few after an error of its own, many while a service that it needs does not answer."""
+"""Retries of a step: few after an error of its own, many while a service does not answer, none after a mistake."""
 
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Context, RetryDecision, RetryPolicy
-from airflow.sdk.exceptions import AirflowException
+
+from pipelines.errors import Mistake, ServiceDown
 
 OUTAGE_RETRIES = 9
 """Retries while a service does not answer: with the delays of `DELAYS` the last starts after 50 minutes."""
@@ -17,8 +18,8 @@ DELAYS: dict[str, Any] = {
 """Delays between tries: 20 seconds, doubled each time, at most 10 minutes."""
 
 
-class ServiceDownError(AirflowException):
-    """The step ended because a service that it needs does not answer."""
+class StepFailed(SystemExit):
+    """A step ended with the exit code `code`; Airflow logs this without a stack, which would be of Airflow's code."""
 
 
 class PatientPolicy(RetryPolicy):
@@ -36,8 +37,11 @@ class PatientPolicy(RetryPolicy):
         context: Context | None = None,  # noqa: ARG002  # Airflow's form
     ) -> RetryDecision:
         """Decide after a failed try; `max_tries` belongs to the task, and grows when the task is cleared."""
-        if isinstance(exception, ServiceDownError):
+        code = exception.code if isinstance(exception, StepFailed) else None
+        if code == ServiceDown.exit_code:
             return RetryDecision.default()
+        if code == Mistake.exit_code:
+            return RetryDecision.fail("An option, a setting or a source file is wrong: another try fails as well")
         tries = try_number - (max_tries - self.all_retries)
         if tries <= self.retries:
             return RetryDecision.default()

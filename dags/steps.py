@@ -3,29 +3,36 @@
 A new interpreter per step keeps TensorFlow out of the worker and defines isolation, queue and environment in one place.
 The command's last line on stdout is a JSON object and becomes the task's XComs, one per key; stderr goes to the task's
 log. Exit code 0 is success. Exit code 99 means nothing to do yet; Airflow shows the task as skipped. Any other code
-fails the task, and Airflow retries it; exit code 75, a service does not answer, for 50 minutes (`dags.retries`).
+fails the task, with the command's message as the log's error. Airflow tries it again: after exit code 75, a service
+does not answer, for 50 minutes; after exit code 2, a mistake of a person, not at all (`dags.retries`).
 """
 
 import json
 import logging
 import shlex
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from signal import SIGKILL
+from tempfile import NamedTemporaryFile
+from typing import Any, NoReturn
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink, Context, Param
 from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_decorator_factory
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.types import TaskInstanceKey
 
-from dags.retries import DELAYS, PatientPolicy, ServiceDownError
-from pipelines.errors import ServiceDown
+from dags.retries import DELAYS, PatientPolicy, StepFailed
+from pipelines.errors import NothingToDo
 from pipelines.settings import load_settings
 
 PURSE = Path(sys.executable).with_name("purse")
+SIGNALS = 128
+"""Exit codes above are the shell's: this, plus the signal that ended the command."""
+
 SNAPSHOT_DATE = Param(
     None,
     type=["null", "string"],
@@ -79,35 +86,53 @@ class Step(DecoratedOperator, BashOperator):
 
         Airflow maps a task only over another task's whole result, so a list must be the result itself.
         """
-        super().__init__(
-            bash_command="",
-            output_processor=json.loads,
-            **kwargs,
-        )
+        super().__init__(bash_command="", **kwargs)
         self.result_key = result_key
 
     def execute(self, context: Context) -> object:
         """Run the command and return its result.
 
         Raises:
-            ServiceDownError: a service that the command needs does not answer.
-        AirflowException: the command failed; the log above has its message.
+            StepFailed: the command failed; the log's last line is its message.
             AirflowSkipException: nothing to do yet.
         """
         command = shlex.join([str(PURSE), *self.python_callable(**self.op_kwargs), "--json"])
         self.log.info("Command: %s", command)
-        # the log mixes stderr with stdout: print the result last, after any output of the ending interpreter
-        self.bash_command = f"result=$({command}) && printf '%s\\n' \"$result\""
-        try:
-            result = BashOperator.execute(self, context)
-        except AirflowException as error:
-            if str(error).endswith(f"exit code {ServiceDown.exit_code}."):
-                raise ServiceDownError(str(error)) from error
-            raise
+        with NamedTemporaryFile() as stdout:  # apart from stderr, which goes to the log
+            shell = ["bash", "-c", f"{command} > {shlex.quote(stdout.name)}"]
+            code = self.subprocess_hook.run_command(shell, env=self.get_env(context)).exit_code
+            last = Path(stdout.name).read_text(errors="replace").splitlines()[-1:]
+        if code != 0:
+            self._end(code, last)
+        result = json.loads(last[0])
+        self.log.info("Result: %s", last[0])
         for asset in self.outlets:
             context["outlet_events"][asset].extra = {"snapshot_date": result["snapshot_date"]}
         self.result = result  # for the buttons
         return result if self.result_key is None else result[self.result_key]
+
+    def _end(self, code: int, last: list[str]) -> NoReturn:
+        """End the task after an exit code other than 0, with the sentence that the command left.
+
+        Raises:
+            StepFailed: the command failed.
+            AirflowSkipException: nothing to do yet.
+        """
+        sentence = _sentence(code, last)
+        if code == NothingToDo.exit_code:
+            raise AirflowSkipException(sentence)
+        self.log.error("%s", sentence)
+        raise StepFailed(code)
+
+
+def _sentence(code: int, last: list[str]) -> str:
+    """Error in the last line of a command's stdout, or else what its exit code means."""
+    with suppress(ValueError, LookupError, TypeError):
+        return str(json.loads(last[0])["error"])
+    if code > SIGNALS:
+        reason = f"was killed by signal {code - SIGNALS}"
+        return f"The command {reason}" + (": is the memory used up?" if code - SIGNALS == SIGKILL else ".")
+    return f"The command ended with exit code {code}. The lines above say why."
 
 
 def purse(
@@ -161,8 +186,8 @@ def explain_failure(context: Context) -> None:
 def task_defaults() -> dict[str, Any]:
     """Arguments of every task of Purse.
 
-    Every failure is retried: a full disk can't be told from other errors of a step, and a step that fails because of
-    its data fails early.
+    Every failure but a mistake (`dags.retries`) is retried: a full disk can't be told from other errors of a step, and
+    a step that fails because of its data fails early.
     """
     settings = load_settings().airflow
     return {

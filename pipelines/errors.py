@@ -7,6 +7,12 @@ class PurseError(Exception):
     exit_code = 1
 
 
+class Mistake(PurseError):  # noqa: N818 - describes the request
+    """An option, a setting or a source file is wrong; another try fails as well, so Airflow makes none."""
+
+    exit_code = 2
+
+
 class UnusableModel(PurseError):  # noqa: N818 - describes the model
     """A model that this code cannot use; a retry won't help, since MLflow and its store work.
 

@@ -13,6 +13,7 @@ from models.promotion import PROMOTED, Decision, Gate, Metrics, NoChampion, Unus
 from pipelines.errors import PurseError
 from pipelines.results.decision import Decided, Evaluated, Registered
 from pipelines.results.result import read_result
+from pipelines.retraining.decided import gate
 from pipelines.settings import Settings
 from pipelines.tracking import seals
 from pipelines.tracking.champion import find_champion, moved_from, set_champion
@@ -108,8 +109,8 @@ def _sides(measured: Evaluated, snapshot_date: date) -> tuple[Metrics, Metrics |
 
 
 def _gate(settings: Settings) -> Gate:
-    gate = settings.promotion
-    return Gate(gate.min_ngini, gate.max_abs_bias, gate.confidence, gate.max_slice_loss)
+    limits = settings.promotion
+    return Gate(limits.min_ngini, limits.max_abs_bias, limits.confidence, limits.max_slice_loss)
 
 
 def _numbers(challenger: Metrics, champion: Metrics | Unusable | NoChampion) -> dict[str, float]:
@@ -135,6 +136,7 @@ def _result(
     settings: Settings, decision: Decision, version: str, measured: Evaluated, numbers: Mapping[str, float]
 ) -> Decided:
     return Decided(
+        gate=gate(settings),
         outcome=decision.outcome,
         promoted=decision.promoted,
         model_name=settings.mlflow.model_name,

@@ -16,7 +16,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from pipelines.errors import PurseError
+from pipelines.errors import Mistake
 from pipelines.sections import (
     Airflow,
     Count,
@@ -143,18 +143,18 @@ def load_settings() -> Settings:
     """Read the settings.
 
     Raises:
-        PurseError: a key or a PURSE_ variable is unknown, or a value is invalid; the message names its place.
+        Mistake: a key or a PURSE_ variable is unknown, or a value is invalid; the message names its place.
     """
     require_known(Settings, os.environ)
     config = os.environ.get("PURSE_CONFIG")
     if config and not Path(config).is_file():
-        raise PurseError(f"PURSE_CONFIG names '{config}', which is not a file. Correct the path or unset it.")
+        raise Mistake(f"PURSE_CONFIG names '{config}', which is not a file. Correct the path or unset it.")
     try:
         return Settings()
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()]
         places = f"conf/purse.yaml{', ' + config if config else ''} and PURSE_* variables"
-        raise PurseError(
+        raise Mistake(
             f"The settings ({places}) are invalid:\n"
             + "\n".join(lines)
             + "\nCorrect them; conf/purse.yaml explains every key."

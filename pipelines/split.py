@@ -12,6 +12,7 @@ from ibis.backends.duckdb import Backend
 
 from features.build import labels
 from features.daily.tables import USER_DAY
+from pipelines.errors import NothingToDo
 from pipelines.files import code_fingerprint
 from pipelines.lake import tables
 from pipelines.lake.missing import missing
@@ -20,6 +21,7 @@ from pipelines.lake.rows import between, snapshot_rows
 from pipelines.results.data import Built
 from pipelines.results.result import read_result
 from pipelines.results.training import Split
+from pipelines.retraining.decided import earlier_decision
 from pipelines.retraining.snapshots import SnapshotPlan, is_matured, plan_snapshots
 from pipelines.retraining.training_set import TRAINING_SETS, TRAINING_WITHOUT_ORDERS, attribute_names
 from pipelines.settings import REPOSITORY, Settings
@@ -36,13 +38,15 @@ TRAINING_CODE = (
 """Code that a training runs. A change of other code (pages, the command line) needs no new training."""
 
 
-def split(settings: Settings, snapshot_date: date) -> Split:
+def split(settings: Settings, snapshot_date: date, *, unless_decided: bool = False) -> Split:
     """Write the training sets of the retraining at `snapshot_date` (exclusive end of all labels).
 
-    A label covers `[snapshot, snapshot + label_days)`; the test label covers the whole horizon. The test label is null
-    if the lake's orders end before the test window does: predictions can then be made, but not measured.
+    With `unless_decided`, a training whose decision would only be repeated ends here. A label covers `[snapshot,
+    snapshot + label_days)`; the test label covers the whole horizon. The test label is null if the lake's orders end
+    before the test window does: predictions can then be made, but not measured.
 
     Raises:
+        NothingToDo: the same training was decided already.
         PurseError: `build_features` has not run for training, or the history is too short.
     """
     built = read_result(settings, snapshot_date, Built)
@@ -56,9 +60,15 @@ def split(settings: Settings, snapshot_date: date) -> Split:
     if tables.exists(settings, WITHOUT_ORDERS):
         training_sets.append(TrainingSet(WITHOUT_ORDERS, TRAINING_WITHOUT_ORDERS, attribute_names(built.features)))
     rows = [_write(connection, settings, target, plan, user_day, snapshot_date) for target in training_sets]
+    training_id = _training_id(connection, settings, snapshot_date, built.features)
+    if unless_decided and (decision := earlier_decision(settings, snapshot_date, training_id)):
+        raise NothingToDo(
+            f"Nothing has changed since the last retraining (training {training_id}: data, code, settings and champion "
+            f"are the same), so there is nothing to train. Its decision: {decision}"
+        )
     return Split(
         snapshot_date=snapshot_date,
-        training_id=_training_id(connection, settings, snapshot_date, built.features),
+        training_id=training_id,
         horizon_days=settings.horizon_days,
         label_days=plan.label_days,
         folds=plan.folds,

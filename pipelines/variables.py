@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from pydantic import BaseModel
 
-from pipelines.errors import PurseError
+from pipelines.errors import Mistake
 
 PREFIX = "PURSE_"
 BETWEEN = "__"
@@ -26,7 +26,7 @@ def require_known(settings: type[BaseModel], environment: Mapping[str, str]) -> 
     """Reject variables that no setting reads.
 
     Raises:
-        PurseError: names that begin with PURSE_ are unknown; the message has the nearest names.
+        Mistake: names that begin with PURSE_ are unknown; the message has the nearest names.
     """
     leaves = dict(_names(settings, PREFIX))
     sections = {name.rpartition(BETWEEN)[0] for name in leaves if BETWEEN in name}
@@ -40,7 +40,7 @@ def require_known(settings: type[BaseModel], environment: Mapping[str, str]) -> 
     }
     if unknown:
         lines = [f"  {name}{_nearest(upper, known)}" for name, upper in sorted(unknown.items())]
-        raise PurseError(
+        raise Mistake(
             "Expected environment variables that name settings (docs/reference/settings.md), found these, which name "
             "none:\n" + "\n".join(lines) + "\nCorrect or unset them; a variable of your own needs another prefix than "
             f"{PREFIX}."

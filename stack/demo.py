@@ -17,6 +17,7 @@ from pipelines.lake import tables
 from pipelines.lake.rows import snapshot_rows
 from pipelines.results.data import Validated
 from pipelines.results.decision import Decided, Evaluated
+from pipelines.results.result import read_result
 from pipelines.results.scoring import Scored
 from pipelines.results.training import Trained
 from pipelines.settings import Settings
@@ -45,16 +46,19 @@ def run(settings: Settings) -> None:
         ingestion = airflow_api.trigger(client, "ingest_daily", **_whole_source(settings))
         tasks = follow(client, "ingest_daily", ingestion)
         retraining = airflow_api.trigger(client, "retrain_daily")
-        tasks += follow(client, "retrain_daily", retraining)
-        scoring = _scoring_run(client, retraining if _has_new_champion(tasks) else ingestion)
+        trained = follow(client, "retrain_daily", retraining)
+        training_date = _snapshot_date(client, trained)
+        tasks += trained
+        causes = (("announce_champion", retraining), ("announce_orders", ingestion))
+        scoring = _scoring_run(client, [run_id for announced, run_id in causes if _has_succeeded(tasks, announced)])
         tasks += follow(client, "score_daily", scoring)
         results = {task["task_id"]: airflow_api.result(client, task) for task in tasks if task["map_index"] == -1}
         seconds = [airflow_api.result(client, task).get("seconds", {}) for task in tasks]
     outcome = demo_report.Outcome(
         Validated.model_validate(results["validate"]),
-        Trained.model_validate(results["train"]),
-        Evaluated.model_validate(results["evaluate"]),
-        Decided.model_validate(results["promote"]),
+        read_result(settings, training_date, Trained),
+        read_result(settings, training_date, Evaluated),
+        read_result(settings, training_date, Decided),
         Scored.model_validate(results["score"]),
     )
     examples = _examples(settings, outcome.scored.snapshot_date)
@@ -125,17 +129,23 @@ def _whole_source(settings: Settings) -> dict[str, str]:
     return {"from_date": days[0].isoformat()} if days else {}
 
 
-def _has_new_champion(tasks: list[Task]) -> bool:
-    return any(task["task_id"] == "announce_champion" and task["state"] == "success" for task in tasks)
+def _has_succeeded(tasks: list[Task], task_id: str) -> bool:
+    return any(task["task_id"] == task_id and task["state"] == "success" for task in tasks)
 
 
-def _scoring_run(client: httpx.Client, cause: str) -> str:
-    """Find the run of score_daily that the run `cause` started through an asset; trigger one if there is none."""
+def _snapshot_date(client: httpx.Client, tasks: list[Task]) -> date:
+    """Snapshot date of a retraining, which may have ended early because nothing has changed."""
+    (task,) = (task for task in tasks if task["task_id"] == "snapshot_date")
+    return date.fromisoformat(airflow_api.result(client, task)["snapshot_date"])
+
+
+def _scoring_run(client: httpx.Client, causes: list[str]) -> str:
+    """Find the run of score_daily that one of the runs `causes` started through an asset; trigger one if none did."""
     until = time.monotonic() + ASSET_RUN_SECONDS
     with console.status("Waiting for score_daily to start"):
-        while time.monotonic() < until:
+        while causes and time.monotonic() < until:
             for run in airflow_api.newest_runs(client, "score_daily"):
-                if cause in airflow_api.causes(client, "score_daily", run["run_id"]):
+                if causes[0] in airflow_api.causes(client, "score_daily", run["run_id"]):
                     return str(run["run_id"])
             time.sleep(POLL_SECONDS)
     return airflow_api.trigger(client, "score_daily")

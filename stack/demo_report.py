@@ -14,6 +14,7 @@ from pipelines.results.decision import Decided, Evaluated
 from pipelines.results.scoring import Scored
 from pipelines.results.training import Trained
 from pipelines.settings import Settings
+from pipelines.tracking.experiments import runs_page
 from pipelines.tracking.login import mlflow_login
 from stack import airflow_home
 
@@ -120,7 +121,7 @@ def addresses(settings: Settings) -> Table:
     table.add_row("Dashboard", links.dashboard_url(settings), "none")
     table.add_row("Airflow", links.airflow_url(settings), " / ".join(airflow_home.login(settings)))
     own = settings.mlflow.tracking_uri is None
-    table.add_row("MLflow", links.mlflow_url(settings), " / ".join(mlflow_login(settings)) if own else "its own")
+    table.add_row("MLflow", runs_page(settings), " / ".join(mlflow_login(settings)) if own else "its own")
     return table
 
 

@@ -1,5 +1,6 @@
 """Files and commits of a Delta table, read from its log."""
 
+import hashlib
 import json
 import re
 from datetime import date
@@ -22,6 +23,12 @@ def files(table: DeltaTable) -> dict[date, list[str]]:
         (day,) = re.findall(r"/\w+=(\d{4}-\d\d-\d\d)/", path)[-1:]
         found.setdefault(date.fromisoformat(day), []).append(path)
     return found
+
+
+def mark(table: DeltaTable) -> str:
+    """Mark of a table's rows: commits that change no file leave it as it is."""
+    names = sorted(Path(path).name for path in paths(table))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
 
 
 def rewritten_days(before: DeltaTable, now: DeltaTable) -> set[date]:

@@ -36,13 +36,17 @@ class ValidatedRows(Value):
 
 
 class Validated(Result):
-    """Days that were validated, `to_date` exclusive; `snapshot_date` follows the newest raw day that is over."""
+    """Days that were validated, `to_date` exclusive; `snapshot_date` follows the newest raw day that is over.
+
+    `mark` changes with the rows of the raw tables.
+    """
 
     step = "validate"
     command = "validate"
     from_date: date
     to_date: date
     snapshot_date: date
+    mark: str = ""
     tables: dict[str, ValidatedRows]
     warnings: list[str]
     data_docs: str

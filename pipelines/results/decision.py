@@ -71,10 +71,11 @@ class Registered(Result):
 
 
 class Decided(Result):
-    """Decision on the challenger, with the numbers that it is based on."""
+    """Decision on the challenger, with the numbers that it is based on and a mark of the settings of the gate."""
 
     step = "promote"
     command = "promote"
+    gate: str = ""
     outcome: Outcome
     promoted: bool
     model_name: str

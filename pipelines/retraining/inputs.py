@@ -7,8 +7,8 @@ finds, and asks at its end whether its mark still fits the data.
 from datetime import date
 from typing import Literal
 
-from features.schema import TABLES
 from pipelines.lake import tables
+from pipelines.lake.marks import mark_of, raw_mark
 from pipelines.retraining.newest import newest_complete_date
 from pipelines.settings import Settings
 from pipelines.tracking.champion import champion_version
@@ -34,12 +34,11 @@ def newest_date(settings: Settings, purpose: Purpose, at_least: date, today: dat
 
 
 def mark(settings: Settings, purpose: Purpose) -> str:
-    """Mark of the data that a run reads: the champion, and the versions of the raw tables or of the scores.
+    """Mark of the data that a run reads: the champion, and the rows of the raw tables or of the scores.
 
     Raises:
         NothingToDo: no champion exists yet.
         ServiceDown: MLflow does not answer.
     """
-    names = [f"raw/{name}" for name in TABLES] if purpose == "scoring" else [PREDICTIONS]
-    versions = [f"{name}-{tables.version(settings, name)}" for name in names if tables.exists(settings, name)]
-    return " ".join([f"champion-{champion_version(settings)}", *versions])
+    marks = raw_mark(settings) if purpose == "scoring" else mark_of(settings, [PREDICTIONS])
+    return f"champion-{champion_version(settings)} {marks}"

@@ -11,7 +11,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from features.schema import TABLES
-from pipelines.errors import PurseError
+from pipelines.errors import Mistake
 from pipelines.settings import REPOSITORY, Settings
 
 Format = Literal["csv", "parquet", "json"]
@@ -158,25 +158,25 @@ def load_source(settings: Settings) -> Source:
     """Read the source named by the settings: a name in conf/sources, or the path of a YAML file.
 
     Raises:
-        PurseError: the file is missing, is not YAML, or has an invalid key; the message names the key's place.
+        Mistake: the file is missing, is not YAML, or has an invalid key; the message names the key's place.
     """
     named = Path(settings.source)
     path = named if named.suffix in {".yaml", ".yml"} else REPOSITORY / "conf" / "sources" / f"{settings.source}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in (REPOSITORY / "conf" / "sources").glob("*.yaml")))
-        raise PurseError(
+        raise Mistake(
             f"Source '{settings.source}': there is no file {path}. Set PURSE_SOURCE to the path of a YAML file or to a "
             f"name. Known sources: {known}."
         )
     try:
         content = yaml.safe_load(path.read_text().replace("{source_root}", str(settings.source_root_path)))
         if not isinstance(content, dict):
-            raise PurseError(f"Source file {path}: expected the keys 'title' and 'tables', found no keys.")
+            raise Mistake(f"Source file {path}: expected the keys 'title' and 'tables', found no keys.")
         return Source.model_validate({**content, "path": path.resolve()})
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PurseError(f"Source file {path} is not YAML: {yaml_fault(error)}. Correct it and try again.") from None
+        raise Mistake(f"Source file {path} is not YAML: {yaml_fault(error)}. Correct it and try again.") from None
     except ValidationError as error:
-        raise PurseError(f"Source file {path}:\n{_describe(error)}\nCompare conf/sources/tafeng.yaml.") from None
+        raise Mistake(f"Source file {path}:\n{_describe(error)}\nCompare conf/sources/tafeng.yaml.") from None
 
 
 def yaml_fault(error: Exception) -> str:
@@ -190,12 +190,12 @@ def expand_environment(text: str, place: str) -> str:
     """Replace ${NAME} by the environment variable, which keeps secrets out of source files.
 
     Raises:
-        PurseError: the variable is not set; the message begins with `place`.
+        Mistake: the variable is not set; the message begins with `place`.
     """
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
-            raise PurseError(
+            raise Mistake(
                 f"{place} needs the environment variable {match[1]}, which is not set. Export it and try again."
             )
         return os.environ[match[1]]

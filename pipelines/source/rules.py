@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from expectations.rules import Rule, applicable, between, not_null, one_of, warning
 from expectations.table_rules import seldom_null, unique
 from features.schema import TABLES
-from pipelines.errors import PurseError
+from pipelines.errors import Mistake
 from pipelines.settings import REPOSITORY, Settings
 from pipelines.source.definition import yaml_fault
 
@@ -79,7 +79,7 @@ class OwnRules:
     """Rule files of a source, read when created.
 
     Raises:
-        PurseError: a file is not YAML or has an invalid key; the message names the key's place.
+        Mistake: a file is not YAML or has an invalid key; the message names the key's place.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -109,12 +109,12 @@ def _read(path: Path, table: str, text: str) -> OwnSuite:
     try:
         suite = OwnSuite.model_validate(yaml.safe_load(text) or {})
     except yaml.YAMLError as error:
-        raise PurseError(f"Rules {path} are not YAML: {yaml_fault(error)}. {advice}") from None
+        raise Mistake(f"Rules {path} are not YAML: {yaml_fault(error)}. {advice}") from None
     except ValidationError as error:
-        raise PurseError(f"Rules {path}:\n{_describe(error)}\n{advice}") from error
+        raise Mistake(f"Rules {path}:\n{_describe(error)}\n{advice}") from error
     for number, rule in enumerate(suite.rules):
         if fault := _fault(rule, table, suite.rules[:number]):
-            raise PurseError(f"Rules {path}, rules.{number}: {fault}. {advice}")
+            raise Mistake(f"Rules {path}, rules.{number}: {fault}. {advice}")
     return suite
 
 

@@ -13,6 +13,7 @@ from pipelines.errors import NothingToDo, PurseError
 from pipelines.lake import commit_log
 from pipelines.lake import tables as lake
 from pipelines.lake.changes import changed_days
+from pipelines.lake.marks import raw_mark
 from pipelines.lake.missing import warnings as missing_warnings
 from pipelines.lake.outlying_days import near_days
 from pipelines.results.data import Validated, ValidatedRows
@@ -95,6 +96,7 @@ def validate(
         from_date=start,
         to_date=end,
         snapshot_date=complete_until(settings, lake.days(settings, "raw/order_lines")[-1] + A_DAY, today),
+        mark=raw_mark(settings),
         tables={verdict.table.name: _counts(verdict, written[verdict.table.name]) for verdict in verdicts},
         warnings=[
             *(verdict.report.describe(result) for verdict in verdicts for result in verdict.report.failed("warning")),

@@ -32,7 +32,7 @@ def test_help_names_every_step_in_order(purse):
 
 def test_an_error_is_one_message_without_a_traceback(purse):
     done = purse("ingest", PURSE_SOURCE="nowhere")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "Known sources: cdnow, marketplace, tafeng" in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -40,8 +40,19 @@ def test_an_error_is_one_message_without_a_traceback(purse):
 
 def test_a_wrong_setting_stops_before_any_work(purse, tmp_path):
     done = purse("ingest", PURSE_SWEEP__TRIALS="many")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "sweep.trials" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["ingest", "validate"])
+def test_a_span_that_ends_before_it_begins_is_a_mistake_of_the_request(purse, tmp_path, step):
+    done = purse(step, "--from", "2001-02-01", "--to", "2001-02-01", "--json", PURSE_SOURCE="cdnow")
+    message = json.loads(done.stdout)
+    assert done.returncode == message["exit_code"] == 2
+    assert "found --from 2001-02-01 and --to 2001-02-01" in message["error"]
+    assert "for the single day 2001-02-01 give --to 2001-02-02" in message["error"]
+    assert message["error"] in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -64,9 +75,10 @@ def test_days_of_a_source_end_in_one_json_line(purse):
 def test_without_a_champion_there_is_nothing_to_score(purse):
     for step in ("ingest", "validate"):
         assert purse(step, "--from", "1997-01-01", "--to", "1997-01-03", PURSE_SOURCE="cdnow").returncode == 0
-    done = purse("score")
+    done = purse("score", "--json")
     assert done.returncode == 99
-    assert "no champion yet" in done.stderr
+    assert done.stderr.startswith("Nothing to do: ")
+    assert "no champion yet" in json.loads(done.stdout)["error"]
     done = purse("card")
     assert done.returncode == 1
     assert "no version with the alias 'champion'" in done.stderr.replace("\n", " ")

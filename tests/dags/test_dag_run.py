@@ -41,7 +41,8 @@ def result(done: Any, task_id: str) -> Any:
 @pytest.mark.usefixtures("orders")
 def test_orders_arrive_are_validated_and_wait_for_a_champion(run: Any, states: Any) -> None:
     ingested = run("ingest_daily")
-    assert states(ingested) == {"ingest": "success", "validate": "success"}
+    assert states(ingested) == {"ingest": "success", "validate": "success", "announce_orders": "success"}
+    assert states(run("ingest_daily"))["announce_orders"] == "skipped"  # no row has changed
     lines = result(ingested, "validate")["tables"]["order_lines"]
     assert (lines["rows_in"], lines["rows_kept"], lines["rows_quarantined"]) == (41, 40, 1)
 
@@ -54,5 +55,6 @@ def test_a_missing_file_stops_the_run_before_anything_is_written(
     run: Any, states: Any, orders: Path, tmp_path: Path
 ) -> None:
     orders.unlink()
-    assert states(run("ingest_daily")) == {"ingest": "failed", "validate": "upstream_failed"}
+    stopped = states(run("ingest_daily"))
+    assert stopped == {"ingest": "failed", "validate": "upstream_failed", "announce_orders": "upstream_failed"}
     assert not (tmp_path / "lake" / "raw").exists()

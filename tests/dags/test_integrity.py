@@ -42,7 +42,7 @@ def test_airflow_reads_every_file(bag: Any) -> None:
 
 
 def test_the_steps_follow_one_another(bag: Any) -> None:
-    assert_order(bag.dags["ingest_daily"], "ingest", "validate")
+    assert_order(bag.dags["ingest_daily"], "ingest", "validate", "announce_orders")
     assert_order(bag.dags["retrain_daily"], *RETRAIN)
     assert_order(bag.dags["score_daily"], "snapshot_date", "build_features", "score", "deploy", "newer", "run_again")
     assert_order(bag.dags["doctor_daily"], "doctor")

@@ -1,32 +1,15 @@
 """How often a step is tried: few times after an error of its own, for more than 30 minutes while a service is down."""
 
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import RetryAction
-from airflow.sdk.exceptions import AirflowException
 
-from dags import steps
-from dags.retries import OUTAGE_RETRIES, PatientPolicy, ServiceDownError
+from dags.retries import OUTAGE_RETRIES, PatientPolicy, StepFailed
 from dags.waiting import PATIENCE, is_over
-from pipelines.errors import ServiceDown
-
-
-@pytest.mark.parametrize(("code", "error"), [(ServiceDown.exit_code, ServiceDownError), (1, AirflowException)])
-def test_only_a_service_that_does_not_answer_is_an_outage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, error: type
-) -> None:
-    command = tmp_path / "purse"
-    command.write_text(f"#!{sys.executable}\nimport sys; sys.exit({code})\n")
-    command.chmod(0o755)
-    monkeypatch.setattr(steps, "PURSE", command)
-    with pytest.raises(AirflowException) as found:
-        steps.purse("score")().operator.execute({})
-    assert type(found.value) is error
+from pipelines.errors import Mistake, ServiceDown
 
 
 @pytest.mark.parametrize("cleared_after", [0, 3], ids=["first round", "cleared after three tries"])
@@ -35,8 +18,15 @@ def test_an_error_of_its_own_is_tried_three_times(cleared_after: int) -> None:
     max_tries = cleared_after + policy.all_retries
     actions = [policy.evaluate(ValueError(), cleared_after + number, max_tries).action for number in (1, 2, 3)]
     assert actions == [RetryAction.DEFAULT, RetryAction.DEFAULT, RetryAction.FAIL]
-    down = policy.evaluate(ServiceDownError(), cleared_after + 9, max_tries)
+    down = policy.evaluate(StepFailed(ServiceDown.exit_code), cleared_after + 9, max_tries)
     assert down.action == RetryAction.DEFAULT
+    assert policy.evaluate(StepFailed(1), cleared_after + 1, max_tries).action == RetryAction.DEFAULT
+    assert policy.evaluate(StepFailed(1), cleared_after + 3, max_tries).action == RetryAction.FAIL
+
+
+def test_a_mistake_of_a_person_is_not_tried_again() -> None:
+    policy = PatientPolicy(2)
+    assert policy.evaluate(StepFailed(Mistake.exit_code), 1, policy.all_retries).action == RetryAction.FAIL
 
 
 def test_an_outage_of_thirty_minutes_is_outlasted_by_every_step(bag: Any) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
 from dags import steps
+from dags.retries import StepFailed
+from pipelines.errors import NothingToDo
 
 
 @pytest.fixture
@@ -71,19 +73,44 @@ def test_one_part_of_the_result_can_be_mapped_over(command: Any) -> None:
     assert run("sweep", task_arguments={"result_key": "workers"}) == ["w1", "w2"]
 
 
-@pytest.mark.parametrize("ending", ["sys.exit(1)", "sys.exit(2)", "raise MemoryError", "os.kill(os.getpid(), 9)"])
-def test_a_failed_command_fails_the_task_even_after_a_result(command: Any, ending: str) -> None:
+def errors(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Errors in the task's log, with the name of its logger."""
+    return [part.split("[", 1)[0].strip() for part in capsys.readouterr().out.split("[error    ]")[1:]]
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "sentence"),
+    [
+        ("sys.exit(1)", 1, "The command ended with exit code 1. The lines above say why."),
+        ("raise MemoryError", 1, "The command ended with exit code 1. The lines above say why."),
+        ("os.kill(os.getpid(), 9)", 137, "The command was killed by signal 9: is the memory used up?"),
+    ],
+)
+def test_a_failed_command_fails_the_task_even_after_a_result(
+    command: Any, capsys: pytest.CaptureFixture[str], ending: str, code: int, sentence: str
+) -> None:
     command(f"print('{{}}', flush=True); {ending}")
-    with pytest.raises(AirflowException, match="non-zero exit code"):
+    with pytest.raises(StepFailed) as found:
         run("train")
+    assert found.value.code == code
+    assert errors(capsys) == [sentence]
 
 
-def test_nothing_to_do_is_a_skipped_task(command: Any) -> None:
-    from pipelines.errors import NothingToDo
+def test_the_error_of_a_failed_task_is_the_commands_own_sentence(
+    command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cause = "Column 'at' has 3 values that are not dates, first 'é\\n' in orders.csv.\nCorrect them."
+    command(f"print(json.dumps({{'error': {cause!r}, 'exit_code': 1}})); sys.exit(1)")
+    with pytest.raises(StepFailed):
+        run("ingest")
+    assert errors(capsys) == [cause]
 
-    command(f"sys.exit({NothingToDo.exit_code})")
-    with pytest.raises(AirflowSkipException):
+
+def test_nothing_to_do_is_a_skipped_task_that_says_so(command: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    command(f"print(json.dumps({{'error': 'There is no champion yet.'}})); sys.exit({NothingToDo.exit_code})")
+    with pytest.raises(AirflowSkipException, match=r"There is no champion yet\."):
         run("score")
+    assert errors(capsys) == []
 
 
 def test_a_command_inherits_the_environment(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,12 @@ MARK = "champion-3 raw/order_lines-12"
 SAME = f"--unless {shlex.quote(MARK)}"
 RESULTS = {
     "ingest": {"from_date": "2001-01-01", "to_date": DAY},
-    "validate": {"to_date": "2001-01-02", "snapshot_date": DAY, "data_docs": "{home}/data_docs/index.html"},
+    "validate": {
+        "to_date": "2001-01-02",
+        "snapshot_date": DAY,
+        "mark": "1",
+        "data_docs": "{home}/data_docs/index.html",
+    },
     "snapshot-date": {"snapshot_date": DAY, "inputs": MARK},
     "build-features": {"rows": 3},
     "split": {"training_id": f"{DAY}-00000000"},
@@ -86,10 +91,31 @@ def events(asset: str) -> list[Any]:
 def test_ingest_takes_the_range_of_the_form_and_announces_the_date_to_score(
     run: Any, states: Any, purse: Purse
 ) -> None:
+    purse.answer({"validate": {"snapshot_date": DAY, "mark": "raw/order_lines-2"}})
     done = run("ingest_daily", run_conf={"from_date": "2001-01-01", "to_date": DAY})
-    assert states(done) == {"ingest": "success", "validate": "success"}
+    assert states(done) == {"ingest": "success", "validate": "success", "announce_orders": "success"}
     assert purse.calls == [f"{verb} --from 2001-01-01 --to {DAY}" for verb in ("ingest", "validate")]
-    assert events("order_lines")[-1] == {"snapshot_date": DAY}
+    assert events("order_lines")[-1] == {"snapshot_date": DAY, "mark": "raw/order_lines-2"}
+
+
+def test_an_ingest_that_changes_no_row_announces_nothing(run: Any, states: Any, purse: Purse) -> None:
+    announced = []
+    for mark in ("raw/order_lines-8", "raw/order_lines-8", "raw/order_lines-9"):
+        purse.answer({"validate": {"snapshot_date": DAY, "mark": mark}})
+        announced.append(states(run("ingest_daily"))["announce_orders"])
+    assert announced == ["success", "skipped", "success"]
+    assert [event["mark"] for event in events("order_lines")[-2:]] == ["raw/order_lines-8", "raw/order_lines-9"]
+
+
+def test_a_retraining_on_unchanged_data_ends_at_the_split(run: Any, states: Any, purse: Purse) -> None:
+    purse.answer({"split": 99})
+    before = events("champion")
+    done = run("retrain_daily")
+    assert str(done.state) == "success"
+    ran = {"wait_for_ingest", "snapshot_date", "build_features"}
+    assert {task for task, state in states(done).items() if state == "success"} == ran
+    assert purse.calls[-1] == f"split --unless-decided --snapshot-date {DAY}"
+    assert events("champion") == before
 
 
 def test_ingest_with_an_empty_form_takes_the_whole_source(run: Any, purse: Purse) -> None:
@@ -104,7 +130,7 @@ def test_retraining_passes_the_date_to_every_step_and_maps_the_sweep(run: Any, s
     sweep = {f"sweep --tabular {date} --worker w{n}" for n in (1, 2, 3)} | {
         f"sweep --networks {date} --worker networks"
     }
-    before = [f"snapshot-date {date}", f"build-features --for training {date}", f"split {date}"]
+    before = [f"snapshot-date {date}", f"build-features --for training {date}", f"split --unless-decided {date}"]
     after = [f"{verb} {date}" for verb in ("train", "evaluate", "register", "promote")]
     assert purse.calls[:3] == before
     assert purse.calls[3] == f"sweep --plan-only {date}"

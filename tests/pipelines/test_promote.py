@@ -1,7 +1,7 @@
 """evaluate, register, promote and rollback on real models in a real registry."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import mlflow
 import pandas as pd
@@ -14,6 +14,8 @@ from pipelines.errors import PurseError
 from pipelines.evaluate import step as evaluate
 from pipelines.results.decision import Evaluated, Registered
 from pipelines.results.result import read_result, write_result
+from pipelines.results.training import Trained
+from pipelines.retraining.decided import earlier_decision
 from pipelines.tracking.logged_model import load_model
 from pipelines.tracking.registry import CHALLENGER, CHAMPION, version_of
 from pipelines.tracking.runs import connect
@@ -31,8 +33,22 @@ def test_the_first_model_becomes_champion_and_the_registry_says_why(shop, snapsh
     assert version.description == result.description
     assert version.tags["outcome"] == "first_champion"
     assert float(version.tags["ngini"]) == pytest.approx(result.numbers["ngini"], abs=1e-5)
-    assert version_of(client, "purchasing-power", CHALLENGER) == "1"
+    assert version_of(client, "purchasing-power", CHALLENGER) is None  # a champion is no challenger
     assert promote.promote(shop, snapshot_date) == result
+    assert register.register(shop, snapshot_date).version == "1"
+    assert version_of(client, "purchasing-power", CHALLENGER) is None
+
+    training = read_result(shop, snapshot_date, Trained).training_id
+    assert earlier_decision(shop, snapshot_date, training) is None  # the decision was not stored
+    write_result(shop, snapshot_date, result)
+    assert earlier_decision(shop, snapshot_date, training) == result.description
+    assert earlier_decision(shop, snapshot_date, f"{training}+") is None
+    assert earlier_decision(shop, snapshot_date + timedelta(days=1), training) is None
+    other_gate = shop.with_changes(promotion__min_ngini=0.01)
+    assert earlier_decision(other_gate, snapshot_date, training) is None
+    client.delete_registered_model_alias("purchasing-power", CHAMPION)
+    client.delete_model_version("purchasing-power", "1")
+    assert earlier_decision(shop, snapshot_date, training) is None
 
 
 def test_evaluation_measures_everyone_on_the_same_users(shop, snapshot_date):

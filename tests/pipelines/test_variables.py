@@ -57,7 +57,7 @@ def test_a_command_with_a_misspelt_variable_stops(tmp_path):
         text=True,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "PURSE_SWEEEP__TRIALS: did you mean PURSE_SWEEP__TRIALS?" in done.stderr
     assert not (tmp_path / "home").exists()
 
