@@ -17,6 +17,7 @@ from models.networks.compression import Variant, Weight, compressed, restored
 from models.networks.data import Data, Epoch
 from models.networks.encoding import Arrays, NetworkEncoder, SequenceEncoder
 from models.networks.heads import HEADS, Floats, Head, predictions
+from models.networks.quiet import load_keras
 from models.networks.training import Schedule, on_gpu, train
 from models.protocol import LabelledUsers, SpendModel
 from models.targets import as_predictions, require_users, winsorised_spend
@@ -77,6 +78,7 @@ class SpendNetwork(Design, SpendModel):
     @override
     def fit(self, training: LabelledUsers, validation: LabelledUsers | None = None) -> Self:
         require_users(training)
+        load_keras()
         self.largest = float(winsorised_spend(training).max())
         self.scale = float(winsorised_spend(training).mean()) or 1.0
         self.encoder = NetworkEncoder(SequenceEncoder(self.length) if self.reader != "none" else None)
@@ -90,6 +92,7 @@ class SpendNetwork(Design, SpendModel):
 
     @override
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        load_keras()
         inputs = self.encoder.transform(features)
         probability, spend = np.zeros(len(features)), np.zeros(len(features))
         for network in self._networks(inputs):
@@ -100,6 +103,7 @@ class SpendNetwork(Design, SpendModel):
 
     def compressed(self, variant: Variant, sparsity: float) -> Self:
         """Copy a fitted network with compressed weights, which pickles smaller; see `models.networks.compression`."""
+        load_keras()
         smaller = copy(self)
         smaller._built = None
         smaller.weights = [

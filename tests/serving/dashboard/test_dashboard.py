@@ -197,7 +197,8 @@ def test_model_shows_versions_with_decisions_importances_slices_and_links(client
     assert chart(response, "importances")["labels"] == ["return_rate_28d", "spend_28d", "purchase_days_28d"]
     assert "1 of 2 differences" in said
     assert "region=north ngini 0.400 -0.200 ± 0.050" in said
-    assert 'href="http://127.0.0.1:5000/#/models/purchasing-power/versions/1"' in response.text
+    version = "http://127.0.0.1:5000/#/models/purchasing-power/versions/1?workflowType=machine_learning"
+    assert f'href="{version}"' in response.text
     assert 'href="http://airflow.localhost:8080/dags/retrain_daily"' in response.text
     assert text_of(client.get("/model?version=2")).startswith("Model · Purse")
     assert client.get("/model?version=99").status_code == 404
@@ -253,7 +254,7 @@ def test_an_unknown_user_is_told_what_to_do(client):
 
 def test_the_live_score_comes_first(scored, make_client, scores):
     row = scores["now"].iloc[7].to_dict() | {"score": 99.0, "tier": "high", "reasons": ["bought just now"]}
-    live = row | {"scored_at": "2020-03-30T05:59:00Z", "age_seconds": 60.0, "live": True, "snapshot_date": "2020-03-29"}
+    live = row | {"scored_at": "2020-03-30T05:59:00Z", "live": True, "snapshot_date": "2020-03-29"}
     scores = [TypeAdapter(UserScore).validate_python(live | {"user_id": user}) for user in ("user-07", "newcomer")]
     client = make_client(scored, newest_score={score.user_id: score for score in scores}.get)
     said = text_of(client.get("/users?user_id=user-07"))
