@@ -21,7 +21,7 @@ from cli.stack import demo, down, logs, serve, status, up
 from cli.steps import console
 from cli.trust import trust
 from pipelines.environment import QUIET
-from pipelines.errors import NothingToDo, PurseError, ServiceDown
+from pipelines.errors import NothingToDo, PurseError
 from pipelines.private import UMASK, close
 from pipelines.settings import load_settings
 
@@ -96,10 +96,10 @@ def _report(message: str, code: int) -> None:
 def _explained(error: BaseException) -> tuple[str | None, int]:
     """Message about an error and exit code: a service that is down, a fault of the machine, or a PurseError's own."""
     from pipelines.faults import explain
+    from pipelines.outages import outage
 
-    if type(error).__name__ == "MlflowException" and "API request to" in str(error):
-        text = f"MLflow stopped answering: {str(error)[:300]} Start it with 'purse up' and run the step again."
-        return text, ServiceDown.exit_code
+    if down := outage(error):
+        return str(down), down.exit_code
     own, code = (str(error), error.exit_code) if isinstance(error, PurseError) else (None, 1)
     try:
         return explain(load_settings(), error) or own, code

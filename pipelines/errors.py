@@ -1,5 +1,7 @@
 """Errors of a step: messages that a person can act on, shown without a traceback."""
 
+from collections.abc import Iterator
+
 
 class PurseError(Exception):
     """An error whose message says what was expected, what was found and what to do next."""
@@ -36,3 +38,12 @@ class NothingToDo(PurseError):  # noqa: N818 - not a fault
     """Nothing to do yet; Airflow shows the task as skipped."""
 
     exit_code = 99
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and the errors that led to it, newest first."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -12,13 +12,13 @@ import resource
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
 from pipelines.databases import damaged
-from pipelines.errors import PurseError
+from pipelines.errors import PurseError, causes
 from pipelines.lake.damage import damages
 from pipelines.settings import Settings
 
@@ -32,7 +32,7 @@ DAMAGE = re.compile(
 
 def explain(settings: Settings, error: BaseException) -> str | None:
     """Say which fault of the machine caused an error and how to remove it; None if there was none."""
-    chain = list(_chain(error))
+    chain = list(causes(error))
     for codes, words, sentence in _FAULTS:
         for cause in chain:
             if getattr(cause, "errno", None) in codes or re.search(words, f"{type(cause).__name__}: {cause}"):
@@ -43,14 +43,6 @@ def explain(settings: Settings, error: BaseException) -> str | None:
         if isinstance(cause, PermissionError):
             return _denied(settings, _file(cause))
     return _damage(settings) if any(_may_be_damage(cause) for cause in chain) else None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _file(cause: BaseException) -> Path | None:

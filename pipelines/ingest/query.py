@@ -8,7 +8,8 @@ import pyarrow as pa
 import sqlalchemy
 from sqlalchemy import URL
 
-from pipelines.errors import PurseError
+from pipelines.errors import PurseError, ServiceDown
+from pipelines.outages import is_database_outage
 
 DIALECTS = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql"}
 """SQLAlchemy's names of dialects that the SQL tokenizer calls differently."""
@@ -23,6 +24,7 @@ def query(sql: str, url: str, place: str) -> pa.Table:
         place: place in the source file; messages begin with it.
 
     Raises:
+        ServiceDown: the database does not answer.
         PurseError: the URL or the statement is not accepted, the query fails, or a column mixes types.
     """
     parsed = _parse(url, place)
@@ -32,12 +34,17 @@ def query(sql: str, url: str, place: str) -> pa.Table:
             "'connection' a user who may only read."
         )
     try:
-        engine = sqlalchemy.create_engine(parsed, hide_parameters=True)
+        engine = sqlalchemy.create_engine(parsed, hide_parameters=True, poolclass=sqlalchemy.NullPool)
         reading = {"postgresql_readonly": True} if parsed.get_backend_name() == "postgresql" else {}
         # without a commit, so whatever a function changes is rolled back
         with engine.connect().execution_options(**reading) as connected:
             frame = pd.read_sql_query(sqlalchemy.text(sql), connected)
     except Exception as error:  # drivers raise their own, and each may contain the URL
+        if is_database_outage(error):
+            raise ServiceDown(
+                f"{place}: the database does not answer: {_describe(error, parsed, url)}. Nothing was written. Start "
+                "it, or correct 'connection' if its address has changed, and run the command again."
+            ) from None
         raise PurseError(
             f"{place}: the query failed: {_describe(error, parsed, url)}. Correct 'connection' or 'sql'."
         ) from None
