@@ -1,12 +1,20 @@
 """Errors of a step: messages that a person can act on, shown without a traceback."""
 
+import re
 from collections.abc import Iterator
+
+PASSWORD = re.compile(r"(://[^\s/:@]*:)(?!password@)[^\s/]*@")
+"""Password of a URL; `user:password@` is how messages show the form of one."""
 
 
 class PurseError(Exception):
     """An error whose message says what was expected, what was found and what to do next."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        """Set the message; passwords of URLs in it, such as a tracking server's, are left out."""
+        super().__init__(PASSWORD.sub(r"\1***@", message))
 
 
 class Mistake(PurseError):  # noqa: N818 - describes the request

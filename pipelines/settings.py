@@ -4,11 +4,13 @@ Settings are frozen and reject unknown keys, so a typo stops the run before it d
 """
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -139,6 +141,10 @@ class Settings(BaseSettings):
         return Settings.model_validate(data)
 
 
+SECRET = re.compile(r"password|passwd|secret|token|credential|(^|_)key$", re.IGNORECASE)
+"""Names of keys whose values may be secrets."""
+
+
 def load_settings() -> Settings:
     """Read the settings.
 
@@ -152,10 +158,18 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()]
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {_shown(e)})" for e in error.errors()]
         places = f"conf/purse.yaml{', ' + config if config else ''} and PURSE_* variables"
         raise Mistake(
             f"The settings ({places}) are invalid:\n"
             + "\n".join(lines)
             + "\nCorrect them; conf/purse.yaml explains every key."
-        ) from error
+        ) from None  # pydantic's own error shows the values
+
+
+def _shown(fault: ErrorDetails) -> str:
+    """Rejected value as a message shows it: of a map only the keys, of a key that may name a secret nothing."""
+    if any(SECRET.search(str(part)) for part in fault["loc"]):
+        return "a value that is left out"
+    value = fault["input"]
+    return f"a map of {', '.join(map(str, value))}" if isinstance(value, dict) else repr(value)

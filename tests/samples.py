@@ -1,4 +1,4 @@
-"""Results of steps for tests that need one and not the step; every field can be changed by name."""
+"""Columns of a source, and results of steps for tests that need one and not the step; fields can be changed by name."""
 
 from datetime import date
 from typing import Any
@@ -11,6 +11,18 @@ from pipelines.results.training import Fold, Interval, MemberChoice, Preprocessi
 
 DAY, TEST = date(2020, 3, 29), date(2020, 3, 1)
 GAIN = Gain(0.05, 0.01, 1.0)
+COLUMNS = {
+    "order_id": "no",
+    "product_id": "what",
+    "line": "1",
+    "user_id": "who",
+    "ordered_at": "moment",
+    "quantity": "n",
+    "unit_price": "price",
+    "amount": "n::DOUBLE * price::DOUBLE",
+}
+"""Expressions of order lines over a file with the columns no, what, who, moment, n and price."""
+
 RUN: dict[str, Any] = {"run_id": "run", "run_url": None}
 
 

@@ -1,5 +1,7 @@
 """Settings come from the defaults, then a file, then the environment; what doesn't fit stops the run."""
 
+import traceback
+
 import pytest
 import yaml
 
@@ -25,6 +27,25 @@ def test_what_does_not_fit_is_named(tmp_path, monkeypatch, content, message):
     monkeypatch.setenv("PURSE_CONFIG", str(tmp_path / "mine.yaml"))
     with pytest.raises(PurseError, match=message):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ("mlflow: {tracking_uri: ['http://purse:s3cret@mlflow:5000']}", "found ['http://purse:***@mlflow:5000']"),
+        ("mlflow: http://purse:s3cret@mlflow:5000", "http://purse:***@mlflow:5000"),
+        ("mlflow: {password: s3cret}", "mlflow.password: Extra inputs are not permitted (found a value that is left"),
+        ("login: {password: s3cret}", "login: Extra inputs are not permitted (found a map of password)"),
+        ("serving: {keys: sometimes}", "found 'sometimes'"),
+    ],
+)
+def test_a_secret_in_a_rejected_value_is_not_shown(tmp_path, monkeypatch, content, shown):
+    (tmp_path / "mine.yaml").write_text(content)
+    monkeypatch.setenv("PURSE_CONFIG", str(tmp_path / "mine.yaml"))
+    with pytest.raises(PurseError) as refused:
+        load_settings()
+    assert shown in str(refused.value)
+    assert "s3cret" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_a_home_that_no_table_can_lie_in_is_refused(monkeypatch):

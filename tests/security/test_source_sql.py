@@ -15,20 +15,11 @@ from pipelines.lake import tables
 from pipelines.source.definition import load_source
 from pipelines.validate.proposals import propose
 from pipelines.validate.step import validate
+from tests.samples import COLUMNS
 
 SECRET = "TOP-SECRET-91"  # noqa: S105 - no password
 PERSON = "ann@example.org"
 CSV = f"no,who,what,moment,n,price\n1,{PERSON},apple,2024-03-05,2,1.50\n2,bob,pear,2024-03-06,1,3.00\n"
-COLUMNS = {
-    "order_id": "no",
-    "product_id": "what",
-    "line": "1",
-    "user_id": "who",
-    "ordered_at": "moment",
-    "quantity": "n",
-    "unit_price": "price",
-    "amount": "n::DOUBLE * price::DOUBLE",
-}
 
 
 @pytest.fixture

@@ -17,17 +17,8 @@ from pipelines.lake import commit_log
 from pipelines.lake import tables as lake
 from pipelines.results.data import StagedRows
 from pipelines.validate.step import validate
+from tests.samples import COLUMNS
 
-COLUMNS = {
-    "order_id": "no",
-    "product_id": "what",
-    "line": "1",
-    "user_id": "who",
-    "ordered_at": "moment",
-    "quantity": "n",
-    "unit_price": "price",
-    "amount": "n::DOUBLE * price::DOUBLE",
-}
 HEADER = ["no", "what", "who", "moment", "n", "price", "money"]
 
 
