@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +16,17 @@ from pipelines.errors import PurseError
 from pipelines.files import write_atomically
 from pipelines.ingest.excel import ENDINGS, copy_sheets, is_workbook
 from pipelines.source.definition import Format, Origin, Source
+
+FORMATS: Mapping[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+}
+"""Format of each extension, in any case and before .gz."""
 
 CHUNK = 1 << 20
 """Bytes converted to UTF-8 at a time."""
@@ -26,15 +38,18 @@ def locate_all(source: Source, cache: Path) -> dict[str, dict[str, str]]:
     Raises:
         PurseError: see `locate`.
     """
-    origins = {f"tables.{name}.from": mapped.origin for name, mapped in source.tables.items()}
-    if source.currency:
-        origins["currency.rates"] = source.currency.rates
     return {
         input_place(place, origin, name): locate(part, source, cache)
-        for place, origin in origins.items()
+        for place, origin in origins(source).items()
         if not origin.sql
         for name, part in origin.inputs().items()
     }
+
+
+def origins(source: Source) -> dict[str, Origin]:
+    """Origins of a source by their place in the source file."""
+    found = {f"tables.{name}.from": mapped.origin for name, mapped in source.tables.items()}
+    return found | ({"currency.rates": source.currency.rates} if source.currency else {})
 
 
 def input_place(place: str, origin: Origin, name: str) -> str:
@@ -57,7 +72,7 @@ def locate(origin: Origin, source: Source, cache: Path) -> dict[str, str]:
         paths = [path for pattern in patterns for path in _glob(pattern, source)]
     located: dict[str, str] = {}
     for path in paths:
-        unpacked = _unzip(path, cache) if path.suffix == ".zip" else path
+        unpacked = _unzip(path, cache) if path.suffix.lower() == ".zip" else path
         if is_workbook(unpacked):
             located |= copy_sheets(unpacked, path, origin, cache)
             continue
@@ -66,28 +81,26 @@ def locate(origin: Origin, source: Source, cache: Path) -> dict[str, str]:
 
 
 def file_format(origin: Origin, files: list[str], place: str) -> Format:
-    """Return the declared format of an origin, or the format of the first file's extension.
+    """Return the declared format of an origin, or the format of its files' extension.
 
     Raises:
-        PurseError: the extension is unknown and no format is declared.
+        PurseError: an extension is unknown, or there are several, and no format is declared.
     """
     if origin.format:
         return origin.format
-    endings: dict[str, Format] = {
-        ".csv": "csv",
-        ".tsv": "csv",
-        ".txt": "csv",
-        ".parquet": "parquet",
-        ".json": "json",
-        ".jsonl": "json",
-    }
-    ending = Path(files[0].removesuffix(".gz")).suffix
-    if ending not in endings:
+    endings = {file: Path(file.lower().removesuffix(".gz")).suffix for file in files}
+    if unknown := [file for file, ending in endings.items() if ending not in FORMATS]:
         raise PurseError(
-            f"{place}: expected an extension among {', '.join([*endings, *sorted(ENDINGS)])}, found "
-            f"{files[0]}. Set 'format' to csv, parquet or json."
+            f"{place}: expected an extension among {', '.join([*FORMATS, *sorted(ENDINGS)])}, found {unknown[0]}. Set "
+            "'format' to csv, parquet or json."
         )
-    return endings[ending]
+    formats = {FORMATS[ending]: file for file, ending in endings.items()}
+    if len(formats) > 1:
+        raise PurseError(
+            f"{place}: expected files of one format, found {' and '.join(formats.values())}. Set 'format', or name the "
+            "files of each format under 'files' and join them by a 'query' with UNION ALL BY NAME."
+        )
+    return next(iter(formats))
 
 
 def _glob(pattern: str, source: Source) -> list[Path]:
@@ -121,7 +134,7 @@ def _package_file(package: str, file: str, source: Source) -> Path:
 def _unzip(path: Path, cache: Path) -> Path:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir()]
+            members = [m for m in archive.infolist() if not m.is_dir() and not _is_of_macos(m.filename)]
             if len(members) != 1:
                 raise PurseError(
                     f"{path}: expected a zip archive with one file, found {len(members)}. Unpack it and name the files "
@@ -135,6 +148,11 @@ def _unzip(path: Path, cache: Path) -> Path:
         raise PurseError(
             f"{path} is not a readable zip archive ({error}). Download it again and run 'purse ingest'."
         ) from error
+
+
+def _is_of_macos(name: str) -> bool:
+    """Whether macOS added a file to an archive: attributes of another file, or of a folder's window."""
+    return name.startswith("__MACOSX/") or Path(name).name.startswith("._") or Path(name).name == ".DS_Store"
 
 
 def _as_utf8(path: Path, named: Path, encoding: str, cache: Path) -> Path:
@@ -159,7 +177,7 @@ def _as_utf8(path: Path, named: Path, encoding: str, cache: Path) -> Path:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def _transcode(origin: IO[bytes], target: IO[bytes], encoding: str, named: Path) -> None:

@@ -36,7 +36,7 @@ def numeric(expression: str, texts: Collection[str], decimal: Decimal | None) ->
 
     Args:
         expression: SQL expression of a numeric canonical column.
-        texts: names of the text columns.
+        texts: names of the text columns, and of text within structures as in `item.price`.
         decimal: decimal mark of the text; None: what DuckDB reads as a number.
     """
     try:
@@ -47,13 +47,15 @@ def numeric(expression: str, texts: Collection[str], decimal: Decimal | None) ->
     found: dict[int, tuple[int, str]] = {}
     unreadable = []
     for column, cast in _numbers(parsed, number=True):
-        place = column.this.meta
-        if column.table or column.name.lower() not in known or "start" not in place:
+        first, last = column.parts[0].meta, column.parts[-1].meta
+        path = ".".join(part.name for part in column.parts).lower()
+        if path not in known or "start" not in first or "end" not in last:
             continue
-        name = expression[place["start"] : place["end"] + 1]
+        start, end = first["start"], last["end"]
+        name = expression[start : end + 1]
         text = plain(name, decimal)
         # the whole expression is cast to its canonical type anyway, without a detour that rounds large numbers
-        found[place["start"]] = place["end"], text if cast or column is parsed else f"CAST({text} AS DOUBLE)"
+        found[start] = end, text if cast or column is parsed else f"CAST({text} AS DOUBLE)"
         unreadable.append(f"({name} IS NOT NULL AND TRY_CAST({text} AS DOUBLE) IS NULL)")
     sql = expression
     for start, (end, number) in sorted(found.items(), reverse=True):

@@ -1,17 +1,20 @@
 """Read the rows of an origin, each with the name of its file and its number there."""
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from pipelines.errors import PurseError
+from pipelines.ingest.database import query
+from pipelines.ingest.excel import is_workbook
 from pipelines.ingest.file_query import run
-from pipelines.ingest.files import file_format, input_place
+from pipelines.ingest.files import file_format, input_place, origins
+from pipelines.ingest.formats import OPTIONS, SHEET_OPTIONS, checked, differences, numbered
 from pipelines.ingest.lock import describe
-from pipelines.ingest.query import query
 from pipelines.lake.sql import literal
-from pipelines.source.definition import Format, Origin, Source, expand_environment
+from pipelines.source.definition import Origin, Source, expand_environment
 
 Located = Mapping[str, Mapping[str, str]]
 """Files by the place of their origin in the source file, from `locate_all`."""
@@ -30,7 +33,7 @@ def read(
     """
     place = f"Source file {source.path}, {key}"
     if origin.sql:
-        rows = connection.from_arrow(query(origin.sql, expand_environment(str(origin.connection), place), place))
+        rows = query(connection, origin.sql, expand_environment(str(origin.connection), place), place)
         return rows.project("*, 'sql' AS _file, row_number() OVER () AS _line")
     if not origin.query:
         return _of_files(connection, located[key], origin, place)
@@ -41,21 +44,38 @@ def read(
     return run(connection, origin.query, tables, files, place, _shown(names))
 
 
+def odd_files(connection: DuckDBPyConnection, located: Located, source: Source) -> list[str]:
+    """Say which CSV files of a source lack columns that others of the same origin have.
+
+    Raises:
+        PurseError: a file has no column of the others, or its format has no such option.
+    """
+    found = []
+    for key, origin in origins(source).items():
+        for name, part in origin.inputs().items() if not origin.sql else ():
+            place = f"Source file {source.path}, {input_place(key, origin, name)}"
+            names = located[input_place(key, origin, name)]
+            if len(names) > 1 and file_format(part, [*names], place) == "csv":
+                try:
+                    found += differences(connection, names, checked(part.options, OPTIONS["csv"], "csv", place), place)
+                except duckdb.Error as error:
+                    raise _unreadable(error, names, "csv", place) from None
+    return found
+
+
 def _of_files(connection: DuckDBPyConnection, names: Mapping[str, str], origin: Origin, place: str) -> DuckDBPyRelation:
     """Read files by path; `names` has the name that the source gives each."""
     files = list(names)
     kind = file_format(origin, files, place)
+    sheets = kind == "parquet" and any(is_workbook(Path(name.partition(", sheet ")[0])) for name in names.values())
+    options = checked(origin.options, SHEET_OPTIONS if sheets else OPTIONS[kind], "workbook" if sheets else kind, place)
     try:
-        numbered = _numbered(connection, origin, files, kind)
+        rows = numbered(connection, files, kind, {} if sheets else options)
     except (duckdb.Error, TypeError) as error:
-        raise PurseError(
-            f"{place}: {_shown(names.values())} cannot be read as {kind}: {describe(error, files)}. "
-            "Repair the file, or set 'format', 'encoding' (for text that is not UTF-8) or 'options' (of DuckDB's "
-            "reader)."
-        ) from None
+        raise _unreadable(error, names, kind, place) from None
     copies = {path: name for path, name in names.items() if path != name}
     named = "".join(f" WHEN {literal(path)} THEN {literal(name)}" for path, name in copies.items())
-    return numbered.project(f"* REPLACE (CASE _file{named} ELSE _file END AS _file)") if copies else numbered
+    return rows.project(f"* REPLACE (CASE _file{named} ELSE _file END AS _file)") if copies else rows
 
 
 def _shown(names: Collection[str]) -> str:
@@ -64,16 +84,9 @@ def _shown(names: Collection[str]) -> str:
     return ", ".join(first) + (f" and {others:,} more" if others > 0 else "")
 
 
-def _numbered(connection: DuckDBPyConnection, origin: Origin, files: list[str], kind: Format) -> DuckDBPyRelation:
-    if kind == "parquet":  # Parquet numbers its rows
-        rows = connection.read_parquet(files, filename=True, file_row_number=True, union_by_name=True)
-        return rows.project("* EXCLUDE (filename, file_row_number), filename AS _file, file_row_number + 1 AS _line")
-    if kind == "csv":
-        # read every value as text: a value that does not fit its type is then a fault of its row, not a crash
-        rows = connection.read_csv(files, all_varchar=True, filename="_file", **origin.options)
-    else:
-        rows = connection.read_json(files, filename=True).project("* RENAME (filename AS _file)")
-    numbered = rows.project("*, row_number() OVER () AS _line")
-    if len(files) == 1:
-        return numbered
-    return numbered.project("* REPLACE (_line - min(_line) OVER (PARTITION BY _file) + 1 AS _line)")
+def _unreadable(error: Exception, names: Mapping[str, str], kind: str, place: str) -> PurseError:
+    return PurseError(
+        f"{place}: {_shown(names.values())} cannot be read as {kind}: {describe(error, names)}. Repair the file, or "
+        "set 'format', 'encoding' (for text that is not UTF-8) or 'options' (of DuckDB's reader; 'skiprows' for lines "
+        "above the names of the columns)."
+    )

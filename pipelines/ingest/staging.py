@@ -1,7 +1,10 @@
 """Convert a source's rows to one canonical table: typed, dated, with unreadable values named in `fault`."""
 
+from collections.abc import Iterator, Sequence
+
 import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
+from duckdb.sqltypes import DuckDBPyType
 
 from expectations.staged import REPLACED
 from features.schema import TABLES, Column
@@ -13,10 +16,14 @@ from pipelines.ingest.rows import Located, read
 from pipelines.lake.sql import literal
 from pipelines.lake.tables import UNDATED
 from pipelines.source.definition import Source, SourceTable
+from pipelines.source.forms.names import quoted
 from pipelines.source.forms.times import iso
 
 NUMBERS = ("DOUBLE", "BIGINT")
 """Types of canonical columns whose expressions read text as numbers."""
+
+EXACT = 2**53
+"""Floating-point numbers below it are exact where they are whole."""
 
 
 def prepare(connection: DuckDBPyConnection, source: Source) -> None:
@@ -47,14 +54,15 @@ def staged(connection: DuckDBPyConnection, located: Located, source: Source, nam
     Raises:
         PurseError: a file is unreadable, an expression does not fit, or the source has no rows.
     """
-    mapped, table = source.tables[name], TABLES[name]
-    rows = read(connection, located, source, mapped.origin, f"tables.{name}.from")
+    table = TABLES[name]
+    rows = read(connection, located, source, source.tables[name].origin, f"tables.{name}.from")
+    mapped = _with_names(source.tables[name], rows.columns)
     if mapped.where:
         _ = _type(rows, f"({mapped.where})", source, f"tables.{name}.where")
         rows = rows.filter(mapped.where)
     if not rows.limit(1).fetchall():
         raise PurseError(f"Source file {source.path}: tables.{name} gives no rows. Correct its 'from' or 'where'.")
-    texts = [name for name, kind in zip(rows.columns, rows.types, strict=True) if str(kind) == "VARCHAR"]
+    texts = [path for name, kind in zip(rows.columns, rows.types, strict=True) for path in _texts(name, kind)]
     values, faults = {}, []
     for column in table.columns:
         if column.name in mapped.columns:
@@ -71,6 +79,31 @@ def staged(connection: DuckDBPyConnection, located: Located, source: Source, nam
         values |= {name: f"{values[name]} * {currencies.RATE}" for name in currencies.MONEY if name in values}
         faults.append(currencies.fault())
     return _with_superseded(_with_day(rows, values, faults, mapped, table.time), mapped, table.key)
+
+
+def _with_names(mapped: SourceTable, columns: Sequence[str]) -> SourceTable:
+    """Quote each expression that is exactly a column's name, such as order, at or Order No."""
+    names = {name.lower(): name for name in columns} | {name: name for name in columns}
+
+    def quoted_name(sql: str) -> str:
+        name = names.get(sql.strip()) or names.get(sql.strip().lower())
+        return quoted(name) if name else sql
+
+    return mapped.model_copy(
+        update={
+            "columns": {column: quoted_name(sql) for column, sql in mapped.columns.items()},
+            "currency": mapped.currency and quoted_name(mapped.currency),
+        }
+    )
+
+
+def _texts(path: str, kind: DuckDBPyType) -> Iterator[str]:
+    """Paths of the text in a column: its name, or the fields of a structure, as in item.price."""
+    if kind.id == "struct":
+        for name, part in kind.children:
+            yield from _texts(f"{path}.{name}", part)
+    elif kind.id == "varchar":
+        yield path
 
 
 def _with_day(
@@ -110,12 +143,21 @@ def _typed(rows: DuckDBPyRelation, column: Column, expression: str, source: Sour
     NaN becomes null, because it would turn every sum into NaN. A time stamp with a zone is converted to the shop's
     time zone; text is therefore parsed as an instant first, in the shop's time zone if it names none.
     """
-    text = column.type == "TIMESTAMP" and _type(rows, expression, source, place, shown) == "VARCHAR"
-    value = iso(f"({expression})") if text else f"({expression})"
+    value, kind = f"({expression})", _type(rows, expression, source, place, shown)
+    if column.type == "TIMESTAMP" and kind == "VARCHAR":
+        value = iso(value)
+    if column.type == "VARCHAR" and kind in ("DOUBLE", "FLOAT"):
+        value = _whole(value)
     typed = f"TRY(CAST({value} AS {column.type}))"
     typed = f"nullif({typed}, 'NaN'::DOUBLE)" if column.type == "DOUBLE" else typed
     _ = _type(rows, typed, source, place, shown)
     return typed
+
+
+def _whole(number: str) -> str:
+    """SQL for the text of a floating-point number: 17850.0 is '17850', and from 2^53 on, where numbers merge, null."""
+    whole = f"CASE WHEN abs({number}) < {EXACT} THEN CAST(CAST({number} AS BIGINT) AS VARCHAR) END"
+    return f"CASE WHEN {number} = trunc({number}) THEN {whole} ELSE CAST({number} AS VARCHAR) END"
 
 
 def _fault(column: Column, expression: str, typed: str, unreadable: str) -> str:

@@ -14,6 +14,7 @@ from pipelines.ingest.days import day_counts, filled, first_day, holes_before, r
 from pipelines.ingest.files import locate_all
 from pipelines.ingest.kept_days import Spans, compare, stop_if_less, warn_if_gone
 from pipelines.ingest.lock import describe, lock
+from pipelines.ingest.rows import odd_files
 from pipelines.ingest.staging import prepare, staged
 from pipelines.lake import tables as lake
 from pipelines.lake.changes import replace_changed
@@ -63,7 +64,7 @@ def ingest(
     ):
         first = from_date or first_day(settings, list(source.tables), to_date)
         holes = {name: [] if from_date or not first else holes_before(settings, name, first) for name in source.tables}
-        tables = _read(connection, settings, source, first, to_date, holes)
+        tables, odd = _read(connection, settings, source, first, to_date, holes)
         unread = [hint for name, rows in tables.items() for hint in hints(rows, name, source.tables[name])]
         start, end = range_of(settings, tables, first, to_date, unread)
         ranges = {name: [*filled(rows, holes[name], end), (start, end)] for name, rows in tables.items()}
@@ -80,7 +81,7 @@ def ingest(
         from_date=min(first for spans in ranges.values() for first, _ in spans),
         to_date=end,
         tables=result,
-        warnings=[*unread, *([] if replace else warn_if_gone(settings, found)), *missing_warnings(settings)],
+        warnings=[*odd, *unread, *([] if replace else warn_if_gone(settings, found)), *missing_warnings(settings)],
     )
 
 
@@ -108,13 +109,17 @@ def _read(
     start: date | None,
     end: date | None,
     holes: Mapping[str, Collection[date]],
-) -> dict[str, DuckDBPyRelation]:
-    """Read the rows of each table with `start <= day < end` or in its holes, and the undated ones; None: no limit."""
+) -> tuple[dict[str, DuckDBPyRelation], list[str]]:
+    """Read the rows of each table with `start <= day < end` or in its holes, and the undated ones; None: no limit.
+
+    The second value names files that lack columns of the others.
+    """
     located = locate_all(source, settings.home_path / "cache")
     files = [file for origin in located.values() for file in origin]
     prepare(connection, source)
     lock(connection, files)  # the source's own SQL runs from here on
     try:
+        odd = odd_files(connection, located, source)
         for name in source.tables:
             rows = staged(connection, located, source, name)
             others = ", ".join(f"DATE '{day}'" for day in (lake.UNDATED, *holes[name]))
@@ -125,7 +130,7 @@ def _read(
             "was written. Repair the file, or set 'encoding' (for text that is not UTF-8) or 'options' (of DuckDB's "
             "reader). Where 'where', 'distinct' or 'currency' converts values, write TRY_CAST."
         ) from None
-    return {name: connection.table(f"staged_{name}") for name in source.tables}
+    return {name: connection.table(f"staged_{name}") for name in source.tables}, odd
 
 
 def _within(start: date | None, end: date | None) -> str:

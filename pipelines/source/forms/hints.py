@@ -35,7 +35,8 @@ def hints(rows: DuckDBPyRelation, name: str, mapped: SourceTable) -> list[str]:
         if not records:
             continue
         share = f"{_count(bad):,} of {_count(rows):,} rows"
-        for source in columns_of(mapped.columns[column.name]):
+        expression = mapped.columns[column.name].strip()
+        for source in [expression] if expression in records[0] else columns_of(expression):
             values = [str(record[source]) for record in records if record.get(source) not in (None, "")]
             hint = _about(column, source, values, mapped, fractions=_fractions(rows, column))
             if hint and source not in found:

@@ -1,31 +1,34 @@
 """Query a shop's database: one SELECT, rolled back; errors contain neither the password nor values."""
 
-import re
 from urllib.parse import quote, quote_plus
 
-import pandas as pd
-import pyarrow as pa
 import sqlalchemy
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from sqlalchemy import URL
 
 from pipelines.errors import PurseError, ServiceDown
+from pipelines.ingest.fetched import store
 from pipelines.outages import is_database_outage
+
+ROWS_AT_ONCE = 50_000
+"""Rows fetched at a time."""
 
 DIALECTS = {"postgresql": "postgres", "mssql": "tsql", "mariadb": "mysql"}
 """SQLAlchemy's names of dialects that the SQL tokenizer calls differently."""
 
 
-def query(sql: str, url: str, place: str) -> pa.Table:
-    """Fetch the rows of a query.
+def query(connection: DuckDBPyConnection, sql: str, url: str, place: str) -> DuckDBPyRelation:
+    """Fetch the rows of a query in parts into DuckDB's database.
 
     Args:
-        sql: one SELECT statement.
+        connection: where the rows are stored.
+        sql: one SELECT statement; it is passed as it is written.
         url: SQLAlchemy URL with its secrets.
         place: place in the source file; messages begin with it.
 
     Raises:
         ServiceDown: the database does not answer.
-        PurseError: the URL or the statement is not accepted, the query fails, or a column mixes types.
+        PurseError: the URL or the statement is not accepted, or the query fails.
     """
     parsed = _parse(url, place)
     if fault := _fault(sql, parsed.get_backend_name()):
@@ -33,12 +36,23 @@ def query(sql: str, url: str, place: str) -> pa.Table:
             f"{place}: 'sql' takes one SELECT, found {fault}. Prepare the data in a view of your database, and give "
             "'connection' a user who may only read."
         )
+    ((number,),) = connection.sql("SELECT count(*) FROM duckdb_tables()").fetchall()
     try:
         engine = sqlalchemy.create_engine(parsed, hide_parameters=True, poolclass=sqlalchemy.NullPool)
-        reading = {"postgresql_readonly": True} if parsed.get_backend_name() == "postgresql" else {}
+        # without parameters, so % and : mean what they mean in the database; rows come in parts
+        options = {"no_parameters": True, "stream_results": True, "yield_per": ROWS_AT_ONCE}
+        if parsed.get_backend_name() == "postgresql":
+            options["postgresql_readonly"] = True
         # without a commit, so whatever a function changes is rolled back
-        with engine.connect().execution_options(**reading) as connected:
-            frame = pd.read_sql_query(sqlalchemy.text(sql), connected)
+        with engine.connect().execution_options(**options) as connected:
+            _keep_odd_times(connected)
+            result = connected.exec_driver_sql(sql)
+            return store(connection, f"fetched_{number}", result.keys(), result.partitions())
+    except ImportError as error:
+        raise PurseError(
+            f"{place}: the driver of '{parsed.drivername}' is not installed ({error}). Install one, and name it in "
+            "'connection', as in mysql+pymysql://."
+        ) from None
     except Exception as error:  # drivers raise their own, and each may contain the URL
         if is_database_outage(error):
             raise ServiceDown(
@@ -48,14 +62,30 @@ def query(sql: str, url: str, place: str) -> pa.Table:
         raise PurseError(
             f"{place}: the query failed: {_describe(error, parsed, url)}. Correct 'connection' or 'sql'."
         ) from None
-    try:
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        named = re.search(r"column (\w+)", str(error.args[-1]))
-        raise PurseError(
-            f"{place}: {f'the column {named[1]}' if named else 'a column'} of the query has values of several types. "
-            "CAST it to one type in 'sql'."
-        ) from None
+
+
+def _keep_odd_times(connected: sqlalchemy.Connection) -> None:
+    """Let psycopg give a time that Python does not have, such as infinity, as text."""
+    driver = connected.connection.driver_connection
+    if type(driver).__module__.partition(".")[0] != "psycopg":
+        return
+    from psycopg import DataError
+    from psycopg.abc import Buffer
+    from psycopg.adapt import Loader
+    from psycopg.types import datetime as times
+
+    def or_text(loader: type[Loader]) -> type[Loader]:
+        def load(self: Loader, data: Buffer) -> object:
+            try:
+                return loader.load(self, data)
+            except DataError:
+                return bytes(data).decode()
+
+        return type(f"{loader.__name__}OrText", (loader,), {"load": load})
+
+    loaders = {"date": times.DateLoader, "timestamp": times.TimestampLoader, "timestamptz": times.TimestamptzLoader}
+    for name, loader in loaders.items():
+        driver.adapters.register_loader(name, or_text(loader))
 
 
 def _parse(url: str, place: str) -> URL:
