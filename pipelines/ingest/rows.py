@@ -11,6 +11,7 @@ from pipelines.ingest.database import query
 from pipelines.ingest.excel import is_workbook
 from pipelines.ingest.file_query import run
 from pipelines.ingest.files import file_format, input_place, origins
+from pipelines.ingest.first_lines import filled, lines_above
 from pipelines.ingest.formats import OPTIONS, SHEET_OPTIONS, checked, differences, numbered
 from pipelines.ingest.lock import describe
 from pipelines.lake.sql import literal
@@ -45,7 +46,7 @@ def read(
 
 
 def odd_files(connection: DuckDBPyConnection, located: Located, source: Source) -> list[str]:
-    """Say which CSV files of a source lack columns that others of the same origin have.
+    """Say which files of a source are empty, and which CSV files lack columns that others of the same origin have.
 
     Raises:
         PurseError: a file has no column of the others, or its format has no such option.
@@ -54,7 +55,9 @@ def odd_files(connection: DuckDBPyConnection, located: Located, source: Source) 
     for key, origin in origins(source).items():
         for name, part in origin.inputs().items() if not origin.sql else ():
             place = f"Source file {source.path}, {input_place(key, origin, name)}"
-            names = located[input_place(key, origin, name)]
+            every = located[input_place(key, origin, name)]
+            names = filled(every)
+            found += [f"{place}: {named} is empty." for path, named in every.items() if names and path not in names]
             if len(names) > 1 and file_format(part, [*names], place) == "csv":
                 try:
                     found += differences(connection, names, checked(part.options, OPTIONS["csv"], "csv", place), place)
@@ -65,10 +68,18 @@ def odd_files(connection: DuckDBPyConnection, located: Located, source: Source) 
 
 def _of_files(connection: DuckDBPyConnection, names: Mapping[str, str], origin: Origin, place: str) -> DuckDBPyRelation:
     """Read files by path; `names` has the name that the source gives each."""
+    names = filled(names) or names
     files = list(names)
     kind = file_format(origin, files, place)
     sheets = kind == "parquet" and any(is_workbook(Path(name.partition(", sheet ")[0])) for name in names.values())
     options = checked(origin.options, SHEET_OPTIONS if sheets else OPTIONS[kind], "workbook" if sheets else kind, place)
+    if kind == "csv" and not {"skiprows", "comment"} & {*options}:
+        for file, name in names.items():
+            if above := lines_above(file):
+                raise PurseError(
+                    f"{place}: {name} line {above + 1} looks like the names of the columns. Write options: {{skiprows: "
+                    f"{above}}} under 'from' to leave out the lines above, or {{skiprows: 0}} to read them."
+                )
     try:
         rows = numbered(connection, files, kind, {} if sheets else options)
     except (duckdb.Error, TypeError) as error:

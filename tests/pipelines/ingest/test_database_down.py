@@ -1,10 +1,11 @@
 """A shop's database that does not answer is an outage; one that refuses is not. A real Postgres, then none."""
 
+import duckdb
 import pytest
 import yaml
 
 from pipelines.errors import PurseError, ServiceDown
-from pipelines.ingest.query import query
+from pipelines.ingest.database import query
 from pipelines.ingest.step import ingest
 from tests.pipelines.ingest.conftest import COLUMNS
 from tests.serving.servers import free_port, postgres_server
@@ -20,19 +21,19 @@ def with_password(url):
 def test_a_postgres_that_stops_is_an_outage_and_one_that_refuses_is_not():
     with postgres_server() as plain:
         url = with_password(plain)
-        assert query("SELECT 1 AS one", url, PLACE).to_pylist() == [{"one": 1}]
+        assert query(duckdb.connect(), "SELECT 1 AS one", url, PLACE).fetchall() == [(1,)]
         for wrong, statement in (
             (f"{url}x", "SELECT 1"),
             (url, "SELECT nothing"),
             (url, "SELECT 'timeout expired'::int"),
         ):
             with pytest.raises(PurseError, match="Correct 'connection' or 'sql'") as refused:
-                query(statement, wrong, PLACE)
+                query(duckdb.connect(), statement, wrong, PLACE)
             assert refused.value.exit_code == 1
-        with pytest.raises(ServiceDown, match=r"the database does not answer: .*terminating connection"):
-            query("SELECT pg_terminate_backend(pg_backend_pid())", url, PLACE)
+        with pytest.raises(ServiceDown, match=r"the database does not answer: .*(terminating|closed the) connection"):
+            query(duckdb.connect(), "SELECT pg_terminate_backend(pg_backend_pid())", url, PLACE)
     with pytest.raises(ServiceDown, match=r"the database does not answer: .*refused") as down:
-        query("SELECT 1", url, PLACE)
+        query(duckdb.connect(), "SELECT 1", url, PLACE)
     assert down.value.exit_code == 75
     assert PASSWORD not in str(down.value)
 

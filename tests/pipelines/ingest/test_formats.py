@@ -180,3 +180,25 @@ def test_a_zip_archive_made_on_a_mac(shop, tmp_path):
     settings = shop("orders.ZIP")
     ingest(settings)
     assert rows(settings).order_id.tolist() == ["1"]
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+def test_an_empty_file_among_many_is_named_and_stops_nothing(shop, tmp_path, content):
+    csv(tmp_path / "plain", line(1))
+    (tmp_path / "orders-1.csv.gz").write_bytes(gzip.compress((tmp_path / "plain").read_bytes()))
+    (tmp_path / "orders-2.csv.gz").write_bytes(content)
+    settings = shop("orders-*.csv.gz")
+    (warning,) = ingest(settings).warnings
+    assert warning.endswith("orders-2.csv.gz is empty.")
+    assert rows(settings).order_id.tolist() == ["1"]
+
+
+def test_lines_above_the_names_are_counted(shop, tmp_path):
+    csv(tmp_path / "orders.csv", *(line(n) for n in range(9)))
+    text = (tmp_path / "orders.csv").read_text()
+    (tmp_path / "orders.csv").write_text(f"Report\nof March\n\n{text}Total,,,,,,\n")
+    with pytest.raises(PurseError, match=r"orders.csv line 4 looks like the names .* Write options: {skiprows: 3}"):
+        ingest(shop("orders.csv"))
+    settings = shop({"files": "orders.csv", "options": {"skiprows": 3}})
+    ingest(settings)
+    assert rows(settings).fault.notna().tolist() == [False] * 9 + [True]

@@ -146,7 +146,7 @@ def columns(**changes):
         ({"from": {"files": "nowhere-*.csv"}}, "'files: nowhere-.*' matches nothing"),
         ({"from": {"package": "no-such-package", "file": "x"}}, "package 'no-such-package' is not installed"),
         ({"from": {"files": "orders.csv", "sql": "SELECT 1", "connection": "x"}}, "give exactly one of 'files'"),
-        ({"from": {"files": "orders.csv", "options": {"no_such": 1}}}, "cannot be read as csv"),
+        ({"from": {"files": "orders.csv", "options": {"no_such": 1}}}, "csv files have no option .no_such."),
         ({"from": {"sql": "SELECT 1", "connection": "sqlite:////no/such/folder/x.db"}}, "the query failed"),
     ],
 )
