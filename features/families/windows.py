@@ -73,6 +73,7 @@ def _rates(window: int) -> tuple[Feature, ...]:
             description=f"Discounts as a share of spend before discounts in the last {window} days.",
             phrase=f"bought at {{value:.0%}} discount in the last {window} days",
             window_days=window,
+            moves_by_calendar=True,
             needs=("order_lines.discount",),
             expression=lambda day: ratio(day.discount.sum(), day.gross_spend.sum() + day.discount.sum()),
         ),

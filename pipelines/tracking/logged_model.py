@@ -17,7 +17,9 @@ from pipelines.tracking.addresses import local_path, require_own_location
 from pipelines.tracking.runs import connect
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from models.purchasing_power import PurchasingPower
 
@@ -85,13 +87,17 @@ def _private_copy(package: str, folder: Path) -> str:
 
 
 def with_json_types(example: "pd.DataFrame") -> "pd.DataFrame":
-    """Convert lists to 64-bit floats: a 32-bit signature would reject numbers from JSON."""
+    """Convert lists to 64-bit floats, missing ones to empty ones: a 32-bit signature would reject numbers from JSON."""
     import numpy as np
 
     from features.feature import SEQUENCE
 
     lists = [name for name in example.columns if name.startswith(SEQUENCE)]
-    return example.assign(**{name: example[name].map(lambda values: np.asarray(values, np.float64)) for name in lists})
+
+    def floats(values: object) -> "NDArray[np.float64]":
+        return np.asarray(values, np.float64) if np.ndim(values) else np.empty(0)  # type: ignore[arg-type]
+
+    return example.assign(**{name: example[name].map(floats) for name in lists})
 
 
 def load_version(settings: Settings, version: str) -> "PurchasingPower":

@@ -36,6 +36,9 @@ RESULT = "purse.trained"
 SEAL = "purse.trained_seal"
 """Tag of the parent run: seal of `RESULT`."""
 
+EXAMPLES = 5
+"""Rows of the logged input example."""
+
 
 def train(settings: Settings, snapshot_date: date) -> Trained:
     """Finish the sweep, then fit and log the model. The same data and settings are trained only once.
@@ -91,7 +94,9 @@ def _train(settings: Settings, split: Split, built: Built, run_id: str, client: 
     run_facts.log_level(settings, split, level)
     preprocessing = run_facts.log_preprocessing(settings, training.users.features, model)
     client.log_dict(run_id, learn_reference(settings, split, model, training, test), FILE)
-    example = test.users.features.head(5)
+    features = test.users.features
+    # the most complete rows: the signature is inferred from their values
+    example = features.loc[features.notna().sum(axis=1).nlargest(EXAMPLES, keep="first").index]
     logged = logged_model.log_model(model, example, [member.family for member in members], run_id)
     return Trained(
         training_id=split.training_id,
