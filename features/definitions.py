@@ -9,7 +9,6 @@ from features.families.profile import PROFILE
 from features.families.rfm import RFM
 from features.families.windows import WINDOWS
 from features.feature import Feature
-from features.sequences import SEQUENCES
 
 FEATURES: tuple[Feature, ...] = (
     *RFM,
@@ -36,18 +35,6 @@ def available(columns: set[str]) -> tuple[Feature, ...]:
         columns: source columns with their table, such as "order_lines.amount".
     """
     return tuple(feature for feature in FEATURES if columns.issuperset(feature.needs))
-
-
-def tables_read(names: Iterable[str]) -> tuple[str, ...]:
-    """Tables of the source from which features and channels of these names are computed.
-
-    >>> tables_read(["region", "views_7d"])
-    ('events', 'users')
-    """
-    chosen = set(names)
-    needs = [feature.needs for feature in FEATURES if feature.name in chosen]
-    needs += [channel.needs for channel in SEQUENCES if channel.name in chosen]
-    return tuple(sorted({need.split(".")[0] for each in needs for need in each}))
 
 
 def of_attributes(features: Iterable[Feature]) -> tuple[Feature, ...]:

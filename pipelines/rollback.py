@@ -7,7 +7,8 @@ from pipelines.errors import NothingToDo, PurseError
 from pipelines.live.client import ask
 from pipelines.settings import Settings
 from pipelines.tracking import seals
-from pipelines.tracking.champion import Champion, find_champion, moved_from, set_champion, way_out
+from pipelines.tracking.champion import find_champion, moved_from, set_champion, way_out
+from pipelines.tracking.champion_state import Champion
 from pipelines.tracking.registry import PREVIOUS, ROLLED_BACK_TO
 from pipelines.tracking.runs import connect
 

@@ -17,7 +17,7 @@ from pipelines.retraining.level import forecast_level
 from pipelines.retraining.training_set import read_labelled
 from pipelines.settings import Settings
 from pipelines.tracking import logged_model
-from pipelines.tracking.champion import Champion
+from pipelines.tracking.champion_state import Champion
 
 log = logging.getLogger(__name__)
 

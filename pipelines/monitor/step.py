@@ -31,7 +31,8 @@ from pipelines.retraining.reference.learned import (
 )
 from pipelines.settings import Settings
 from pipelines.tracking.artifacts import DamagedArtifact
-from pipelines.tracking.champion import Champion, champion_version, warnings_about, way_out
+from pipelines.tracking.champion import champion_version, warnings_about, way_out
+from pipelines.tracking.champion_state import Champion
 from pipelines.tracking.experiments import monitoring_id
 from pipelines.tracking.runs import KIND, connect, run_url
 

@@ -6,9 +6,8 @@ champion that is gone for one that never was, because the gate of a first champi
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from models.promotion import PROMOTED
 from pipelines.audit import record
@@ -16,6 +15,7 @@ from pipelines.errors import NothingToDo, UnusableModel
 from pipelines.settings import Settings
 from pipelines.tracking import seals
 from pipelines.tracking.champion_record import Recorded, read_record, write_record
+from pipelines.tracking.champion_state import Champion, LostChampion
 from pipelines.tracking.logged_model import load_version
 from pipelines.tracking.registry import CHALLENGER, CHAMPION, version_of
 from pipelines.tracking.runs import connect, run_state
@@ -26,56 +26,11 @@ if TYPE_CHECKING:
 
     from models.purchasing_power import PurchasingPower
 
-State = Literal[
-    "in_force",
-    "moved_by_hand",
-    "alias_removed",
-    "run_deleted",
-    "run_lost",
-    "not_registered_here",
-    "version_deleted",
-    "model_deleted",
-]
-USABLE = ("in_force", "moved_by_hand", "run_deleted", "run_lost")
-"""States in which the champion scores."""
-
-INTACT = (*USABLE, "alias_removed")
-"""States in which the champion's files are those that were registered."""
-
 TRAIN_ANEW = (
     "No other version that this home registered is left: trigger retrain_daily, or run 'purse build-features --for "
     "training', 'purse split', 'purse sweep', 'purse train', 'purse evaluate' and 'purse register'; then approve the "
     "new version with 'purse promote --replace-unusable'."
 )
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The champion and its state.
-
-    Attributes:
-        version: version number, as the alias or this home's record says.
-        state: one of `State`.
-        problem: what is wrong, one clause without a full stop; empty for `in_force`.
-    """
-
-    version: str
-    state: State
-    problem: str = ""
-
-    @property
-    def usable(self) -> bool:
-        """Whether it scores."""
-        return self.state in USABLE
-
-    @property
-    def intact(self) -> bool:
-        """Whether its files are those that were registered."""
-        return self.state in INTACT
-
-
-class LostChampion(UnusableModel):
-    """There was a champion, and it is gone or not this home's: scores stay as they are."""
 
 
 def champion_version(settings: Settings) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.definitions import tables_read
+from features.inputs import tables_read
 from models.canary import CANARY_FILE
 from pipelines.errors import PurseError
 from pipelines.files import exclusive

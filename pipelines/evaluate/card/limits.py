@@ -1,6 +1,7 @@
 """Write the section of a model card on the model's limits; a fact of the retraining triggers each line."""
 
-from features.definitions import FEATURES, tables_read
+from features.definitions import FEATURES
+from features.inputs import tables_read
 from models.measures.names import TESTED
 from pipelines.evaluate.card.facts import Facts
 from pipelines.evaluate.findings import PROFILE

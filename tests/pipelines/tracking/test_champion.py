@@ -19,8 +19,9 @@ from pipelines.evaluate import step as evaluate
 from pipelines.lake import tables
 from pipelines.monitor import step as monitor
 from pipelines.results.result import write_result
-from pipelines.tracking.champion import LostChampion, champion_version, find_champion, load_champion, warnings_about
+from pipelines.tracking.champion import champion_version, find_champion, load_champion, warnings_about
 from pipelines.tracking.champion_record import Recorded, write_record
+from pipelines.tracking.champion_state import LostChampion
 from pipelines.tracking.registry import CHAMPION, version_of
 from pipelines.tracking.runs import connect
 from pipelines.tracking.seals import NotRegisteredHere
