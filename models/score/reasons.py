@@ -14,7 +14,7 @@ from models.encoding import TreeEncoder, measure_of, select
 from models.measures.metrics import r_squared, rank_correlation
 from models.repeatable import repeatable
 from models.score.percentiles import quantile_grid, shares
-from models.score.wording import can_stand_in, longest_first, say, stand_in
+from models.score.wording import can_stand_in, kind_of, longest_first, say, stand_in
 
 
 @dataclass
@@ -66,7 +66,8 @@ class Reasons:
         """Reasons of each user, strongest first, joined by "; "; empty where no reason supports the score.
 
         A user with an above-average score gets what raised it, a user below the average what lowered it. Windows of one
-        measure are summed, and the strongest of them gives the phrase.
+        measure are summed, and the strongest of them gives the phrase. Each reason is of another kind, see `KINDS`:
+        three ways to say that a user spends much tell one thing.
         """
         texts = np.full((len(features), self.top), "", dtype=object)
         if self.surrogate is not None and len(features):
@@ -134,10 +135,23 @@ class Reasons:
             return np.full((len(features), self.top), -1)
         totals = np.column_stack([effects[:, positions].sum(axis=1) for positions in measures.values()])
         strongest = np.column_stack([np.array(p)[effects[:, p].argmax(axis=1)] for p in measures.values()])
+        totals, strongest = self._one_of_each_kind(list(measures), totals, strongest)
         chosen = np.full((len(features), self.top), -1)
         for rank, group in enumerate(np.argsort(-totals, axis=1, kind="stable")[:, : self.top].T):
             chosen[:, rank] = np.where(totals[users, group] > 0, strongest[users, group], -1)
         return chosen
+
+    @staticmethod
+    def _one_of_each_kind(
+        measures: list[str], totals: NDArray[np.float64], strongest: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Keep the strongest measure of each kind; shapes (users, measures) become (users, kinds)."""
+        kinds: dict[str, list[int]] = {}
+        for place, measure in enumerate(measures):
+            kinds.setdefault(kind_of(measure), []).append(place)
+        best = [np.array(places)[totals[:, places].argmax(axis=1)] for places in kinds.values()]
+        places, users = np.column_stack(best), np.arange(len(totals))[:, None]
+        return totals[users, places], strongest[users, places]
 
     def _hand_over(self, effects: NDArray[np.float64], features: pd.DataFrame) -> None:
         """Move effects to the columns that stand in, longest window first, so that moved effects move on."""

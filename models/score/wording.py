@@ -27,6 +27,34 @@ WORDS: Mapping[str, tuple[str, str] | None] = {
 }
 """Words for more and less of a measure; None: only returning users have it, so the value itself is the reason."""
 
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "money": (
+        "spend", "monetary_value", "units", "spend_per_purchase_day", "margin", "largest_day_spend", "largest_line",
+    ),
+    "frequency": ("frequency", "purchase_days", "gap_mean"),
+    "recency": ("days_since_last_order",),
+    "history": ("recency", "T", "tenure"),
+    "trend": ("spend_trend", "purchase_days_trend", "views_trend"),
+    "price": ("spend_per_unit", "price_level", "discount_rate", "viewed_price_level", "viewed_price_gap"),
+    "variety": (
+        "lines_per_purchase_day", "categories", "category_entropy", "top_category_share", "viewed_categories",
+        "top_viewed_category_share",
+    ),
+    "returns": ("return_rate",),
+    "calendar": ("weekend_share", "month_start_share"),
+    "visits": (
+        "visit_days", "views", "clicks", "searches", "dwell", "sessions", "days_since_last_visit",
+        "searches_per_visit_day", "views_since_last_order",
+    ),
+    "carts": (
+        "carts", "favourites", "carts_since_last_order", "carts_per_view", "orders_per_session", "orders_per_cart",
+    ),
+    "profile": ("age_band", "gender", "occupation", "region"),
+}  # fmt: skip
+"""Measures by the kind of thing that they tell about a user; a user's reasons are each of another kind."""
+
+_KIND_OF = {measure: kind for kind, measures in KINDS.items() for measure in measures}
+
 NEVER = {"monetary_value": "has bought on one day only"}
 """Phrases for a 0 that means something never happened."""
 
@@ -103,6 +131,15 @@ def standing(below: float, above: float, words: tuple[str, str] = ("more", "less
     if share < MOST:
         return ", like the typical shopper"
     return f", {word} than {min(int(100 * share), 99)} % of shoppers"
+
+
+def kind_of(measure: str) -> str:
+    """Kind of thing that a measure tells; a measure outside `KINDS` is a kind of its own.
+
+    >>> kind_of("units"), kind_of("spend"), kind_of("own_measure")
+    ('money', 'money', 'own_measure')
+    """
+    return _KIND_OF.get(measure, measure)
 
 
 def singular(text: str) -> str:

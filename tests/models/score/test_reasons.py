@@ -137,3 +137,23 @@ def test_fidelity_is_near_one_for_a_score_that_features_make_and_none_for_noise(
     assert min(found.fidelity(USERS, SCORE)) > 0.98
     assert max(found.fidelity(USERS, RANDOM.random(1_000))) < 0.2
     assert found.fidelity(USERS, np.ones(1_000)) == (1.0, 1.0)
+
+
+def test_reasons_tell_different_things() -> None:
+    """Spend, units and the best day all say that a user buys much: the strongest of them is told, and then the rest."""
+    users = USERS.assign(units_28d=USERS["spend_28d"] + 1, largest_day_spend_91d=USERS["spend_28d"] * 2)
+    users = users.assign(days_since_last_order=RANDOM.permutation(1_000).astype(float)).drop(columns="spend_91d")
+    phrases = {
+        "spend_28d": "spent {value:,.0f}",
+        "units_28d": "bought {value:,.0f} items",
+        "largest_day_spend_91d": "spent up to {value:,.0f} on one day",
+        "days_since_last_order": "last bought {value:,.0f} days ago",
+        "region": "area: {value}",
+    }
+    score = users["spend_28d"] + users["units_28d"] + users["largest_day_spend_91d"]
+    score = score.to_numpy() / 60 - users["days_since_last_order"].to_numpy() / 60
+    texts = Reasons(phrases, 3).fit(users, score).explain(users)
+    assert max(text.count("spent") + text.count("items") for text in texts) == 1
+    top = texts[int(score.argmax())].split("; ")
+    assert any(reason.startswith(("spent", "bought")) for reason in top)
+    assert any(reason.startswith("last bought") for reason in top)

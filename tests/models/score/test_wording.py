@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.definitions import FEATURES
 from models.encoding import measure_of
-from models.score.wording import can_stand_in, longest_first, say, singular, stand_in, standing
+from models.score.wording import KINDS, can_stand_in, longest_first, say, singular, stand_in, standing
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,10 @@ def test_a_comparison_in_the_words_of_the_measure() -> None:
     assert say(ago, "days_since_last_order", 80.0, 0.9, 0.1).endswith("80 days ago, longer ago than 90 % of shoppers")
     assert say("comes every {value:.0f} days", "gap_mean", 3.0, 0.9, 0.1) == "comes every 3 days"
     assert say("spends {value:.0f}", "monetary_value", 0.0, 0.0, 0.6) == "has bought on one day only"
+
+
+def test_every_measure_with_a_phrase_is_of_one_kind() -> None:
+    told = {feature.measure for feature in FEATURES if feature.phrase}
+    of_a_kind = [measure for measures in KINDS.values() for measure in measures]
+    assert len(of_a_kind) == len(set(of_a_kind))
+    assert told == set(of_a_kind)
