@@ -31,6 +31,20 @@ SUITE_LINK = re.compile(r'<a href="[./]*/expectations/[^"]*"\s*>([^<]*)</a>')
 """Link to the page of a suite, which is not rendered: the page of a validation lists each rule with its result."""
 
 
+ROW_MARK, STATUS_MARK = (
+    '<i class="fas fa-times text-danger" ></i>',
+    '<i class="fas fa-times text-danger" aria-hidden="true"></i> Failed',
+)
+"""What Great Expectations writes beside each rule that does not hold, and as the status of the page if there is one."""
+
+WARNED = re.compile(
+    re.escape(ROW_MARK) + r"(?=\s*</span>(?:(?!<i class|<span).)*<span >\s*[^(<]+ \(warning\):)", re.DOTALL
+)
+"""Mark of a rule that only warns: the text of the rule follows in the next cell."""
+
+WARNING_MARK = '<i class="fas text-warning"></i>'
+
+
 def write_pages(context: "AbstractDataContext", result: "ValidationResultIdentifier", data_docs: Path) -> Path:
     """Render the page of a result and the index, and delete the oldest results of the same table.
 
@@ -55,7 +69,9 @@ def write_pages(context: "AbstractDataContext", result: "ValidationResultIdentif
 def _at_home(text: str, root: str) -> str:
     """Page without content from other hosts, with a link to the stylesheet at `root`."""
     text = INLINE_SCRIPT.sub("", FROM_ELSEWHERE.sub("", text))
-    text = SUITE_LINK.sub(r"\1", text)
+    text = WARNED.sub(WARNING_MARK, SUITE_LINK.sub(r"\1", text))
+    if ROW_MARK not in text:
+        text = text.replace(STATUS_MARK, f"{WARNING_MARK} Warning")
     return text.replace("</head>", f'<link rel="stylesheet" href="{root}{STYLE.name}">\n</head>', 1)
 
 
@@ -66,14 +82,15 @@ def _index(data_docs: Path) -> str:
     rows.sort(key=lambda row: row[1])
     rows.sort(key=lambda row: row[0], reverse=True)
     lines = "\n".join(
-        f'<tr><td>{html.escape(day)}</td><td><a href="{html.escape(page.relative_to(data_docs).as_posix())}">'
+        f"<tr><td>{html.escape(day).replace('_from_', ', from ')}</td>"
+        f'<td><a href="{html.escape(page.relative_to(data_docs).as_posix())}">'
         f'{html.escape(name)}</a></td><td class="{verdict}">{verdict}</td><td>{count}</td></tr>'
         for day, name, page, verdict, count in rows
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Data Docs</title>\n'
         f'<link rel="stylesheet" href="{STYLE.name}"></head>\n<body class="index"><h1>Data Docs</h1>\n'
-        "<p>Validations by table and day. The day is the exclusive end of the data.</p>\n"
+        "<p>Validations by table and day. The day is the exclusive end of the data; the first day follows it.</p>\n"
         "<table><thead><tr><th>day</th><th>table</th><th>verdict</th><th>rules</th></tr></thead>\n"
         f"<tbody>\n{lines}\n</tbody></table></body></html>\n"
     )

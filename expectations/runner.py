@@ -37,6 +37,7 @@ def validate(
     day: date,
     data_docs: Path | None,
     by_day: Part | None = None,
+    since: date | None = None,
 ) -> ValidationReport:
     """Validate a frame by every rule of a suite.
 
@@ -52,6 +53,7 @@ def validate(
         name: name of the table, the heading in Data Docs.
         day: snapshot or exclusive end of the period; a rerun for the same day replaces its page.
         data_docs: folder of the Data Docs, which hold the newest results of every table; None: no pages.
+        since: first day of the period; the page of another period with the same end stays. None: a snapshot.
         by_day: measures of the table's days, one row per `day`, and their rules; part of the same report and page.
 
     Raises:
@@ -67,7 +69,7 @@ def validate(
         outcomes.append(_run(context, part, name, unit))
         by_rule = {outcome.expectation_config.meta["rule"]: outcome for outcome in outcomes[-1].results}
         results += [_result(by_rule[rule.name], rule, unit) for rule in part.suite]
-    page = None if data_docs is None else write_pages(context, _stored(context, outcomes, name, day), data_docs)
+    page = None if data_docs is None else write_pages(context, _stored(context, outcomes, name, day, since), data_docs)
     return ValidationReport(name, len(frame), tuple(results), page, len(by_day.frame) if by_day else 0)
 
 
@@ -87,7 +89,11 @@ def _run(
 
 
 def _stored(
-    context: "AbstractDataContext", outcomes: "list[ExpectationSuiteValidationResult]", name: str, day: date
+    context: "AbstractDataContext",
+    outcomes: "list[ExpectationSuiteValidationResult]",
+    name: str,
+    day: date,
+    since: date | None,
 ) -> "ValidationResultIdentifier":
     """Store the results of all parts as one result and return its key."""
     from great_expectations.core import ExpectationSuiteValidationResult
@@ -97,7 +103,8 @@ def _stored(
     results = [result for outcome in outcomes for result in outcome.results]
     successful = sum(bool(result.success) for result in results)
     # the run's time is part of the file's name: with midnight of the day, a rerun replaces the file
-    run = RunIdentifier(day.isoformat(), datetime.combine(day, time(), UTC))
+    period = f"{day}_from_{since}" if since else day.isoformat()
+    run = RunIdentifier(period, datetime.combine(day, time(), UTC))
     whole = ExpectationSuiteValidationResult(
         success=successful == len(results),
         results=results,

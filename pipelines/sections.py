@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from models.predictions import HIGH, MID
 
@@ -116,6 +116,7 @@ class Airflow(Section):
 class Dashboard(Section):
     public_url: str | None
     framed_by: tuple[str, ...]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None
 
 
 class Services(Section):

@@ -28,11 +28,12 @@ SCHEDULES = {
 }
 PAGES = {
     "/": "Dashboard: tiers, scores and movers of the newest snapshot, with filters",
+    "/list": "Dashboard: users by tier, score, chance to buy, movement and last purchase, sorted, page by page",
     "/trust": "Dashboard: drift, and predictions against what users spent",
     "/model": "Dashboard: the champion, its challengers and the decisions (`version`: another version)",
     "/card": "Dashboard: the model card (`version`: another version)",
     "/users": "Dashboard: one user, with reasons and what changed (`user_id`)",
-    "/users.csv": "All users of the filter as CSV",
+    "/users.csv": "All users of the same filters as CSV",
     "/docs": "The endpoints in Swagger UI, to try them; no key needed",
     "/docs/{name}": "Scripts and styles of `/docs`",
     "/static/{name}": "Scripts and styles of the dashboard",

@@ -6,8 +6,10 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from functools import partial
 
+import orjson
 from fastapi import Depends, FastAPI
 from pydantic import TypeAdapter
 
@@ -20,7 +22,7 @@ from serving.api.errors import add_handlers
 from serving.api.middleware import HeadAsGet, LimitedBody, LimitedTime, Observed
 from serving.api.security import add_guard, check_keys_first, requires
 from serving.api.signed import SignedAnswers
-from serving.dashboard.values import UserScore
+from serving.dashboard.values import LiveRows, UserScore
 from serving.engine.engines import REAL, Engines
 from serving.service import deploy, rescoring
 from serving.service.deploy import ConflictError
@@ -80,7 +82,9 @@ def create_app(settings: Settings, engines: Engines = REAL) -> FastAPI:
     add_handlers(app)
     for router in (scores.router(settings), events.router(settings), admin.api, health.api, docs.api):
         app.include_router(router)
-    pages = dashboard.router(settings, partial(_newest_score, service), lambda: service.aside)
+    pages = dashboard.router(
+        settings, partial(_newest_score, service), lambda: service.aside, live_rows=partial(_live_rows, service)
+    )
     app.include_router(pages, dependencies=[Depends(requires("read"))])
     check_keys_first(app)
     app.openapi = partial(openapi, app, keyless=not app.state.guard.always)  # type: ignore[method-assign]
@@ -96,6 +100,17 @@ def _newest_score(service: Service, user_id: str) -> UserScore | None:
     """Read a user's score as the API returns it; for pages, which are rendered in threads."""
     score = asyncio.run_coroutine_threadsafe(service.store.score(user_id), service.loop).result()
     return None if score is None else USER_SCORE.validate_json(score.body)
+
+
+def _live_rows(service: Service, user_id: str, since: date) -> LiveRows:
+    """Sum up what a user did from a day on; for pages, which are rendered in threads."""
+    rows = asyncio.run_coroutine_threadsafe(service.store.rows(since, [user_id]), service.loop).result()
+    lines = [orjson.loads(row.body) for row in rows if row.table == "order_lines"]
+    return LiveRows(
+        orders=len({line["order_id"] for line in lines}),
+        amount=sum(line["amount"] for line in lines),
+        events=sum(row.table == "events" for row in rows),
+    )
 
 
 async def _catch_up(service: Service) -> None:

@@ -111,7 +111,7 @@ def example_table(examples: Sequence[Row]) -> Table:
     for user in examples:
         spend, probability = f"{user['expected_spend']:,.0f}", f"{user['purchase_probability']:.0%}"
         reasons = user["reasons"].replace("; ", "\n")
-        table.add_row(str(user["user_id"]), user["tier"], f"{user['score']:.0f}", spend, probability, reasons)
+        table.add_row(str(user["user_id"]), user["tier"], f"{user['score']:.1f}", spend, probability, reasons)
     return table
 
 

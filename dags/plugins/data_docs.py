@@ -26,14 +26,25 @@ for a link inside Airflow's frame. It is safe because `allow-scripts` is absent.
 @cache
 def application() -> "FastAPI":
     """Build the application that serves `settings.data_docs` behind Airflow's login."""
+    from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.core_api.security import get_user
-    from fastapi import Depends, FastAPI, Request, Response
+    from fastapi import Depends, FastAPI, HTTPException, Request, Response
+    from fastapi.exception_handlers import http_exception_handler
+    from fastapi.responses import RedirectResponse
     from fastapi.staticfiles import StaticFiles
 
     from pipelines.settings import load_settings
 
     files = StaticFiles(directory=load_settings().data_docs, html=True, check_dir=False)
     app = FastAPI(title="Data Docs", openapi_url=None)
+
+    @app.exception_handler(401)
+    async def login(request: Request, error: HTTPException) -> Response:
+        """Send a browser to Airflow's login, which leads back; a program gets the refusal as it is."""
+        if "text/html" not in request.headers.get("accept", ""):
+            return await http_exception_handler(request, error)
+        page = f"/data-docs/{request.path_params.get('path', '')}"
+        return RedirectResponse(get_auth_manager().get_url_login(next_url=page), 302)
 
     @app.get("/{path:path}", dependencies=[Depends(get_user)])
     async def page(path: str, request: Request) -> Response:

@@ -26,13 +26,15 @@ class Ingested(Result):
 
 
 class ValidatedRows(Value):
-    """Rows of a table in the validated days; `reasons` counts rows by broken rule."""
+    """Rows of a table in the validated days; `reasons` counts rows by broken rule, `data_docs` is its report."""
 
     rows_in: int
     rows_kept: int
     rows_quarantined: int
     reasons: dict[str, int]
     days_written: int
+    warnings: list[str] = Field(default_factory=list)
+    data_docs: str = ""
 
 
 class Validated(Result):

@@ -69,7 +69,8 @@ def validate_table(
         frame = rows.select(sorted({column for rule in rules for column in rule.columns})).to_pandas()
         measured = [day for day in portion if day == tables.UNDATED or near is None or near[0] <= day <= near[1]]
         measures = day_measures(Measured(settings, connection, table, days.staged), measured, until)
-        report = validate(frame, rules, table.name, until, settings.data_docs, measures)
+        since = next((day for day in portion if day != tables.UNDATED), None)
+        report = validate(frame, rules, table.name, until, settings.data_docs, measures, since)
         bad = rows.filter(pc.is_valid(rows["reason"])).select([*given.columns, "reason"])
         # the first portion also clears the days that are no longer staged
         quarantine(portion if verdicts else [*portion, *days.removed], bad)

@@ -97,10 +97,9 @@ def validate(
         to_date=end,
         snapshot_date=complete_until(settings, lake.days(settings, "raw/order_lines")[-1] + A_DAY, today),
         mark=raw_mark(settings),
-        tables={verdict.table.name: _counts(verdict, written[verdict.table.name]) for verdict in verdicts},
+        tables={verdict.table.name: _counts(settings, verdict, written[verdict.table.name]) for verdict in verdicts},
         warnings=[
-            *(verdict.report.describe(result) for verdict in verdicts for result in verdict.report.failed("warning")),
-            *(text for verdict in verdicts for text in kept_days(settings, verdict)),
+            *(text for verdict in verdicts for text in _warnings(settings, verdict)),
             *missing_warnings(settings),
         ],
         data_docs=str(verdicts[0].report.data_docs),
@@ -195,7 +194,7 @@ def _strange_days(settings: Settings, verdict: TableVerdict) -> str | None:
     )
 
 
-def _counts(verdict: TableVerdict, days_written: int) -> ValidatedRows:
+def _counts(settings: Settings, verdict: TableVerdict, days_written: int) -> ValidatedRows:
     accepted, quarantined = (
         sum(count(undated=undated) for undated in (True, False)) for count in (verdict.accepted, verdict.quarantined)
     )
@@ -205,4 +204,12 @@ def _counts(verdict: TableVerdict, days_written: int) -> ValidatedRows:
         rows_quarantined=quarantined,
         reasons=dict(verdict.reasons),
         days_written=days_written,
+        warnings=_warnings(settings, verdict),
+        data_docs=str(verdict.report.data_docs),
     )
+
+
+def _warnings(settings: Settings, verdict: TableVerdict) -> list[str]:
+    """Broken rules that only warn, and days that were kept though the source has lost their rows."""
+    report = verdict.report
+    return [*map(report.describe, report.failed("warning")), *kept_days(settings, verdict)]

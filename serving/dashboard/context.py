@@ -1,20 +1,22 @@
 """What the dashboard's pages share."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlencode
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from pipelines.tracking.registry import CHAMPION
 from serving.dashboard.findings import Findings
+from serving.dashboard.language import COOKIE, COOKIE_SECONDS, LANGUAGES, _, gettext, requested, speaking
 from serving.dashboard.newest_population import Populations
 from serving.dashboard.pages import Pages
 from serving.dashboard.problems import Unavailable, UnknownChoice, UnknownUser, UnknownVersion
 from serving.dashboard.registry_view import RegistryView
-from serving.dashboard.values import UserScore
+from serving.dashboard.values import LiveRows, UserScore
 from serving.dashboard.versions import Version
 
 SetAside = Callable[[], Sequence[tuple[str, str]]]
@@ -22,14 +24,23 @@ SetAside = Callable[[], Sequence[tuple[str, str]]]
 
 NewestScore = Callable[[str], UserScore | None]
 
+LiveRowsSince = Callable[[str, date], LiveRows]
+"""What a user did on the days from a date on, as far as the live service knows."""
+
 
 class Dashboard:
     """What the pages share: settings, the population and the registry as last read, and the clock."""
 
     def __init__(
-        self, settings: Settings, newest_score: NewestScore | None, set_aside: SetAside, now: Callable[[], datetime]
+        self,
+        settings: Settings,
+        newest_score: NewestScore | None,
+        live_rows: LiveRowsSince,
+        set_aside: SetAside,
+        now: Callable[[], datetime],
     ) -> None:
-        self.settings, self.newest_score, self.set_aside, self.now = settings, newest_score, set_aside, now
+        self.settings, self.newest_score, self.live_rows = settings, newest_score, live_rows
+        self.set_aside, self.now = set_aside, now
         self.pages = Pages(settings)
         self.populations, self.registry = Populations(settings), RegistryView(settings)
 
@@ -41,22 +52,42 @@ class Dashboard:
         except PurseError:
             return  # the page says so
 
-    def page(self, template: str, title: str, build: Callable[[], object]) -> Response:
-        """Render a page from a dataclass of its values, or say what to do."""
-        common: dict[str, Any] = {"page": template.removesuffix(".html"), "now": self.now()}
+    def page(self, request: Request, template: str, title: str, build: Callable[[], object]) -> Response:
+        """Render a page from a dataclass of its values in the language of the request, or say what to do.
+
+        Args:
+            request: its language is `?lang=`, which is remembered, or what the browser prefers.
+            template: file in templates/.
+            title: heading where there is nothing to show, marked by `later`.
+            build: gives the page's values.
+        """
         self.registry.warm()
+        with speaking(requested(request)):
+            response = self._page(request, template, title, build)
+        if request.query_params.get("lang") in LANGUAGES:
+            response.set_cookie(COOKIE, request.query_params["lang"], COOKIE_SECONDS, samesite="lax", httponly=True)
+        return response
+
+    def _page(self, request: Request, template: str, title: str, build: Callable[[], object]) -> Response:
+        others = [(name, value) for name, value in request.query_params.multi_items() if name != "lang" and value]
+        name = template.removesuffix(".html")
+        common: dict[str, Any] = {"page": name, "now": self.now(), "address": urlencode(others)}
+
+        def message(status: int, title: str, text: str) -> Response:
+            return self.pages.render("message.html", status, **common, title=title, text=text)
+
         try:
             return self.pages.render(template, **common, **vars(build()))
         except UnknownChoice as error:
-            return self.pages.render("message.html", 422, **common, title="There are no such users", text=str(error))
+            return message(422, _("There are no such users"), str(error))
         except UnknownVersion as error:
-            return self.pages.render("message.html", 404, **common, title="There is no such version", text=str(error))
+            return message(404, _("There is no such version"), str(error))
         except UnknownUser as error:
             return self.pages.render("users.html", 404, **common, user=None, user_id=error.user_id, problem=str(error))
         except Unavailable as error:
-            return self.pages.render("message.html", 503, **common, title=title, text=str(error))
+            return message(503, gettext(title), str(error))
         except PurseError as error:
-            return self.pages.render("message.html", **common, title=title, text=str(error))
+            return message(200, gettext(title), str(error))
 
 
 def champion_of(dashboard: "Dashboard") -> tuple[Version | None, Findings, str | None]:

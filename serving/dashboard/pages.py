@@ -1,6 +1,6 @@
-"""How a page is made: templates, the formats they use, the headers of every answer and the files beside them."""
+"""How a page is made: templates, their formats and language, the headers of every answer and the files beside them."""
 
-from datetime import UTC, date, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,11 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from pipelines import links
+from pipelines.errors import PurseError
 from pipelines.settings import Settings
+from pipelines.source.definition import load_source
+from serving.dashboard import feature_words, formats
+from serving.dashboard.language import LANGUAGES, gettext, language, ngettext
 
 FOLDER = Path(__file__).resolve().parent
 STATIC = {
@@ -22,9 +26,6 @@ STATIC = {
 }
 """Every file that is served, and its type."""
 
-MISSING = "–"  # noqa: RUF001 - a dash for what is not there
-MINUTE, HOUR, DAY = 60, 3600, 86400
-
 
 class Pages:
     """Renders templates for one shop."""
@@ -32,20 +33,32 @@ class Pages:
     def __init__(self, settings: Settings) -> None:
         loader = FileSystemLoader(FOLDER / "templates")
         self._templates = Environment(
-            loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=loader,
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
+        self._templates.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+        currency = currency_of(settings)
         self._templates.filters |= {
-            "number": number, "share": share, "ago": ago, "minute": minute, "words": words, "markdown": markdown,
+            "number": formats.number, "share": formats.share, "money": partial(formats.money, code=currency),
+            "ago": formats.ago, "minute": formats.minute, "day": formats.day, "words": words, "markdown": markdown,
+            "brief": feature_words.brief, "checked": feature_words.checked, "measure": feature_words.measure,
+            "unit": feature_words.unit, "group": feature_words.group,
         }  # fmt: skip
         self._templates.globals |= {
             "links": {"airflow": links.airflow_url(settings), "mlflow": links.mlflow_url(settings)},
             "files": digest(),
+            "languages": LANGUAGES,
+            "currency": currency,
         }
         self._headers = security_headers(settings)
 
     def render(self, template: str, status: int = 200, **values: object) -> Response:
         """The page; nothing between reader and service keeps it."""
-        text = self._templates.get_template(template).render(**values)
+        text = self._templates.get_template(template).render(**values, language=language())
         return HTMLResponse(text, status, headers={**self._headers, "Cache-Control": "no-store"})
 
     def file(self, name: str) -> Response | None:
@@ -70,40 +83,26 @@ def security_headers(settings: Settings) -> dict[str, str]:
     }
 
 
+def currency_of(settings: Settings) -> str | None:
+    """Code of the shop's currency: `dashboard.currency`, else the source's; None where neither names one."""
+    if settings.dashboard.currency:
+        return settings.dashboard.currency
+    try:
+        declared = load_source(settings).currency
+    except PurseError:
+        return None  # a step says what is wrong with the source
+    return declared.code.upper() if declared else None
+
+
 def digest() -> str:
     """Digest of the files in static/: a browser loads them again when one changes."""
     together = b"".join((FOLDER / "static" / name).read_bytes() for name in STATIC)
     return sha256(together).hexdigest()[:12]
 
 
-def number(value: float | None, digits: int = 0, sign: str = "") -> str:
-    """With commas between thousands; `sign` "+" shows it always."""
-    return MISSING if value is None or value != value else f"{value:{sign},.{digits}f}"  # noqa: PLR0124 - NaN
-
-
-def share(value: float | None, digits: int = 1, sign: str = "") -> str:
-    """A share (0 to 1) in per cent."""
-    return MISSING if value is None else f"{number(100 * value, digits, sign)} %"
-
-
-def minute(moment: datetime) -> str:
-    """Date and time to the minute, UTC."""
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def ago(moment: datetime, now: datetime) -> str:
-    """How long ago, in the largest unit that fits."""
-    seconds = max((now - moment.replace(tzinfo=moment.tzinfo or UTC)).total_seconds(), 0)
-    for unit, length in (("day", DAY), ("hour", HOUR), ("minute", MINUTE)):
-        if seconds >= length:
-            count = int(seconds // length)
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "just now"
-
-
-def words(name: str | date) -> str:
-    """A name of the code in words: "first_champion" as "first champion"."""
-    return str(name).replace("_", " ")
+def words(name: str) -> str:
+    """A name of the code in words and in the current language: "first_champion" as "first champion"."""
+    return gettext(name.replace("_", " "))
 
 
 def markdown(text: str) -> Markup:

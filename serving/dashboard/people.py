@@ -1,12 +1,8 @@
-"""Single users: those that were chosen, as a list and as CSV, and what is known of one."""
+"""What is known of one user: scores by snapshot, and what changed between two."""
 
-from collections.abc import Iterator
 from datetime import UTC, date
 
-import ibis
 import ibis.expr.types as ir
-import pyarrow as pa
-from pyarrow import csv
 
 from features.definitions import FEATURES
 from models.predictions import ORDERS
@@ -14,7 +10,7 @@ from pipelines.lake import commit_log, tables
 from pipelines.lake.names import FEATURE_TABLE
 from pipelines.settings import Settings
 from serving.dashboard.findings import Importance
-from serving.dashboard.population import Choice, Population
+from serving.dashboard.population import Population
 from serving.dashboard.values import Change, Row, UserScore
 
 SNAPSHOTS = 30
@@ -28,34 +24,6 @@ CHANGES = 8
 
 NOTABLE = 0.01
 """Movement among shoppers, as a share of them, from which a change is worth showing."""
-
-EXPORTED = (
-    "user_id", "tier", "score", "expected_spend", "spend_low", "spend_high", "purchase_probability", "reasons", "basis",
-    "model_version", "snapshot_date", "horizon_days",
-)  # fmt: skip
-
-UNSAFE = r"^[=+\-@\t\r\n]"
-"""What a spreadsheet takes for a formula at the start of a cell; see OWASP, CSV injection."""
-
-
-def as_csv(population: Population, choice: Choice) -> Iterator[bytes]:
-    """The chosen users as CSV, in pieces and no set order; a cell that a spreadsheet would run begins with a '.
-
-    Raises:
-        UnknownChoice: nobody can be chosen by this.
-    """
-    connection = tables.connect()
-    rows = population.chosen(connection, choice)
-    names = [name for name in (*EXPORTED, *population.attributes) if name in rows.columns]
-    reader = tables.stream(connection, _safe(rows.select(names)))
-
-    def pieces() -> Iterator[bytes]:
-        first = next(iter(reader), pa.RecordBatch.from_pylist([], schema=reader.schema))
-        yield _written(first, header=True)
-        for batch in reader:
-            yield _written(batch, header=False)
-
-    return pieces()
 
 
 def history(population: Population, user_id: str) -> list[Row]:
@@ -138,17 +106,3 @@ def _standings(rows: ir.Table, names: list[str], before: Row, now: Row) -> dict[
             asked[f"{side}_{number}"] = (below + same / 2).mean()
     (row,) = rows.aggregate(**asked).to_pyarrow().to_pylist()
     return {name: (row[f"before_{number}"], row[f"now_{number}"]) for number, name in enumerate(names)}
-
-
-def _safe(rows: ir.Table) -> ir.Table:
-    texts = [name for name, kind in rows.schema().items() if kind.is_string()]
-    mark = ibis.literal("'")
-    return rows.mutate(
-        **{name: ibis.ifelse(rows[name].re_search(UNSAFE), mark + rows[name], rows[name]) for name in texts}
-    )
-
-
-def _written(batch: pa.RecordBatch, *, header: bool) -> bytes:
-    sink = pa.BufferOutputStream()
-    csv.write_csv(batch, sink, csv.WriteOptions(include_header=header))
-    return bytes(sink.getvalue())

@@ -10,23 +10,25 @@ import ibis.expr.types as ir
 from deltalake import DeltaTable
 from ibis.backends.duckdb import Backend
 
+from features.schema import MISSING
 from models.predictions import TIERS
 from pipelines.lake import commit_log, tables
+from serving.dashboard.language import _
 from serving.dashboard.picture import BUCKETS, Picture, picture_of
 from serving.dashboard.problems import UnknownChoice
-from serving.dashboard.values import Row
+from serving.dashboard.values import Row, TrendPoint
 
 ATTRIBUTES = ("region", "age_band")
 """Columns of raw/users that users can be chosen by, as far as the source gives them."""
-
-UNKNOWN = "unknown"
-"""Region or age band of a user without one."""
 
 KEPT = 64
 """Choices of users whose answers are kept."""
 
 LISTED = 10
 """Users in the list of the largest."""
+
+TREND = 14
+"""Newest snapshots in a trend."""
 
 T = TypeVar("T")
 Choice = Mapping[str, str]
@@ -56,6 +58,7 @@ class Population:
         self._connection = tables.connect()
         self._counts = self._keep(self._counted(rows))
         self._leaders = self._keep(self._led(rows))
+        self._trend = self._keep(self._by_snapshot(scratch, snapshots[-TREND:]))
         facts = self._rows(scratch).select("model_version", "scored_at", "horizon_days").limit(1)
         (self.facts,) = facts.to_pyarrow().to_pylist()
         self.values = {name: self._values(name) for name in self.attributes} | {"tier": list(TIERS)}
@@ -81,12 +84,17 @@ class Population:
         for name, value in choice.items():
             if name not in self.values:
                 raise UnknownChoice(
-                    f"Users can't be chosen by '{name}': the lake has {', '.join(self.values)}. Leave it out, or add "
-                    "the column to the source's `users`."
+                    _(
+                        "Users can't be chosen by '%(name)s': the lake has %(known)s. Leave it out, or add the column "
+                        "to the source's `users`.",
+                        name=name,
+                        known=", ".join(self.values),
+                    )
                 )
             if value not in self.values[name]:
                 known = ", ".join(self.values[name][:12]) + (", ..." if len(self.values[name]) > 12 else "")  # noqa: PLR2004
-                raise UnknownChoice(f"No user has the {name} '{value}'. Choose one of: {known}.")
+                text = _("No user has the %(what)s '%(value)s'. Choose one of: %(known)s.")
+                raise UnknownChoice(text % {"what": name, "value": value[:60], "known": known})
 
     def picture(self, choice: Choice) -> Picture:
         """The counts of the users that fit; answers are kept while the lake stays as it is.
@@ -108,6 +116,18 @@ class Population:
         with self._lock:
             return _kept(self._largest, choice, lambda: self._find_largest(choice))
 
+    def trend(self, choice: Choice) -> list[TrendPoint]:
+        """Users and expected spend by snapshot, oldest first; users have their newest attributes.
+
+        Raises:
+            UnknownChoice: see `require`.
+        """
+        self.require(choice)
+        with self._lock:
+            counts = _fitting(self._trend, choice)
+            points = counts.group_by("snapshot_date").aggregate(users=counts.users.sum(), spend=counts.spend.sum())
+            return [TrendPoint(**row) for row in points.order_by("snapshot_date").to_pyarrow().to_pylist()]
+
     def chosen(self, connection: Backend, choice: Choice) -> ir.Table:
         """The users that fit, one row each with their attributes; lazy, on the caller's connection.
 
@@ -121,13 +141,16 @@ class Population:
         return tables.read_opened(connection, self.predictions, [snapshot or self.snapshot])
 
     def _joined(self, connection: Backend) -> ir.Table:
+        return self._with_attributes(connection, self._rows(connection))
+
+    def _with_attributes(self, connection: Backend, rows: ir.Table) -> ir.Table:
         if self.users is None or not self.attributes:
-            return self._rows(connection)
+            return rows
         users = tables.read_opened(connection, self.users)
         since = users.valid_from.fill_null(ibis.timestamp("1970-01-01"))
         newest = users.group_by("user_id").aggregate(**{name: users[name].argmax(since) for name in self.attributes})
-        joined = self._rows(connection).left_join(newest, "user_id").drop("user_id_right")
-        return joined.mutate(**{name: joined[name].cast("string").fill_null(UNKNOWN) for name in self.attributes})
+        joined = rows.left_join(newest, "user_id").drop("user_id_right")
+        return joined.mutate(**{name: joined[name].cast("string").fill_null(MISSING) for name in self.attributes})
 
     def _compared(self, connection: Backend) -> ir.Table:
         """A row for each user: where they stand, where they stood, and their attributes."""
@@ -136,6 +159,13 @@ class Population:
             return rows.mutate(tier_before=ibis.null("string"))
         earlier = self._rows(connection, self.before).select("user_id", tier_before="tier")
         return rows.left_join(earlier, "user_id").drop("user_id_right")
+
+    def _by_snapshot(self, connection: Backend, snapshots: list[date]) -> ir.Table:
+        rows = tables.read_opened(connection, self.predictions, snapshots)
+        rows = self._with_attributes(connection, rows.select("user_id", "snapshot_date", "tier", "expected_spend"))
+        return rows.group_by("snapshot_date", "tier", *self.attributes).aggregate(
+            users=lambda some: some.count(), spend=lambda some: some.expected_spend.sum()
+        )
 
     def _counted(self, rows: ir.Table) -> ir.Table:
         bucket = (rows.score * BUCKETS / 100).floor().cast("int64").clip(0, BUCKETS - 1)

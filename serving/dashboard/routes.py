@@ -1,6 +1,6 @@
 """The dashboard's addresses. Every page answers, whatever is missing: with what there is, or with what to do."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from threading import Thread
@@ -11,10 +11,15 @@ from fastapi.responses import StreamingResponse
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from serving.clock import wall
-from serving.dashboard import model_views, people, user_views
-from serving.dashboard.context import Dashboard, NewestScore, SetAside
+from serving.dashboard import list_views, model_views, trust_views, user_views
+from serving.dashboard.context import Dashboard, LiveRowsSince, NewestScore, SetAside
+from serving.dashboard.language import later
+from serving.dashboard.listing import as_csv
 from serving.dashboard.problems import UnknownChoice
+from serving.dashboard.segments import choice_of, segment_of
+from serving.dashboard.values import LiveRows
 
+NOTHING = later("Nothing to show yet")
 FILE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Headers of the file of users: nothing between reader and service keeps it."""
 
@@ -24,8 +29,9 @@ def router(
     newest_score: NewestScore | None = None,
     set_aside: SetAside = tuple,
     now: Callable[[], datetime] = wall,
+    live_rows: LiveRowsSince = lambda _user_id, _since: LiveRows(),
 ) -> APIRouter:
-    """The pages `/`, `/trust`, `/model`, `/card` and `/users`, the file `/users.csv` and `/static/...`.
+    """The pages `/`, `/list`, `/trust`, `/model`, `/card` and `/users`, the file `/users.csv` and `/static/...`.
 
     Args:
         settings: name the lake, MLflow and where the other screens are.
@@ -33,8 +39,9 @@ def router(
             default the lake's newest prediction.
         set_aside: users set aside by the live service, with the reason.
         now: the time with zone, against which ages are shown.
+        live_rows: what a user did from a day on, as far as the live service knows.
     """
-    dashboard = Dashboard(settings, newest_score, set_aside, now)
+    dashboard = Dashboard(settings, newest_score, live_rows, set_aside, now)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -45,41 +52,34 @@ def router(
 
     @pages.get("/")
     def today(request: Request) -> Response:
-        choice = _choice(request)
-        return dashboard.page("today.html", "Nothing to show yet", lambda: user_views.today(dashboard, choice))
+        choice = choice_of(request.query_params)
+        return dashboard.page(request, "today.html", NOTHING, lambda: user_views.today(dashboard, choice))
+
+    @pages.get("/list")
+    def listed(request: Request) -> Response:
+        return dashboard.page(request, "list.html", NOTHING, lambda: list_views.listed(dashboard, request.query_params))
 
     @pages.get("/trust")
-    def trust() -> Response:
-        return dashboard.page("trust.html", "Nothing to show yet", lambda: model_views.trust(dashboard))
+    def trust(request: Request) -> Response:
+        return dashboard.page(request, "trust.html", NOTHING, lambda: trust_views.trust(dashboard))
 
     @pages.get("/model")
-    def model(version: str | None = None) -> Response:
-        return dashboard.page("model.html", "The model can't be shown", lambda: model_views.model(dashboard, version))
+    def model(request: Request, version: str | None = None) -> Response:
+        title = later("The model can't be shown")
+        return dashboard.page(request, "model.html", title, lambda: model_views.model(dashboard, version))
 
     @pages.get("/card")
-    def card(version: str | None = None) -> Response:
-        return dashboard.page("card.html", "There is no model card", lambda: model_views.card(dashboard, version))
+    def card(request: Request, version: str | None = None) -> Response:
+        title = later("There is no model card")
+        return dashboard.page(request, "card.html", title, lambda: model_views.card(dashboard, version))
 
     @pages.get("/users")
-    def users(user_id: str = "") -> Response:
-        return dashboard.page("users.html", "Nothing to show yet", lambda: user_views.user(dashboard, user_id.strip()))
+    def users(request: Request, user_id: str = "") -> Response:
+        return dashboard.page(request, "users.html", NOTHING, lambda: user_views.user(dashboard, user_id.strip()))
 
     @pages.get("/users.csv")
     def users_csv(request: Request) -> Response:
-        choice = _choice(request)
-        try:
-            population = dashboard.populations.newest()
-            rows = people.as_csv(population, choice)
-        except PurseError as error:
-            return Response(
-                str(error),
-                422 if isinstance(error, UnknownChoice) else 503,
-                media_type="text/plain",
-                headers=FILE,
-            )
-        name = "-".join(["users", str(population.snapshot), *(_plain(value) for value in choice.values())])
-        headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', **FILE}
-        return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
+        return _file(dashboard, request.query_params)
 
     @pages.get("/static/{name}")
     def static(name: str) -> Response:
@@ -88,9 +88,18 @@ def router(
     return pages
 
 
-def _choice(request: Request) -> dict[str, str]:
-    """The filters of the form; those that were left empty choose nobody out."""
-    return {name: value for name, value in request.query_params.items() if value}
+def _file(dashboard: Dashboard, query: Mapping[str, str]) -> Response:
+    """The users that an address asks for, as a file."""
+    try:
+        population = dashboard.populations.newest()
+        segment = segment_of(query, population)
+        rows = as_csv(population, dashboard.settings, segment)
+    except PurseError as error:
+        status = 422 if isinstance(error, UnknownChoice) else 503
+        return Response(str(error), status, media_type="text/plain", headers=FILE)
+    name = "-".join(["users", str(population.snapshot), *(_plain(value) for value in segment.filters.values())])
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', **FILE}
+    return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _plain(value: str) -> str:

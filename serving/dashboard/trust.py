@@ -2,14 +2,19 @@
 
 from collections import Counter
 from datetime import date
+from pathlib import Path
 
 from features.schema import TABLES
+from pipelines.errors import PurseError
 from pipelines.lake import commit_log, tables
 from pipelines.lake.missing import missing, named
 from pipelines.lake.names import ALARM, REALISED
+from pipelines.links import data_docs_url
+from pipelines.results.data import Validated
+from pipelines.results.result import read_result
 from pipelines.retraining.matured import newest_matured
 from pipelines.settings import Settings
-from serving.dashboard.values import DayRows, DriftCheck, MonitoredDay, Monitoring, Row, TableQuality
+from serving.dashboard.values import DayRows, DriftCheck, MonitoredDay, Monitoring, Row, TableQuality, Validation
 
 DAYS = 60
 """Newest monitored snapshots in the history."""
@@ -70,6 +75,30 @@ def quality(settings: Settings) -> list[TableQuality]:
             )
         )
     return result
+
+
+def validation(settings: Settings) -> Validation | None:
+    """Read the warnings of the newest validation, by table; None if none has left a result that can be read."""
+    days = sorted(path.parent.name for path in settings.home_path.glob(f"results/*/{Validated.step}.json"))
+    if not days:
+        return None
+    try:
+        found = read_result(settings, date.fromisoformat(days[-1]), Validated)
+    except (PurseError, ValueError):
+        return None
+    by_table = [(name, one.warnings, _page(settings, one.data_docs)) for name, one in found.tables.items()]
+    reported = {text for _name, texts, _address in by_table for text in texts}
+    general = [text for text in found.warnings if text not in reported]
+    with_any = [one for one in (*by_table, ("", general, "")) if one[1]]
+    return Validation(found.from_date, found.to_date, with_any)
+
+
+def _page(settings: Settings, path: str) -> str:
+    """Address of a report; empty if it is no page of this home's Data Docs."""
+    try:
+        return data_docs_url(settings, Path(path).relative_to(settings.data_docs).as_posix())
+    except ValueError:
+        return ""
 
 
 def _check(row: Row) -> DriftCheck:

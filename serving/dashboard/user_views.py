@@ -11,10 +11,12 @@ from pipelines.results.scoring import Scored
 from pipelines.settings import Settings
 from serving.dashboard import charts, people
 from serving.dashboard.context import champion_of
+from serving.dashboard.language import _
 from serving.dashboard.picture import Picture
 from serving.dashboard.population import Choice, Population
 from serving.dashboard.problems import UnknownUser
-from serving.dashboard.values import Change, Row, UserScore
+from serving.dashboard.trends import trends
+from serving.dashboard.values import Change, LiveRows, Row, Trend, UserScore
 
 if TYPE_CHECKING:
     from serving.dashboard.context import Dashboard
@@ -31,6 +33,7 @@ class Today:
         interval: 80 % interval of the chosen users' total spend, in money.
         stayed, moved, newcomers: users who kept their tier, changed it or are new since the snapshot before.
         largest: the users with most expected spend.
+        trends: courses of users, spend and spend per user over the newest snapshots.
         distribution, shares: charts.
     """
 
@@ -44,6 +47,7 @@ class Today:
     moved: int
     newcomers: int
     largest: list[Row]
+    trends: dict[str, Trend]
     distribution: charts.Spec
     shares: charts.Spec
 
@@ -60,10 +64,20 @@ class UserForm:
 
 @dataclass(frozen=True)
 class UserPage:
-    """The page of one user: the newest score, its history and what changed since the snapshot before."""
+    """The page of one user: the newest score, its history, and what changed.
+
+    Attributes:
+        user: the newest score, live or of the newest snapshot.
+        stored: score of the newest snapshot, if the newest one is live.
+        since: what the user did since the snapshot, if the newest score is live.
+        compared, before: the two newest snapshots, between which changes are listed.
+    """
 
     user: UserScore
     user_id: str
+    stored: UserScore | None
+    since: LiveRows
+    compared: date
     history: list[Row]
     course: charts.Spec | None
     before: date | None
@@ -92,8 +106,9 @@ def today(dashboard: "Dashboard", choice: Choice) -> Today:
         moved=sum(users for (before, now), users in known.items() if before != now),
         newcomers=sum(users for (before, _), users in picture.moves.items() if before is None),
         largest=population.largest(choice),
-        distribution=charts.distribution(picture),
-        shares=charts.shares(picture),
+        trends=trends(population.trend(choice)),
+        distribution=charts.distribution(picture, choice),
+        shares=charts.shares(picture, choice),
     )
 
 
@@ -109,17 +124,20 @@ def user(dashboard: "Dashboard", user_id: str) -> UserForm | UserPage:
         return UserForm(population.largest({}))
     rows = people.history(population, user_id)
     scored = rows and rows[-1]["snapshot_date"] == population.snapshot
-    newest = people.as_score(rows[-1]) if scored else None
-    if dashboard.newest_score is not None:
-        newest = dashboard.newest_score(user_id) or newest
+    stored = people.as_score(rows[-1]) if scored else None
+    newest = (dashboard.newest_score(user_id) if dashboard.newest_score else None) or stored
     if newest is None:
         raise UnknownUser(user_id, population.snapshot)
+    live = newest if newest.live else None
     changes, why_not = _changes(dashboard, population, user_id)
     return UserPage(
         user=newest,
         user_id=user_id,
+        stored=stored if newest.live else None,
+        since=dashboard.live_rows(user_id, newest.snapshot_date) if newest.live else LiveRows(),
+        compared=population.snapshot,
         history=rows,
-        course=charts.course(rows) if len(rows) > 1 else None,
+        course=charts.course(rows, live) if len(rows) + bool(live) > 1 else None,
         before=population.before,
         changes=changes,
         why_no_changes=why_not,
@@ -139,14 +157,12 @@ def _interval(settings: Settings, population: Population, spend: float) -> tuple
 
 def _changes(dashboard: "Dashboard", population: Population, user_id: str) -> tuple[list[Change], str | None]:
     if population.before is None:
-        return [], "There is one snapshot only: changes are shown from the second on."
+        return [], _("There is one snapshot only: changes are shown from the second on.")
     try:
-        _, findings, _ = champion_of(dashboard)
+        _champion, findings, _problem = champion_of(dashboard)
     except PurseError as error:
-        return [], f"What matters most to the model isn't known. {error}"
+        return [], _("What matters most to the model isn't known. %(error)s", error=error)
     important = findings.importances
     found = people.changes(dashboard.settings, population.before, population.snapshot, user_id, important)
-    return (
-        found,
-        None if found else "Nothing that the model weighs moved notably, or one of the two snapshots lacks this user.",
-    )
+    nothing = _("Nothing that the model weighs moved notably, or one of the two snapshots lacks this user.")
+    return found, None if found else nothing

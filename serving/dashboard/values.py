@@ -110,10 +110,48 @@ class TableQuality:
 
 @dataclass(frozen=True)
 class Promise:
-    """A measure that the evaluation promised, what came, and the limit."""
+    """A measure that the evaluation promised, what came, and the limit: the least or the most that is allowed."""
 
     title: str
     promised: float
     came: float
     limit: float
     kept: bool
+    at_least: bool
+
+
+@dataclass(frozen=True)
+class TrendPoint:
+    """Some users in one snapshot: how many, and their expected spend in money."""
+
+    snapshot_date: date
+    users: int
+    spend: float
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Course of a number by snapshot: the points of a line in a box of 100 by 24, and the last change as a share."""
+
+    line: str
+    snapshots: int
+    since: date
+    change: float | None
+
+
+@dataclass(frozen=True)
+class LiveRows:
+    """What a user did since a snapshot: orders, their amount in money, and events."""
+
+    orders: int = 0
+    amount: float = 0.0
+    events: int = 0
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Warnings of the newest validation of days, `to_date` exclusive: table ("" for all), texts, and its report."""
+
+    from_date: date
+    to_date: date
+    tables: list[tuple[str, list[str], str]]

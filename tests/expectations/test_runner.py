@@ -10,7 +10,7 @@ import pytest
 
 from expectations import pages
 from expectations.report import together
-from expectations.rules import between, finite, not_null, one_of, warning
+from expectations.rules import between, finite, not_negative, not_null, one_of, warning
 from expectations.runner import Part, validate
 
 DAY = date(2001, 2, 1)
@@ -106,3 +106,29 @@ def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
     kept = {p.name for p in (tmp_path / "validations" / "orders").iterdir()}
     assert kept == {"2001-01-30", "2001-01-29"} == {p.name for p in (tmp_path / "results" / "orders").iterdir()}
     assert "2001-02-01" not in (tmp_path / "index.html").read_text()
+
+
+def test_a_shorter_period_with_the_same_end_keeps_the_page_of_the_longer_one(tmp_path):
+    frame, rules = pd.DataFrame({"amount": [1.0]}), (not_negative("amount"),)
+    end = date(2024, 3, 1)
+    pages = [
+        validate(frame, rules, "order_lines", end, tmp_path, since=since).data_docs
+        for since in (date(2023, 1, 1), date(2024, 2, 28))
+    ]
+    assert all(page.is_file() for page in pages)
+    assert len(set(pages)) == 2
+    index = (tmp_path / "index.html").read_text()
+    assert "2024-03-01, from 2023-01-01" in index
+    assert "2024-03-01, from 2024-02-28" in index
+
+
+def test_a_page_says_warning_where_only_warnings_are_broken(tmp_path):
+    frame = pd.DataFrame({"amount": [-1.0], "price": [-1.0]})
+    warned = validate(frame, (warning(not_negative("amount")),), "a", date(2024, 3, 1), tmp_path).data_docs.read_text()
+    assert "Failed\n" not in warned
+    assert "Warning" in warned
+    assert 'text-danger" >' not in warned.replace('<strong class="text-danger" >', "")
+    both = (warning(not_negative("amount")), not_negative("price"))
+    failed = validate(frame, both, "b", date(2024, 3, 1), tmp_path).data_docs.read_text()
+    assert "Failed\n" in failed
+    assert failed.count('<i class="fas fa-times text-danger" ></i>') == 1

@@ -216,6 +216,13 @@ def test_every_answer_forbids_scripts_and_guessing_of_types(airflow, path):
             assert login or answer.status_code == 401
 
 
+def test_a_browser_without_a_login_is_led_to_it_and_back(airflow):
+    url = f"http://127.0.0.1:{airflow.services.airflow_port}/data-docs/index.html"
+    answer = httpx.get(url, headers={"Accept": "text/html,*/*"}, trust_env=False)
+    assert answer.status_code == 302
+    assert answer.headers["location"] == "/auth/login?next=%2Fdata-docs%2Findex.html"
+
+
 def test_a_browsers_token_ends_after_an_hour_and_a_commands_token_is_renewed(airflow):
     address = f"http://127.0.0.1:{airflow.services.airflow_port}"
     user, password = airflow_home.login(airflow)

@@ -70,7 +70,10 @@ def write_lake(settings: Settings) -> None:
         scores = predictions(snapshot, users, shift)
         replace(settings, "predictions", scores, "snapshot_date", snapshot)
         features = scores[["user_id"]].assign(
-            spend_28d=scores["expected_spend"], purchase_days_28d=2.0, return_rate_28d=scores["score"] % 7
+            spend_28d=scores["expected_spend"],
+            purchase_days_28d=2.0,
+            return_rate_28d=scores["score"] % 7,
+            days_since_last_order=scores["score"].astype(int) % 30,
         )
         replace(settings, "features", features, "snapshot_date", snapshot)
     names = predictions(SNAPSHOT, USERS, 0)["user_id"]

@@ -21,7 +21,7 @@ ARGUMENTS = [
 PATIENCE = 90_000
 """Milliseconds that a page may take where other tests have the machine."""
 
-PAGES = {"/": 2, "/trust": 2, "/model": 1, "/users": 0, "/users?user_id=user-07": 1, "/card": 0}
+PAGES = {"/": 2, "/list": 0, "/trust": 2, "/model": 1, "/users": 0, "/users?user_id=user-07": 1, "/card": 0}
 """Every page and how many charts it has."""
 
 # the frame of an external view in Airflow 3.3
@@ -119,6 +119,57 @@ def test_a_phone_scrolls_down_only(open_page, path):
         "all => all.map(one => one.getBoundingClientRect().height)"
     )
     assert min(sizes) >= 36
+    assert small_targets(page) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("width", [390, 1400])
+def test_what_is_cut_says_so(open_page, path, width):
+    """Nothing is cut on a desk; on a phone a table that is wider than its place says so and scrolls by keyboard."""
+    page = open_page(path, viewport={"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    cut = page.locator(".scroll:visible").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth + 1)"
+        ".map(one => one.tabIndex === 0 && one.previousElementSibling.className === 'cut')"
+    )
+    assert all(cut)
+    if width == 1400:
+        assert cut == []
+    assert small_targets(page) == []
+
+
+def small_targets(page) -> list[str]:
+    """Visible controls of less than 24 by 24 pixels; WCAG 2.2, 2.5.8. Links in a model card's prose are exempt."""
+    controls = page.locator("a:visible, button:visible, summary:visible, input:visible, select:visible")
+    return controls.evaluate_all(
+        "all => all.filter(one => !one.closest('.prose') && !one.matches('.skip')).filter(one => {"
+        "const box = one.getBoundingClientRect(); return box.width < 23.9 || box.height < 23.9;"
+        "}).map(one => one.outerHTML)"
+    )
+
+
+def test_a_bar_leads_to_its_users(open_page):
+    page = open_page("/")
+    box = page.locator("canvas").nth(1)
+    spot = box.evaluate(
+        "canvas => { const [set] = Chart.getChart(canvas).getSortedVisibleDatasetMetas().slice(-1);"
+        "const bar = set.data.at(-1); return { x: bar.x, y: (bar.y + bar.base) / 2 }; }"
+    )
+    box.click(position=spot)
+    page.wait_for_url("**/list?*tier=high*")
+    assert "score_from=95" in page.url
+    assert page.locator("tbody tr").count() > 0
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "Today"), ("de", "Heute"), ("zh", "今日")])
+def test_the_language_is_the_browsers_until_another_is_chosen(open_page, language, title):
+    page = open_page("/", locale=language)
+    assert page.locator("html").get_attribute("lang") == language
+    assert page.locator("nav [aria-current=page]").inner_text() == title
+    page.get_by_role("link", name="DE", exact=True).click()
+    page.wait_for_url("**lang=de")
+    page.goto(page.url.partition("?")[0] + "trust")
+    assert page.locator("html").get_attribute("lang") == "de"  # the cookie remembers
 
 
 def test_filters_work_by_keyboard_and_the_file_comes(open_page):
@@ -200,7 +251,9 @@ def test_airflow_may_frame_it_and_its_links_say_where_they_lead(name, browser, a
         frame = page.frame_locator("iframe")
         frame.get_by_role("heading", name="Purchasing power today").wait_for()
         frame.get_by_role("link", name="MLflow").first.click()
-        assert "http://127.0.0.1:5000" in frame.locator("#framed").inner_text()
+        notice = frame.locator("#framed")
+        assert "http://127.0.0.1:5000" in notice.inner_text()
+        assert notice.locator("a").count() == 0  # a link would lead the frame to a page that refuses to be framed
         frame.get_by_role("link", name="Trust").click()
         frame.get_by_role("heading", name="Can the scores be trusted?").wait_for()
         page.close()
