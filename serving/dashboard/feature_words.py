@@ -38,7 +38,7 @@ MEASURES = {
     "ngini": later("Order of users (nGini)"),
     "bias": later("Total, expected against spent"),
     "decile_wape": later("Spend by tenth of the users, error"),
-    "auc": later("Who buys at all (AUC)"),
+    "auc": later("Buyers recognised (AUC)"),
     "high_recall": later("Best buyers found in the tier high"),
 }
 """Measures of models and kinds of drift checks."""
