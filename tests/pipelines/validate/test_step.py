@@ -338,7 +338,10 @@ def test_portions_give_the_same_as_one_run(settings, monkeypatch):
     stage(other, *rows)
     monkeypatch.setattr(judging, "ROWS_AT_ONCE", 2)
     cut = validate(other)
-    assert cut.tables == whole.tables
+    counts = [
+        {name: rows.model_copy(update={"data_docs": ""}) for name, rows in one.tables.items()} for one in (cut, whole)
+    ]
+    assert counts[0] == counts[1]  # the report is that of the last portion
     pd.testing.assert_frame_equal(read(other, "raw"), raw)
     pd.testing.assert_frame_equal(read(other, "quarantine"), quarantine)
 
