@@ -14,7 +14,8 @@ the end of the source, for a live shop to the last day that is over.
 
 **When it is red**
 - *ingest*: the message names the file and the column, or the setting. Nothing was written; the lake is unchanged. If
-  a loaded day lost most of its rows or sales, it names the day: repair the source, or run its command with `--replace`.
+  a loaded day lost most of its rows or sales, it names the day: repair the source, or run the days again by hand with
+  *Replace days on purpose* (`--replace`).
 - *validate*: too many rows broke a rule. *Data Docs* on the task shows the rules, with examples. Correct the
   source and clear *ingest*, or raise `ingest.max_quarantined_share` in `conf/purse.yaml` and clear *validate*.
 """
@@ -34,6 +35,7 @@ SCHEDULED = "dag_run.run_type in ('scheduled', 'backfill')"
 # without a first day the step begins at the lookback or the first day that was never loaded, whichever is earlier
 FIRST_DAY = "'' if dag_run.run_type == 'scheduled' else params.from_date or ''"
 FROM_DATE = f"{{{{ day_of_run(dag_run.logical_date, 1) if dag_run.run_type == 'backfill' else {FIRST_DAY} }}}}"
+REPLACE = "{{ params.replace if dag_run.run_type == 'manual' and params.replace else '' }}"
 TO_DATE = f"{{{{ day_of_run(dag_run.logical_date) if {SCHEDULED} else params.to_date or '' }}}}"
 
 
@@ -72,14 +74,21 @@ def announce_orders(validated: dict[str, Any]) -> None:
             section="Manual run",
             description="Empty: every day that is over.",
         ),
+        "replace": Param(
+            False,  # noqa: FBT003  # Airflow takes the default by position
+            type="boolean",
+            title="Replace days on purpose",
+            section="Manual run",
+            description="Also delete days that the source has lost, and days that lost most of their rows or sales.",
+        ),
     },
 )
 def ingest_daily() -> None:
     """Wire the steps."""
     # a backfill starts several runs at once; its days must be written one after the other
-    ingest = purse("ingest", max_active_tis_per_dag=1)(from_=FROM_DATE, to=TO_DATE)
+    ingest = purse("ingest", max_active_tis_per_dag=1)(from_=FROM_DATE, to=TO_DATE, replace=REPLACE)
     validate = purse("validate", max_active_tis_per_dag=1)
-    announce_orders(validate(from_=ingest["from_date"], to=ingest["to_date"]))
+    announce_orders(validate(from_=ingest["from_date"], to=ingest["to_date"], replace=REPLACE))
 
 
 ingest_daily()

@@ -30,6 +30,7 @@ PAGES = {
     "/": "Dashboard: tiers, scores and movers of the newest snapshot, with filters",
     "/list": "Dashboard: users by tier, score, chance to buy, movement and last purchase, sorted, page by page",
     "/trust": "Dashboard: drift, and predictions against what users spent",
+    "/health": "Dashboard: what the newest `purse doctor` found",
     "/model": "Dashboard: the champion, its challengers and the decisions (`version`: another version)",
     "/card": "Dashboard: the model card (`version`: another version)",
     "/users": "Dashboard: one user, with reasons and what changed (`user_id`)",

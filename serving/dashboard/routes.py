@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from serving.clock import wall
-from serving.dashboard import list_views, model_views, trust_views, user_views
+from serving.dashboard import health_views, list_views, model_views, trust_views, user_views
 from serving.dashboard.context import Dashboard, LiveRowsSince, NewestScore, SetAside
 from serving.dashboard.language import later
 from serving.dashboard.listing import as_csv
@@ -31,7 +31,7 @@ def router(
     now: Callable[[], datetime] = wall,
     live_rows: LiveRowsSince = lambda _user_id, _since: LiveRows(),
 ) -> APIRouter:
-    """The pages `/`, `/list`, `/trust`, `/model`, `/card` and `/users`, the file `/users.csv` and `/static/...`.
+    """Pages `/`, `/list`, `/trust`, `/health`, `/model`, `/card` and `/users`, file `/users.csv`, and `/static/...`.
 
     Args:
         settings: name the lake, MLflow and where the other screens are.
@@ -59,9 +59,8 @@ def router(
     def listed(request: Request) -> Response:
         return dashboard.page(request, "list.html", NOTHING, lambda: list_views.listed(dashboard, request.query_params))
 
-    @pages.get("/trust")
-    def trust(request: Request) -> Response:
-        return dashboard.page(request, "trust.html", NOTHING, lambda: trust_views.trust(dashboard))
+    for name, view in (("trust", trust_views.trust), ("health", health_views.health)):
+        pages.add_api_route(f"/{name}", _page(dashboard, f"{name}.html", view))
 
     @pages.get("/model")
     def model(request: Request, version: str | None = None) -> Response:
@@ -86,6 +85,15 @@ def router(
         return dashboard.pages.file(name) or Response("There is no such file.", 404, media_type="text/plain")
 
     return pages
+
+
+def _page(dashboard: Dashboard, template: str, view: Callable[[Dashboard], object]) -> Callable[[Request], Response]:
+    """Endpoint of a page that has no parameters."""
+
+    def page(request: Request) -> Response:
+        return dashboard.page(request, template, NOTHING, lambda: view(dashboard))
+
+    return page
 
 
 def _file(dashboard: Dashboard, query: Mapping[str, str]) -> Response:

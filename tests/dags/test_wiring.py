@@ -98,6 +98,11 @@ def test_ingest_takes_the_range_of_the_form_and_announces_the_date_to_score(
     assert events("order_lines")[-1] == {"snapshot_date": DAY, "mark": "raw/order_lines-2"}
 
 
+def test_days_are_replaced_only_by_a_manual_run_that_says_so(run: Any, purse: Purse) -> None:
+    run("ingest_daily", run_conf={"from_date": "2001-01-01", "to_date": DAY, "replace": True})
+    assert purse.calls == [f"{verb} --from 2001-01-01 --to {DAY} --replace" for verb in ("ingest", "validate")]
+
+
 def test_an_ingest_that_changes_no_row_announces_nothing(run: Any, states: Any, purse: Purse) -> None:
     announced = []
     for mark in ("raw/order_lines-8", "raw/order_lines-8", "raw/order_lines-9"):

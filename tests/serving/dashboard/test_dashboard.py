@@ -21,7 +21,7 @@ from serving.dashboard.pages import markdown
 from serving.dashboard.values import UserScore
 from tests.serving.servers import wait_until
 
-PAGES = ("/", "/list", "/trust", "/model", "/card", "/users", "/users?user_id=user-07")
+PAGES = ("/", "/list", "/trust", "/health", "/model", "/card", "/users", "/users?user_id=user-07")
 
 
 def text_of(response) -> str:

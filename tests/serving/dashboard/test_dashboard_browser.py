@@ -21,7 +21,16 @@ ARGUMENTS = [
 PATIENCE = 90_000
 """Milliseconds that a page may take where other tests have the machine."""
 
-PAGES = {"/": 2, "/list": 0, "/trust": 2, "/model": 1, "/users": 0, "/users?user_id=user-07": 1, "/card": 0}
+PAGES = {
+    "/": 2,
+    "/list": 0,
+    "/trust": 2,
+    "/health": 0,
+    "/model": 1,
+    "/users": 0,
+    "/users?user_id=user-07": 1,
+    "/card": 0,
+}
 """Every page and how many charts it has."""
 
 # the frame of an external view in Airflow 3.3

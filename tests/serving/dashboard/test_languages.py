@@ -54,7 +54,9 @@ def test_texts_numbers_and_dates_follow_the_language(client, code, expected):
 
 
 @pytest.mark.parametrize("code", OTHERS)
-@pytest.mark.parametrize("page", ["/", "/list", "/trust", "/model", "/card", "/users", "/users?user_id=user-07"])
+@pytest.mark.parametrize(
+    "page", ["/", "/list", "/trust", "/health", "/model", "/card", "/users", "/users?user_id=user-07"]
+)
 def test_every_page_speaks_every_language(client, code, page):
     response = client.get(page, headers={"Accept-Language": code})
     assert response.status_code == 200
