@@ -70,6 +70,12 @@ def day_counts(rows: DuckDBPyRelation) -> list[tuple[date, int]]:
     return counts
 
 
+def earliest(tables: dict[str, DuckDBPyRelation]) -> date | None:
+    """First day of all rows; None without a readable time."""
+    days = (day for rows in tables.values() for day, _ in day_counts(rows))
+    return min((day for day in days if day != lake.UNDATED), default=None)
+
+
 def _is_undated(settings: Settings, name: str) -> bool:
     """Whether a loaded table of versions has no times."""
     return not TABLES[name].is_log and lake.exists(settings, f"raw/{name}")

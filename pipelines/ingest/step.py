@@ -10,11 +10,18 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from features.schema import TABLES
 from pipelines.errors import PurseError
 from pipelines.files import write_atomically
-from pipelines.ingest.days import day_counts, filled, first_day, holes_before, range_of
+from pipelines.ingest.days import day_counts, earliest, filled, first_day, holes_before, range_of
 from pipelines.ingest.files import locate_all
-from pipelines.ingest.kept_days import Spans, compare, stop_if_less, warn_if_gone
+from pipelines.ingest.kept_days import Found, Spans, compare, stop_if_less, warn_if_gone
 from pipelines.ingest.lock import describe, lock
 from pipelines.ingest.rows import odd_files
+from pipelines.ingest.source_version import (
+    changed_tables,
+    never_validated,
+    record_version,
+    stop_if_left,
+    with_staged_days,
+)
 from pipelines.ingest.staging import prepare, staged
 from pipelines.lake import tables as lake
 from pipelines.lake.changes import replace_changed
@@ -35,7 +42,8 @@ def ingest(
 ) -> Ingested:
     """Stage the rows with `from_date <= day < to_date` of every table of the source, replacing these days.
 
-    A day that the lake holds and the source lacks is kept. Rows without a readable time are staged under
+    A day that the lake holds and the source lacks is kept. After a change of the source file, a run without `from_date`
+    reads every day again. Rows without a readable time are staged under
     `lake.UNDATED`, which every run replaces as a whole.
 
     Args:
@@ -52,7 +60,8 @@ def ingest(
 
     Raises:
         PurseError: the source does not fit its YAML file, a file is unreadable, the range is empty, a day lost too
-            much, or the home holds another shop; nothing is written.
+            much, days stay that only an earlier version of the source file gave, or the home holds another shop;
+            nothing is written.
     """
     source = load_source(settings)
     cache = settings.home_path / "cache"
@@ -62,21 +71,29 @@ def ingest(
         tempfile.TemporaryDirectory(dir=cache, prefix=".ingest-") as folder,
         duckdb.connect(f"{folder}/staged.duckdb") as connection,
     ):
-        first = from_date or first_day(settings, list(source.tables), to_date)
+        changed = set() if from_date else changed_tables(settings, source)
+        first = from_date or (None if changed else first_day(settings, list(source.tables), to_date))
         holes = {name: [] if from_date or not first else holes_before(settings, name, first) for name in source.tables}
         tables, odd = _read(connection, settings, source, first, to_date, holes)
         unread = [hint for name, rows in tables.items() for hint in hints(rows, name, source.tables[name])]
-        start, end = range_of(settings, tables, first, to_date, unread)
-        ranges = {name: [*filled(rows, holes[name], end), (start, end)] for name, rows in tables.items()}
+        start, end = range_of(settings, tables, (earliest(tables) if changed else None) or first, to_date, unread)
+        ranges: dict[str, Spans] = {
+            name: [*filled(rows, holes[name], end), (start, end)] for name, rows in tables.items()
+        }
+        ranges |= {name: with_staged_days(settings, name, ranges[name]) for name in changed}
         _claim_home(settings, source)
         found = {}
         for name, rows in tables.items():
             whole = not TABLES[name].is_log and TABLES[name].time not in source.tables[name].columns
             found[name] = compare(settings, connection, name, rows, ranges[name], whole=whole)
+        found |= dict.fromkeys(never_validated(settings, changed), Found([], []))
         if not replace:
             stop_if_less(settings, found)
+            stop_if_left(settings, found, changed)
         kept = {name: set() if replace else {loss.day for loss in one.gone} for name, one in found.items()}
         result = {name: _stage(settings, name, rows, ranges[name], kept[name]) for name, rows in tables.items()}
+        if not (from_date and changed_tables(settings, source)):
+            record_version(settings, source)
     return Ingested(
         from_date=min(first for spans in ranges.values() for first, _ in spans),
         to_date=end,

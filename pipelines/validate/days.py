@@ -98,7 +98,19 @@ def days_to_validate(
     }
     gone = wanted - set(files)
     kept = set() if replace else gone & validated - {tables.UNDATED}
+    kept -= _moved(settings, connection, table, staged, kept)
     return Days(staged, sorted(wanted & set(files)), sorted(gone - kept), sorted(kept), state)
+
+
+def _moved(settings: Settings, connection: Backend, table: Table, staged: DeltaTable, days: set[date]) -> set[date]:
+    """Raw days whose rows are all staged on other days now, such as after a corrected date format."""
+    if not days or not table.is_log:
+        return set()
+    key = [column for column in table.key if column != table.time]
+    raw = tables.read_opened(connection, tables.open_table(settings, f"raw/{table.name}"), days)
+    now = tables.read_opened(connection, staged, commit_log.files(staged)).select(key)
+    left = raw.anti_join(now, key).select("day").distinct().to_pyarrow()["day"].to_pylist()
+    return days - set(left)
 
 
 def _inside(days: Iterable[date], near: tuple[date, date] | None) -> set[date]:
