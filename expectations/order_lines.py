@@ -11,6 +11,10 @@ ABSURD = 10_000
 """Multiple of the median amount above which a line is reported: more than an expensive product, less than an amount
 with four digits too many."""
 
+IMPOSSIBLE = 100_000
+"""Multiple of the median amount above which a line is quarantined: one such line would outweigh a whole shop, and the
+policies of `preprocessing` act on features, after the line has entered them all."""
+
 
 def suite(columns: tuple[str, ...], known: Known = NOTHING) -> tuple[Rule, ...]:
     """Rules of staged order lines.
@@ -19,7 +23,7 @@ def suite(columns: tuple[str, ...], known: Known = NOTHING) -> tuple[Rule, ...]:
     the line adds to spend, and nothing shows which of the two is wrong. An amount of 0 (a gift) fits both signs.
 
     >>> [rule.name for rule in suite(("order_id", "discount"))][-2:]
-    ['amount_not_absurd', 'discount_finite']
+    ['amount_not_impossible', 'discount_finite']
 
     Args:
         columns: columns of the table.
@@ -37,7 +41,8 @@ def suite(columns: tuple[str, ...], known: Known = NOTHING) -> tuple[Rule, ...]:
         finite("amount"),
         between("amount", 0.0, None, "not_negative_when_bought", where=("quantity", ">", 0)),
         between("amount", None, 0.0, "not_positive_when_returned", where=("quantity", "<", 0)),
-        warning(not_absurd("amount", ABSURD)),
+        warning(not_absurd("amount", ABSURD, usual=known.usual_amount)),
+        not_absurd("amount", IMPOSSIBLE, "not_impossible", known.usual_amount),
     )
     optional = (finite("discount"), finite("unit_cost"))
     return staged_rules(ORDER_LINES, columns, known) + required + applicable(optional, columns)

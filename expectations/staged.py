@@ -17,8 +17,14 @@ REPLACED = "replaced by "
 RECORD = "; in {"
 """Where a fault goes on with the source record as JSON."""
 
+FIRST_OF_ITS_KEY = "first_of_its_key"
+"""Name of the rule that a copy breaks."""
+
 NOT_REPLACED = "not_replaced"
-"""Name of the rule that such a row breaks."""
+"""Name of the rule that a replaced row breaks."""
+
+NEAR = "near_the_others"
+"""End of the name of the rule that a row breaks whose time is far from those of all others."""
 
 UNKNOWN, EARLY = "unknown_{}", "early_{}"
 """Columns that validation adds: the id if the referenced table lacks it, and if all its versions begin later."""
@@ -43,11 +49,13 @@ class Known:
     Attributes:
         earliest, latest: limits of plausible times, close to the times of the other rows; None: unknown.
         fresh_since: minimum time of the newest row; None: any.
+        usual_amount: median size of the amounts of all staged rows; None: that of the rows that are checked.
     """
 
     earliest: datetime | None = None
     latest: datetime | None = None
     fresh_since: datetime | None = None
+    usual_amount: float | None = None
 
 
 NOTHING = Known()
@@ -75,7 +83,7 @@ def staged_rules(table: Table, columns: tuple[str, ...], known: Known) -> tuple[
             name=NOT_REPLACED,
         ),
         *(not_null(column) for column in present),
-        replace(one_of(COPY, (0,)), name="first_of_its_key", description="no earlier row has the same key"),
+        replace(one_of(COPY, (0,)), name=FIRST_OF_ITS_KEY, description="no earlier row has the same key"),
         *(rule(column) for column in ids for rule in (printable, trimmed)),
         *(well_encoded(column) for column in text),
         *(_near_the_others(table, known)),
@@ -100,7 +108,7 @@ def _near_the_others(table: Table, known: Known) -> tuple[Rule, ...]:
     """A time far from all other rows is a typing error; a single one in the future would move every snapshot."""
     if known.earliest is None:
         return ()
-    return (between(table.time, known.earliest, known.latest, "near_the_others"),)
+    return (between(table.time, known.earliest, known.latest, NEAR),)
 
 
 def _referring(column: str, table: str) -> tuple[Rule, ...]:

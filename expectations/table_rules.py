@@ -34,8 +34,8 @@ def unique(*columns: str) -> Rule:
     )
 
 
-def not_absurd(column: str, multiple: float) -> Rule:
-    """Rule: the absolute value is at most `multiple` times the median of those that are not 0.
+def not_absurd(column: str, multiple: float, name: str = "not_absurd", usual: float | None = None) -> Rule:
+    """Rule: the absolute value is at most `multiple` times the median of those that are not 0, or times `usual`.
 
     A larger value is a typing error rather than a large order. The outlier itself does not move the median, unlike
     the standard deviation.
@@ -47,15 +47,16 @@ def not_absurd(column: str, multiple: float) -> Rule:
     def limit(frame: pd.DataFrame) -> float:
         sizes = frame[column].abs()
         median = sizes[sizes > 0].median()
-        return float(median) * multiple if pd.notna(median) else LARGEST
+        typical = usual or median
+        return float(typical) * multiple if pd.notna(typical) else LARGEST
 
     def holds(table: ir.Table) -> ir.BooleanValue:
         size = value_of(table, column).abs()
-        median = size.nullif(0).median().over(ibis.window())
-        return passes(size <= median * multiple)
+        typical = usual or size.nullif(0).median().over(ibis.window())
+        return passes(size <= typical * multiple)
 
     return Rule(
-        name=f"{column}_not_absurd",
+        name=f"{column}_{name}",
         description=f"{column} is at most {multiple:,.0f} times the median size",
         columns=(column,),
         expectation="ExpectColumnValuesToBeBetween",

@@ -17,6 +17,7 @@ class Section(BaseModel):
 
 class Ingest(Section):
     max_quarantined_share: Share
+    max_quarantined_money: Share
     max_staleness_days: Count | None
     lookback_days: int = Field(ge=0)
     max_lost_share: Share

@@ -5,7 +5,9 @@ holds the rows of one portion only.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from math import isfinite
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,12 +59,13 @@ def validate_table(
     counts = commit_log.row_counts(days.staged)
     portions, near = _split(days.selected, counts), near_days(counts, today)
     ends = [*(portion[-1] + A_DAY for portion in portions[:-1]), end]
+    usual = _usual_amount(connection, table, days)
     verdicts: list[Portion] = []
     for portion, until in zip(portions, ends, strict=True):
         given = tables.read_opened(connection, days.staged, portion)
         numbered = with_copies(given, rows_before(connection, table, days.staged, portion), table)
         referring = with_unknown_ids(settings, connection, numbered) if table.is_log else numbered
-        known = _known(settings, table, near, until)
+        known = replace(_known(settings, table, near, until), usual_amount=usual)
         rules = SUITES[table.name](tuple(referring.columns), known)
         rules += own_rules(tuple(given.columns))
         rows = referring.mutate(reason=broken_rules(referring, rules)).to_pyarrow()
@@ -78,7 +81,7 @@ def validate_table(
         good = rows.filter(pc.is_null(rows["reason"])).select(canonical)
         accepted = numbered.filter(broken_rules(numbered, rules).isnull()).select(canonical)
         taken = connection.con.from_arrow(good)
-        verdicts.append(Portion.of(accepted, fingerprints(taken), sizes(taken), bad, report))
+        verdicts.append(Portion.of(accepted, fingerprints(taken), sizes(taken), (good, bad), report))
     return TableVerdict(table, days, sum(counts.values()), tuple(verdicts))
 
 
@@ -95,9 +98,19 @@ def _split(days: Sequence[date], counts: Mapping[date, int]) -> list[list[date]]
     return portions
 
 
+def _usual_amount(connection: Backend, table: Table, days: Days) -> float | None:
+    """Median size of all staged amounts: those of one small day say little."""
+    if "amount" not in (column.name for column in table.columns) or not days.selected:
+        return None
+    staged = tables.read_opened(connection, days.staged, commit_log.files(days.staged))
+    found = staged.aggregate(usual=staged.amount.abs().nullif(0).approx_median()).to_pyarrow()["usual"][0].as_py()
+    return float(found) if found is not None and isfinite(found) else None
+
+
 def _known(settings: Settings, table: Table, near: tuple[date, date] | None, end: date) -> Known:
     """Time range of a log without outlying days, and the maximum staleness of its newest row."""
     if not table.is_log or near is None:
         return Known()
     since = end - timedelta(days=settings.ingest.max_staleness_days or 1)
-    return Known(*(datetime.combine(day, time()) for day in (near[0], near[1] + A_DAY, since)))
+    earliest, latest, fresh = (datetime.combine(day, time()) for day in (near[0], near[1] + A_DAY, since))
+    return Known(earliest, latest, fresh)

@@ -7,7 +7,6 @@ from itertools import chain
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
-from expectations.staged import without_record
 from features.schema import TABLES
 from pipelines.errors import NothingToDo, PurseError
 from pipelines.lake import commit_log
@@ -22,6 +21,7 @@ from pipelines.source.days import complete_until, is_live
 from pipelines.source.rules import OwnRules
 from pipelines.validate.days import Days, code, days_to_validate, fingerprint
 from pipelines.validate.judge import validate_table
+from pipelines.validate.limits import above_limit, quarantined
 from pipelines.validate.lost_days import kept_days, lost_days
 from pipelines.validate.proposals import write_profile
 from pipelines.validate.verdicts import TableVerdict
@@ -77,7 +77,7 @@ def validate(
         into = partial(_quarantine, settings, name)
         own_rules = partial(own.rules, name)
         verdicts.append(validate_table(settings, connection, TABLES[name], days[name], own_rules, end, into, clock))
-    if faults := [fault for verdict in verdicts if (fault := _above_limit(settings, verdict, start, end))]:
+    if faults := [fault for verdict in verdicts if (fault := above_limit(settings, verdict, start, end))]:
         raise PurseError("\n".join(faults))
     if strange := [text for verdict in verdicts if (text := _strange_days(settings, verdict))]:
         raise PurseError("\n".join(strange))
@@ -157,30 +157,6 @@ def _store(settings: Settings, connection: Backend, verdict: TableVerdict) -> in
     return len(changed)
 
 
-def _above_limit(settings: Settings, verdict: TableVerdict, start: date, end: date) -> str | None:
-    """Error message for a quarantined share above the limit, otherwise None.
-
-    Rows without a time belong to no period and are staged as a whole: they count against all staged rows.
-    """
-    limit, name = settings.ingest.max_quarantined_share, verdict.table.name
-    accepted, bad = verdict.accepted(undated=False), verdict.faulty(undated=False)
-    undated = verdict.faulty(undated=True)
-    first = next((portion.first_bad for portion in verdict.portions if portion.first_bad), None)
-    if first is None or (bad <= limit * (accepted + bad) and undated <= limit * verdict.staged_rows):
-        return None
-    reasons = ", ".join(f"{rule} ({count:,})" for rule, count in verdict.reasons.items())
-    example = without_record(first["fault"] or first["reason"])
-    unread = " The warnings of 'purse ingest' name the expression that reads it." if " is not a " in example else ""
-    return (
-        f"Source '{settings.source}', table '{name}': from {start} to {end} (exclusive), {bad:,} of {accepted + bad:,} "
-        f"rows break a critical rule, and {undated:,} of all {verdict.staged_rows:,} have no readable time; "
-        f"ingest.max_quarantined_share allows {limit:.1%}. Broken rules: {reasons}; "
-        f"first in {first['source_file']} line {first['source_line']}: {example}.{unread} "
-        f"The rows are in quarantine/{name} (see {verdict.report.data_docs}); the raw tables are unchanged. "
-        "Correct the source and run 'purse ingest' and 'purse validate' again, or raise ingest.max_quarantined_share."
-    )
-
-
 def _strange_days(settings: Settings, verdict: TableVerdict) -> str | None:
     """Error message for new days with unknown ids or without purchases, otherwise None."""
     found = [result for result in verdict.report.failed("critical") if result.unit == "days"]
@@ -210,6 +186,6 @@ def _counts(settings: Settings, verdict: TableVerdict, days_written: int) -> Val
 
 
 def _warnings(settings: Settings, verdict: TableVerdict) -> list[str]:
-    """Broken rules that only warn, and days that were kept though the source has lost their rows."""
+    """Broken rules that only warn, what quarantine took, and days that were kept though the source has lost their rows."""
     report = verdict.report
-    return [*map(report.describe, report.failed("warning")), *kept_days(settings, verdict)]
+    return [*map(report.describe, report.failed("warning")), *quarantined(verdict), *kept_days(settings, verdict)]

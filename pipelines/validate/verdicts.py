@@ -18,6 +18,7 @@ from pipelines.lake import tables
 from pipelines.lake.changes import Prints
 from pipelines.lake.losses import Size
 from pipelines.validate.days import Days
+from pipelines.validate.money import Money, money_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Portion:
         replaced: number of quarantined rows by day that `duplicates: last` superseded; they have no fault.
         reasons: number of quarantined rows by broken rule; a row that breaks two rules counts for both.
         first_bad: first quarantined row by file and line, without superseded rows.
+        money: absolute amounts of accepted and quarantined rows.
         report: the validation report.
     """
 
@@ -42,13 +44,20 @@ class Portion:
     replaced: Mapping[date, int]
     reasons: Counter[str]
     first_bad: Mapping[str, Any] | None
+    money: Money
     report: ValidationReport
 
     @classmethod
     def of(
-        cls, accepted: ir.Table, prints: Prints, sizes: Mapping[date, Size], bad: pa.Table, report: ValidationReport
+        cls,
+        accepted: ir.Table,
+        prints: Prints,
+        sizes: Mapping[date, Size],
+        rows: tuple[pa.Table, pa.Table],
+        report: ValidationReport,
     ) -> "Portion":
-        """Build the verdict from accepted rows and the counts of the quarantined ones."""
+        """Build the verdict; `rows` are the accepted and the quarantined ones."""
+        good, bad = rows
         reasons: Counter[str] = Counter()
         for combination in bad["reason"].value_counts().to_pylist():
             reasons.update(dict.fromkeys(combination["values"].split(", "), combination["counts"]))
@@ -56,7 +65,18 @@ class Portion:
         superseded = pc.equal(bad["reason"], NOT_REPLACED)
         first = next(iter(bad.filter(pc.invert(superseded)).sort_by(places).slice(0, 1).to_pylist()), None)
         replaced = Counter(bad.filter(superseded)["day"].to_pylist())
-        return cls(accepted, prints, sizes, Counter(bad["day"].to_pylist()), replaced, reasons, first, report)
+        dated = bad.filter(pc.not_equal(bad["day"], pa.scalar(tables.UNDATED)))  # the others belong to no period
+        return cls(
+            accepted,
+            prints,
+            sizes,
+            Counter(bad["day"].to_pylist()),
+            replaced,
+            reasons,
+            first,
+            money_of(good, dated),
+            report,
+        )
 
 
 @dataclass(frozen=True)
@@ -77,6 +97,11 @@ class TableVerdict:
     def reasons(self) -> dict[str, int]:
         """Number of quarantined rows by broken rule, most frequent first."""
         return dict(sum((portion.reasons for portion in self.portions), Counter[str]()).most_common())
+
+    @property
+    def money(self) -> Money:
+        """Absolute amounts of accepted and quarantined rows."""
+        return sum((portion.money for portion in self.portions), Money())
 
     @property
     def prints(self) -> dict[date, tuple[int, int]]:

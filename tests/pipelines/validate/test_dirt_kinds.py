@@ -84,7 +84,7 @@ DIRT = {
         set(),
         {"own_unit_price_from_0_to_100"},
     ),
-    "amount beyond reason": ("order_lines", {"total": "1e9"}, set(), {"amount_not_absurd"}),
+    "amount beyond reason": ("order_lines", {"total": "1e9"}, {"amount_not_impossible"}, {"amount_not_absurd"}),
     "far in the future": ("order_lines", {"moment": "2087-01-01"}, {"ordered_at_near_the_others"}, set()),
     "before the shop": ("order_lines", {"moment": "2003-01-01"}, {"ordered_at_near_the_others"}, set()),
     "before there were shops": (
@@ -97,7 +97,12 @@ DIRT = {
     "words for a number": ("order_lines", {"n": "two"}, {"readable", "quantity_not_null"}, set()),
     "currency in a number": ("order_lines", {"total": "€ 10"}, {"readable", "amount_not_null"}, set()),
     "not a number": ("order_lines", {"total": "NaN"}, {"readable", "amount_not_null"}, set()),
-    "infinite amount": ("order_lines", {"total": "inf"}, {"amount_finite"}, {"amount_not_absurd"}),
+    "infinite amount": (
+        "order_lines",
+        {"total": "inf"},
+        {"amount_finite", "amount_not_impossible"},
+        {"amount_not_absurd"},
+    ),
     "infinite discount": ("order_lines", {"discount": "inf"}, {"discount_finite"}, set()),
     "line that breaks off": (
         "order_lines",
