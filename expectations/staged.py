@@ -49,7 +49,7 @@ class Known:
     Attributes:
         earliest, latest: limits of plausible times, close to the times of the other rows; None: unknown.
         fresh_since: minimum time of the newest row; None: any.
-        usual_amount: median size of the amounts of all staged rows; None: that of the rows that are checked.
+        usual_amount: median size of the amounts of all staged rows; None: only the checked rows count.
     """
 
     earliest: datetime | None = None
