@@ -26,8 +26,16 @@ ALIASES = {
 
 OPTIONS: Mapping[Format, tuple[str, ...]] = {
     "csv": (
-        *("allow_quoted_nulls", "auto_detect", "buffer_size", "comment", "compression", "delimiter", "escapechar"),
-        *("files_to_sniff", "force_not_null", "header", "hive_partitioning", "ignore_errors", "lineterminator"),
+        *("allow_quoted_nulls", "auto_detect", "buffer_size", "columns", "comment", "compression", "delimiter"),
+        *(
+            "escapechar",
+            "files_to_sniff",
+            "force_not_null",
+            "header",
+            "hive_partitioning",
+            "ignore_errors",
+            "lineterminator",
+        ),
         *("max_line_size", "na_values", "names", "normalize_names", "null_padding", "parallel", "quotechar"),
         *("sample_size", "sep", "skiprows", "strict_mode", "union_by_name"),
     ),
@@ -37,7 +45,8 @@ OPTIONS: Mapping[Format, tuple[str, ...]] = {
     ),
     "parquet": ("binary_as_string", "compression", "hive_partitioning"),
 }
-"""Options of each format; those that set types are left out, because Purse reads text as text."""
+"""Options of each format. Those that set types are left out, because Purse reads text as text; `columns` stays for files
+whose first lines mislead the detection."""
 
 SHEET_OPTIONS = ("skiprows",)
 """Options of workbooks."""
