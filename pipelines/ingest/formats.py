@@ -45,8 +45,8 @@ OPTIONS: Mapping[Format, tuple[str, ...]] = {
     ),
     "parquet": ("binary_as_string", "compression", "hive_partitioning"),
 }
-"""Options of each format. Those that set types are left out, because Purse reads text as text; `columns` stays for files
-whose first lines mislead the detection."""
+"""Options of each format. Those that set types are left out, because Purse reads text as text; `columns` stays for
+files whose first lines mislead the detection."""
 
 SHEET_OPTIONS = ("skiprows",)
 """Options of workbooks."""

@@ -186,6 +186,6 @@ def _counts(settings: Settings, verdict: TableVerdict, days_written: int) -> Val
 
 
 def _warnings(settings: Settings, verdict: TableVerdict) -> list[str]:
-    """Broken rules that only warn, what quarantine took, and days that were kept though the source has lost their rows."""
+    """Broken rules that only warn, what quarantine took, and days kept though the source has lost their rows."""
     report = verdict.report
     return [*map(report.describe, report.failed("warning")), *quarantined(verdict), *kept_days(settings, verdict)]
