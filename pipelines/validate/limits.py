@@ -1,5 +1,6 @@
 """Limits of what validation may quarantine, by rows and by money, and warnings below them."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from expectations.staged import NEAR, without_record
@@ -26,7 +27,7 @@ def above_limit(settings: Settings, verdict: TableVerdict, start: date, end: dat
     few = bad <= limit * (accepted + bad) and undated <= limit * verdict.staged_rows
     if first is None or (few and money.lost <= most * (money.kept + money.lost)):
         return None
-    reasons = ", ".join(_reason(rule, count, money) for rule, count in verdict.reasons.items())
+    reasons = ", ".join(_reason(rule, count, money) for rule, count in _sorted(verdict.reasons))
     worth = f" They are worth about {_of(money.lost, money)}; ingest.max_quarantined_money allows {most:.1%}."
     example = without_record(first["fault"] or first["reason"])
     unread = " The warnings of 'purse ingest' name the expression that reads it." if " is not a " in example else ""
@@ -45,7 +46,7 @@ def quarantined(verdict: TableVerdict) -> list[str]:
     name, money = verdict.table.name, verdict.money
     rows = sum(verdict.accepted(undated=undated) + verdict.quarantined(undated=undated) for undated in (True, False))
     result = []
-    for rule, count in verdict.reasons.items():
+    for rule, count in _sorted(verdict.reasons):
         much = money.by_rule[rule] >= WORTH_TELLING * (money.kept + money.lost) > 0
         if count >= WORTH_TELLING * rows or much or rule.endswith(NEAR) or rule == IMPOSSIBLE:
             worth = f", worth about {_of(money.by_rule[rule], money)}" if money.by_rule[rule] else ""
@@ -53,6 +54,11 @@ def quarantined(verdict: TableVerdict) -> list[str]:
             if rule == IMPOSSIBLE:
                 result[-1] += ". Setting preprocessing.winsorise would not have helped: it clips features afterwards"
     return result
+
+
+def _sorted(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Rules by the number of rows that break them, most first."""
+    return sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
 
 
 def _reason(rule: str, count: int, money: Money) -> str:
