@@ -1,4 +1,4 @@
-"""Give tasks that `purse down` interrupts their tries back: the stop is not their fault."""
+"""Give tasks that `purse down` or a power cut interrupts their tries back: the stop is not their fault."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -30,6 +30,12 @@ def tasks(settings: Settings, *, alive: bool) -> Iterator[None]:
     active = _ask(_active, settings) if alive else None
     yield
     if active:
+        _ask(lambda client: _clear(client, active), settings)
+
+
+def give_back(settings: Settings) -> None:
+    """Clear the tasks that a scheduler left active when it died with its workers; call it before the next start."""
+    if active := _ask(_active, settings):
         _ask(lambda client: _clear(client, active), settings)
 
 

@@ -72,6 +72,11 @@ def running(home: Path, name: str) -> psutil.Process | None:
         return None
 
 
+def died(home: Path, name: str) -> bool:
+    """Whether a service ended without `stop`, with all its descendants, as in a power cut."""
+    return _pid_file(home, name).exists() and running(home, name) is None and not members(home, [name])
+
+
 def members(home: Path, names: Collection[str]) -> list[psutil.Process]:
     """All live processes of these services and their descendants; never the caller or its parents."""
     marks = {_mark(home, name) for name in names}

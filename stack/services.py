@@ -61,12 +61,15 @@ def up(settings: Settings) -> dict[str, Any]:
         for service in missing:
             if service.port:
                 processes.require_free_port(settings.services.host, service.port, service.name, service.setting)
+        unclean = processes.died(home, SCHEDULER)
         try:
             if missing:
                 # a task that starts before Airflow's API and MLflow answer would lose a try
                 names = {service.name for service in _services(settings)}
                 _start(settings, [service for service in missing if service.name != SCHEDULER])
                 _wait_until_ready(settings, names & NEEDED_BY_TASKS)
+                if unclean:
+                    interrupted.give_back(settings)
                 _start(settings, [service for service in missing if service.name == SCHEDULER])
                 _wait_until_ready(settings, names - NEEDED_BY_TASKS)
                 airflow_api.ensure_pool(settings, "gpu", slots=1)

@@ -2,6 +2,7 @@
 
 import time
 
+import psutil
 import pytest
 
 from stack import airflow_api, processes, services
@@ -20,7 +21,16 @@ def wait_for(client, run_id, is_there, seconds):
     pytest.fail(f"still {tasks}")
 
 
-def test_a_task_that_down_stops_keeps_its_tries_and_ends_after_up(stack, monkeypatch):
+def cut_the_power(settings):
+    names = [service.name for service in services._services(settings)]
+    while alive := processes.members(settings.home_path, names):
+        for process in alive:
+            process.kill()
+        psutil.wait_procs(alive, timeout=10)
+
+
+@pytest.mark.parametrize("stop", [services.down, cut_the_power])
+def test_a_task_that_a_stop_interrupts_keeps_its_tries_and_ends_after_up(stack, monkeypatch, stop):
     again = {"SOURCE": stack.source, "SERVING__PORT": str(stack.serving.port), "AIRFLOW__RETRIES": "0"}
     for name, value in again.items():  # services read them at their start
         monkeypatch.setenv(f"PURSE_{name}", value)
@@ -28,7 +38,7 @@ def test_a_task_that_down_stops_keeps_its_tries_and_ends_after_up(stack, monkeyp
         airflow_api.wait_for_dag(client, "ingest_daily")
         run_id = airflow_api.trigger(client, "ingest_daily")
         wait_for(client, run_id, lambda tasks: tasks.get("ingest", {}).get("state") == "running", 120)
-    services.down(stack)
+    stop(stack)
     services.up(stack)
     started = {name: processes.running(stack.home_path, name).create_time() for name in ("api-server", "scheduler")}
     assert started["scheduler"] > started["api-server"]
