@@ -1,6 +1,7 @@
 """Validate posted rows by the batch's rules, store them once per key, and wake the rescoring task."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import date, timedelta
 from http import HTTPStatus
@@ -15,6 +16,8 @@ from serving.clock import wall
 from serving.rows import Fault, to_store, untimely
 from serving.service.state import Service
 from serving.stores.protocol import Conflict, LiveRow
+
+log = logging.getLogger(__name__)
 
 
 async def validated(
@@ -71,7 +74,10 @@ async def _refuse(service: Service, table: Table, rows: Sequence[LiveRow], found
     service.metrics.rows.labels(table.name, "conflict").inc(len(found))
     first, senders = found[0], sorted({one.sender or "not known" for one in found})
     details = {"rows": str(len(found)), "first": _id(table, rows[first.place]), "stored_from": ", ".join(senders)}
-    await asyncio.to_thread(record, service.folder, wall(), who, f"{table.name}.conflict", "refused", **details)
+    try:
+        await asyncio.to_thread(record, service.folder, wall(), who, f"{table.name}.conflict", "refused", **details)
+    except OSError as error:  # a full disk; the rows are refused all the same
+        log.warning("The audit log cannot be written: %s", error)
     faults = []
     for place, sender in found:
         others = " by another sender" if sender not in ("", who) else ""

@@ -10,7 +10,6 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipelines.files import secret
 from serving.admission import kind_of
 from serving.api.errors import problem
 from serving.service.state import Service
@@ -52,7 +51,6 @@ class Observed:
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self.app, self.service = app, service
-        self._secret: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -90,9 +88,7 @@ class Observed:
         log.info("%s", json.dumps(line))
 
     def _pseudonym(self, user_id: str) -> str:
-        if self._secret is None:
-            self._secret = secret(self.service.folder / "log_key")
-        return hmac.digest(self._secret, user_id.encode(), "sha256").hex()[:16]
+        return hmac.digest(self.service.log_key, user_id.encode(), "sha256").hex()[:16]
 
 
 class LimitedBody:

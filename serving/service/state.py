@@ -13,7 +13,7 @@ import duckdb
 
 from features.schema import ORDER_LINES, TABLES
 from pipelines.errors import PurseError
-from pipelines.files import locked
+from pipelines.files import locked, secret
 from pipelines.live.keys import Keys
 from pipelines.settings import Settings
 from serving.clock import Clock, in_seconds, wall
@@ -67,6 +67,7 @@ class Service:
         computing: requests that wait for the engine.
         aside: users whose rows ended the engine's process; they keep the score before until the next release.
         loop: in which the service works, from its start on.
+        log_key: key of the pseudonyms in the access log, from its start on.
     """
 
     def __init__(self, settings: Settings, engines: Engines = REAL) -> None:
@@ -98,6 +99,7 @@ class Service:
         self.loop = asyncio.get_running_loop()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
+        self.log_key = secret(self.folder / "log_key")  # now: on a full disk a request could not store it
         self._lock.enter_context(
             locked(  # two would answer from one store with different engines
                 self.folder / "lock",
