@@ -20,6 +20,7 @@ from pipelines.results.scoring import Scored, TierSpend
 from pipelines.results.training import Interval
 from pipelines.retraining.level import forecast_level
 from pipelines.settings import Settings
+from pipelines.spreadsheets import safe
 from pipelines.tracking.champion import load_champion, notice_move, warnings_about
 from pipelines.tracking.runs import connect
 
@@ -92,7 +93,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime, *, confi
     )
     export = settings.exports / f"scores_{snapshot_date}.csv"
     with replacing(export) as file:
-        rows.round(DECIMALS).to_csv(file, index=False, mode="wb")
+        rows.assign(user_id=safe(rows["user_id"])).round(DECIMALS).to_csv(file, index=False, mode="wb")
     return Scored(
         snapshot_date=snapshot_date,
         rows=len(rows),

@@ -13,6 +13,7 @@ from models.predictions import TIERS
 from pipelines.lake import commit_log, tables
 from pipelines.lake.names import FEATURE_TABLE
 from pipelines.settings import Settings
+from pipelines.spreadsheets import UNSAFE
 from serving.dashboard.population import Population
 from serving.dashboard.segments import NEW, RANGES, SORTS, Segment
 from serving.dashboard.values import Row
@@ -30,9 +31,6 @@ EXPORTED = (
 )  # fmt: skip
 DIGITS = {"score": 1, "expected_spend": 2, "spend_low": 2, "spend_high": 2, "purchase_probability": 3, LAST: 0}
 """Digits after the point of a file's numbers."""
-
-UNSAFE = r"^[\s\p{C}]*[=+\-@\t\r\n＝＋－＠]"  # noqa: RUF001 - a spreadsheet reads the wide forms too
-"""What a spreadsheet takes for a formula at the start of a cell; see OWASP, CSV injection."""
 
 
 @dataclass(frozen=True)
