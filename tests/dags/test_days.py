@@ -69,7 +69,7 @@ def test_every_day_is_ingested_once_when_it_is_over(bag: Any, zone: ZoneInfo) ->
         (moment,) = (moment for moment, end in zip(moments, ends, strict=True) if end == day)
         assert days(bag.dags["ingest_daily"], moment)["to"] == str(day)
         before = str(day - timedelta(days=1))
-        assert days(bag.dags["ingest_daily"], moment, "backfill") == {"from_": before, "to": str(day)}
+        assert days(bag.dags["ingest_daily"], moment, "backfill") == {"from_": before, "to": str(day), "replace": ""}
 
 
 def test_the_schedules_are_in_the_shops_time(parse: Any, zone: ZoneInfo) -> None:
@@ -88,4 +88,4 @@ def test_a_shop_in_new_york_is_not_ingested_in_its_evening(parse: Any, monkeypat
     assert days(dag, evening)["to"] == "2026-12-03"
     (night,) = runs(dag.schedule, date(2026, 12, 4), date(2026, 12, 4))
     assert night == datetime(2026, 12, 4, 7, tzinfo=UTC)
-    assert days(dag, night) == {"from_": "", "to": "2026-12-04"}
+    assert days(dag, night) == {"from_": "", "to": "2026-12-04", "replace": ""}

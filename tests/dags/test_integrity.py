@@ -139,10 +139,11 @@ def test_only_the_clock_decides_which_day_is_ingested(bag: Any, run_type: str, f
     logical_date = datetime(2001, 3, 1, 2, tzinfo=UTC) if to_date else None
     context = {
         "dag_run": SimpleNamespace(run_type=run_type, logical_date=logical_date),
-        "params": {"from_date": "2000-11-01", "to_date": None},
+        "params": {"from_date": "2000-11-01", "to_date": None, "replace": True},
         **dag.user_defined_macros,
     }
-    assert task.render_template(task.op_kwargs, context) == {"from_": from_date, "to": to_date}
+    replace = "True" if run_type == "manual" else ""
+    assert task.render_template(task.op_kwargs, context) == {"from_": from_date, "to": to_date, "replace": replace}
 
 
 def test_the_date_of_a_run_is_the_newest_that_its_events_name() -> None:
