@@ -10,8 +10,8 @@ from models.predictions import HIGH, LOW, MID
 POINTS = 1_001
 """Number of quantiles in a grid."""
 
-TIE = 1e-9
-"""Relative difference up to which a value equals a quantile."""
+TIE = 1e-6
+"""Relative difference up to which a value equals a quantile: live and batch scores agree to this."""
 
 
 def quantile_grid(values: ArrayLike) -> NDArray[np.float64]:
