@@ -22,6 +22,8 @@ TRAINING_SET = "needs a training set with most features; `catalog.build` and `pr
 EVENTS = "needs tables of events and sessions"
 NETWORK = "needs a compiled network, which takes seconds"
 EXEMPT = {
+    "models.networks.quiet.load_keras": "loads TensorFlow, which takes seconds",
+    "models.networks.quiet.without_noise": "writes to the process's stderr",
     **{
         f"models.families.{family}": TRAINING_SET
         for family in (
