@@ -1,9 +1,9 @@
 """The live service beyond its capacity: answers per second, latency and refusals, with and without bounded admission.
 
-    python -m benchmarks.overload                    (in a home with scores; about three minutes)
+    python -m benchmarks.overload                    (in a home with scores; needs wrk)
     python -m benchmarks.overload --seconds 30 --times 3 5
 
-The capacity is what wrk gets from 32 connections. Then an open loop sends a multiple of it: a request is due at its
+The capacity is what wrk gets from 8 connections. Then an open loop sends a multiple of it: a request is due at its
 time, whether or not earlier ones are answered, and its latency counts from then. 5 % of the requests are events; a
 check of /healthz is due every tenth of a second, and after the load every acknowledged event must be known.
 """
