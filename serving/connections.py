@@ -3,7 +3,7 @@
 uvicorn waits without end for a request's headers and body, and for a client that reads its response. `Connection` gives
 each of these a time. `Places` caps the connections, in total and per address. At a cap, the connection that has waited
 longest gives way, so that a new request is answered however many idle or half-open connections a client holds. A
-request without a place (`Admission`) is refused before the app sees it, which costs a twentieth of an answer.
+request without a place (`Admission`) is refused before the app sees it, which costs much less than an answer.
 """
 
 import asyncio

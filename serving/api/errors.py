@@ -113,6 +113,19 @@ def add_handlers(app: FastAPI) -> None:
     app.add_middleware(Caught)
 
 
+class Sender:
+    """Sends the messages of a response, and knows whether it has started."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        """Send one message."""
+        self.started = True
+        await self._send(message)
+
+
 class Caught:
     """Answers a failure as a Problem and logs it; the connection stays usable.
 
@@ -128,17 +141,11 @@ class Caught:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = False
-
-        async def sending(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
+        sender = Sender(send)
         try:
-            await self.app(scope, receive, sending)
+            await self.app(scope, receive, sender)
         except Exception:
-            if started:
+            if sender.started:
                 raise  # the answer is broken off, so the connection has to end
             log.exception("A request failed: %s %s", scope["method"], getattr(scope.get("route"), "path_format", ""))
             message = "Internal error; the service's log has the details. Try again, and report it if it persists."

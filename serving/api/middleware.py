@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.admission import kind_of
-from serving.api.errors import problem
+from serving.api.errors import Sender, problem
 from serving.service.state import Service
 
 HEADERS = {
@@ -131,18 +131,12 @@ class LimitedTime:
         if scope["type"] != "http" or kind_of(scope["raw_path"]) not in ("read", "page"):
             await self.app(scope, receive, send)
             return
-        started = False
-
-        async def sending(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
+        sender = Sender(send)
         try:
             async with asyncio.timeout(self.seconds):
-                await self.app(scope, receive, sending)
+                await self.app(scope, receive, sender)
         except TimeoutError:
-            if started:
+            if sender.started:
                 raise
             message = f"There was no answer within {self.seconds:g} seconds (serving.read_seconds). Try again."
             await problem(503, message, headers={"Retry-After": "1"})(scope, receive, send)

@@ -1,9 +1,9 @@
 """Endpoints that read scores: one user, many users, a user from posted rows, explanations, and tiers."""
 
 from collections import Counter
-from datetime import datetime, time
+from datetime import date, datetime, time
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import orjson
@@ -18,9 +18,13 @@ from serving.api.schemas import Explanation, Score, Scores, Tiers
 from serving.api.security import requires
 from serving.clock import wall
 from serving.rows import LONGEST_TEXT, UserId, as_arrow, row_model, storable
-from serving.service.state import Service
+from serving.service.state import Current, Service
 from serving.stored_scores import live_scores, scores_json, with_age
 from serving.stores.protocol import StoredScore
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 JSON = "application/json"
 MOST_COMPUTED = 16
@@ -165,17 +169,31 @@ async def _computed(
     if profile is not None:
         valid_from = datetime.combine(current.release.snapshot_date, time())
         tables[USERS.name] = as_arrow(USERS, [{**profile, "user_id": user_id, "valid_from": valid_from}])
+    try:
+        frame = await _asked(service, current, user_id, tables, tomorrow)
+    except RefusedError:
+        raise
+    except Exception:
+        if service.current is None or service.current.state == current.state:
+            raise  # these rows killed the engine, or it cannot score them
+        return await _computed(service, user_id, rows, profile)  # a release was activated meanwhile
+    return live_scores(frame, current.release, tomorrow, now, wall()).get(user_id)
+
+
+async def _asked(
+    service: Service, current: Current, user_id: str, tables: dict[str, "pa.Table"], tomorrow: date
+) -> "pd.DataFrame":
+    """Ask the engine for a user's score.
+
+    Raises:
+        RefusedError: `MOST_COMPUTED` requests wait for the engine already.
+    """
     if service.computing >= MOST_COMPUTED:
         raise RefusedError(
             HTTPStatus.SERVICE_UNAVAILABLE, f"{MOST_COMPUTED} scores are being computed. Try again in a second."
         )
     service.computing += 1
     try:
-        frame = await service.ask(current, [user_id], tables, tomorrow)
-    except Exception:
-        if service.current is None or service.current.state == current.state:
-            raise  # these rows killed the engine, or it cannot score them
-        return await _computed(service, user_id, rows, profile)  # a release was activated meanwhile
+        return await service.ask(current, [user_id], tables, tomorrow)
     finally:
         service.computing -= 1
-    return live_scores(frame, current.release, tomorrow, now, wall()).get(user_id)
