@@ -71,17 +71,27 @@ def _new_token(settings: Settings) -> str:
     return str(answer.json()["access_token"])
 
 
-@retry(
+while_busy = retry(
     retry=retry_if_exception_type((httpx.TransportError, httpx.HTTPStatusError)),
     stop=stop_after_attempt(4),
     wait=wait_exponential(multiplier=0.5),
     reraise=True,
 )
+"""Repeats a call that may be made twice, while the server's database is locked by another writer (its answer: 500)."""
+
+
+@while_busy
 def get(client: httpx.Client, path: str, **parameters: str | int | bool) -> dict[str, Any]:
     """Send a GET and return its JSON; retry while the server's database is busy."""
     answer = client.get(path, params=parameters)
     answer.raise_for_status()
     return dict(answer.json())
+
+
+@while_busy
+def unpause(client: httpx.Client, dag_id: str) -> None:
+    """Let a DAG's runs start; retry while the server's database is busy."""
+    client.patch(f"/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
 
 
 def ensure_pool(settings: Settings, name: str, slots: int) -> None:
@@ -111,7 +121,7 @@ def wait_for_dag(client: httpx.Client, dag_id: str, seconds: float = 90) -> None
                 f"Airflow shows no DAG '{dag_id}' after {seconds:.0f} seconds. Read 'purse logs dag-processor'."
             )
         time.sleep(0.5)
-    client.patch(f"/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
+    unpause(client, dag_id)
 
 
 def trigger(client: httpx.Client, dag_id: str, **parameters: str) -> str:

@@ -48,6 +48,7 @@ def _ask(request: Callable[[httpx.Client], Any], settings: Settings) -> Any:  # 
         return None
 
 
+@airflow_api.while_busy
 def _active(client: httpx.Client) -> list[Task]:
     path = "/dags/~/dagRuns/~/taskInstances"
     answer = client.get(path, params={"state": ACTIVE, "limit": 100})
@@ -60,6 +61,7 @@ def _clear(client: httpx.Client, active: list[Task]) -> None:
         _clear_one(client, task)
 
 
+@airflow_api.while_busy
 def _clear_one(client: httpx.Client, task: Task) -> None:
     """Clear one task; a running one is first set to failed, since nobody would end it after the scheduler."""
     run, index = f"/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}", task["map_index"]
