@@ -3,9 +3,10 @@
     python -m benchmarks.overload                    (in a home with scores; needs wrk)
     python -m benchmarks.overload --seconds 30 --times 3 5
 
-The capacity is what wrk gets from 8 connections. Then an open loop sends a multiple of it: a request is due at its
-time, whether or not earlier ones are answered, and its latency counts from then. 5 % of the requests are events; a
-check of /healthz is due every tenth of a second, and after the load every acknowledged event must be known.
+The capacity is what wrk gets from 8 connections. Then wrk sends a multiple of it from 384 connections and counts the
+answers. Beside it a light client sends 100 requests a second, reads, events and checks of /healthz: each is due at its
+time, whether or not earlier ones are answered, and its latency counts from then. After the load every acknowledged
+event must be known. Clients and service share the machine's cores.
 """
 
 import argparse
@@ -29,8 +30,27 @@ from pipelines.lake import tables
 from pipelines.lake.rows import snapshot_rows
 from pipelines.settings import load_settings
 
-CONNECTIONS, EVENTS, GIVEN_UP = 384, 0.05, 30.0
-"""Connections of the load, its share of events, and seconds after which a client gives up."""
+CONNECTIONS, PROBES, EVENTS, GIVEN_UP = 384, 100, 0.02, 30.0
+"""Connections of the load; requests a second of the light client, its share of events, and seconds after which it
+gives up."""
+
+PACED = """
+local users = {{}}
+for line in io.lines("{users}") do users[#users + 1] = line end
+local threads = {{}}
+function setup(thread) table.insert(threads, thread) end
+function request() return wrk.format("GET", "/v1/users/" .. users[math.random(#users)] .. "/score") end
+function delay() return math.random() * {milliseconds} * 2 end
+function response(status)
+  if status == 200 then ok = (ok or 0) + 1 elseif status == 503 then busy = (busy or 0) + 1 end
+end
+function done(summary)
+  local ok, busy, seconds = 0, 0, summary.duration / 1e6
+  for _, thread in ipairs(threads) do ok = ok + (thread:get("ok") or 0); busy = busy + (thread:get("busy") or 0) end
+  print(string.format("COUNTED %f %f", ok / seconds, busy / seconds))
+end
+"""
+"""wrk's script of a load: every connection pauses between its requests; answers are counted by status."""
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 UNBOUNDED = "1000000"
@@ -74,47 +94,57 @@ class Client(asyncio.Protocol):
         self.free.append(self)
 
 
-async def load(port: int, users: list[str], seconds: int, rate: float) -> dict[str, float]:
-    """Send an open loop of requests; requests that find no free connection within `GIVEN_UP` seconds are given up."""
+async def probe(port: int, users: list[str], seconds: int, day: str) -> dict[str, float]:
+    """Send `PROBES` requests a second; those that find no free connection within `GIVEN_UP` seconds are given up."""
     loop, free, done = asyncio.get_running_loop(), deque[Client](), list[Answer]()
-    for _ in range(CONNECTIONS):
+    for _ in range(PROBES):
         await loop.create_connection(lambda: Client(free, done), "127.0.0.1", port)
-    chance, day, sent = random.Random(0), snapshot(port), 0
+    chance, sent = random.Random(0), 0
     waiting: deque[tuple[bytes, float]] = deque()
     start = time.perf_counter() + 0.1
-    while (now := time.perf_counter()) < start + seconds or (
-        len(free) < CONNECTIONS and now < start + seconds + GIVEN_UP
-    ):
-        while sent < rate * seconds and start + sent / rate <= now:
-            request = HEALTH if sent % int(rate / 10) == 0 else get(chance.choice(users))
+    while (now := time.perf_counter()) < start + seconds or (len(free) < PROBES and now < start + seconds + GIVEN_UP):
+        while sent < PROBES * seconds and start + sent / PROBES <= now:
+            request = HEALTH if sent % 10 == 0 else get(chance.choice(users))
             if chance.random() < EVENTS and request is not HEALTH:
                 request = event(chance.choice(users), day)
-            waiting.append((request, start + sent / rate))
+            waiting.append((request, start + sent / PROBES))
             sent += 1
         while waiting and now - waiting[0][1] > GIVEN_UP:
             waiting.popleft()
         while waiting and free:
             free.popleft().send(*waiting.popleft())
         await asyncio.sleep(0.001)
-    return report(port, [one for one in done if one.seconds < GIVEN_UP], sent, start + seconds, seconds)
+    return report(port, [one for one in done if one.seconds < GIVEN_UP], sent)
 
 
-def report(port: int, done: list[Answer], sent: int, end: float, seconds: int) -> dict[str, float]:
-    """Figures of a load that ended at a moment; answers after it count in the latency, not in the rate."""
+def report(port: int, done: list[Answer], sent: int) -> dict[str, float]:
+    """Figures of the light client's requests."""
     good = [one for one in done if one.status in (200, 202)]
     reads = [one.seconds for one in good if one.request.startswith(b"GET /v1")]
     accepted = [one.request for one in good if one.status == 202]  # noqa: PLR2004
     return {
-        "sent/s": sent / seconds,
-        "answered/s": sum(one.moment <= end for one in good) / seconds,
         "p50 ms": _milliseconds(reads, 50),
         "p99 ms": _milliseconds(reads, 99),
-        "refused/s": sum(one.status == 503 for one in done) / seconds,  # noqa: PLR2004
+        "of the light client refused": sum(one.status == 503 for one in done) / sent,  # noqa: PLR2004
         "without an answer in 30 s": sent - len(done),
         "/healthz p99 ms": _milliseconds([one.seconds for one in good if one.request is HEALTH], 99),
         "events acknowledged": len(accepted),
-        "of 200, lost": sum(_is_lost(port, request) for request in accepted[:: 1 + len(accepted) // 200]),
+        "of these lost": sum(_is_lost(port, request) for request in accepted),
     }
+
+
+def overload(port: int, users: Path, seconds: int, rate: float) -> dict[str, float]:
+    """Send reads at a rate with wrk, and probe the service meanwhile."""
+    script = users.with_suffix(".paced.lua")
+    script.write_text(PACED.format(users=users, milliseconds=1000 * CONNECTIONS / rate))
+    wrk = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds + 2}s", "-s", str(script), f"http://127.0.0.1:{port}"]
+    probes = [sys.executable, "-m", "benchmarks.overload", "probe", str(port), str(users), str(seconds), snapshot(port)]
+    with subprocess.Popen(wrk, stdout=subprocess.PIPE, text=True) as load:
+        time.sleep(1)
+        probed = json.loads(subprocess.run(probes, check=True, capture_output=True).stdout)
+        said = load.communicate()[0]
+    answered, refused = (float(figure) for figure in said.split("COUNTED ")[1].split()[:2])
+    return {"sent/s": answered + refused, "answered/s": answered, "refused/s": refused} | probed
 
 
 def _milliseconds(seconds: list[float], percentile: int) -> float:
@@ -151,9 +181,7 @@ def main(port: int, seconds: int, times: list[float], places: list[str]) -> None
                 capacity = saturate(port, users, OURS, seconds)
                 print(f"\nserving.max_requests {number}: capacity {capacity:,.0f} reads/s (wrk, 8 connections).\n")
                 for place, factor in enumerate(times):
-                    command = [sys.executable, "-m", "benchmarks.overload", "load", str(port), str(users), str(seconds)]
-                    command.append(str(factor * capacity))
-                    figures = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+                    figures = overload(port, users, seconds, factor * capacity)
                     figures = {"load": factor, "of capacity": figures["answered/s"] / capacity} | figures
                     if not place:
                         print("| " + " | ".join(figures) + " |\n" + "|---" * len(figures) + "|")
@@ -164,15 +192,15 @@ def main(port: int, seconds: int, times: list[float], places: list[str]) -> None
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["load"]:
-        port, users, seconds, rate = sys.argv[2:]
+    if sys.argv[1:2] == ["probe"]:
+        port, users, seconds, day = sys.argv[2:]
         ids = Path(users).read_text().split("\n")
-        print(json.dumps(uvloop.run(load(int(port), ids, int(seconds), float(rate)))))
+        print(json.dumps(uvloop.run(probe(int(port), ids, int(seconds), day))))
     else:
         parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--port", type=int, default=8766)
         parser.add_argument("--seconds", type=int, default=20)
         parser.add_argument("--times", type=float, nargs="+", default=[1, 3])
-        parser.add_argument("--places", nargs="+", default=["128", UNBOUNDED])
+        parser.add_argument("--places", nargs="+", default=["32", UNBOUNDED])
         given = parser.parse_args()
         main(given.port, given.seconds, given.times, given.places)

@@ -6,6 +6,7 @@ servers of their own, in tests/security.
 
 import contextlib
 import json
+import os
 import re
 import socket
 import sys
@@ -192,6 +193,7 @@ def on_server(settings: Settings) -> Settings:
 
 def main() -> None:
     """Try every attack on the running stack of the settings; exit with 1 if one succeeds."""
+    os.umask(private.UMASK)  # as every command does: what an attack leaves in the home is the home's
     settings, failed = load_settings(), 0
     for attack in ATTACKS:
         try:
