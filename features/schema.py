@@ -55,6 +55,9 @@ class Table:
 VIEW, CLICK, SEARCH, CART, FAVOURITE = EVENT_TYPES = ("view", "click", "search", "cart", "favourite")
 """Event types that features read. Other types are stored and count as a visit."""
 
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+"""Years that a row's time may be in: in any time zone it can be converted, compared and stored."""
+
 MISSING = "missing"
 """Category of a user, product or event whose attribute is unknown."""
 

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from expectations.rules import Rule
 from expectations.staged import COPY, Known
 from expectations.suites import SUITES, broken_rules
-from features.schema import TABLES, Column, Table
+from features.schema import FIRST_YEAR, LAST_YEAR, TABLES, Column, Table
 from pipelines.settings import Settings
 from pipelines.source.definition import load_source
 from pipelines.source.rules import OwnRules
@@ -28,9 +28,6 @@ from serving.stores.protocol import LiveRow
 LONGEST_TEXT = 200
 LARGEST_NUMBER = 1e15
 """Maximum absolute value of a number: sums of larger amounts are not exact to a cent, and models overflow."""
-
-FIRST_YEAR, LAST_YEAR = 1900, 2199
-"""Years that a time may be in: in any time zone it can be converted, compared and stored."""
 
 ARROW = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "TIMESTAMP": pa.timestamp("us")}
 EXAMPLES: dict[str, dict[str, Any]] = {

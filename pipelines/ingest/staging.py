@@ -7,7 +7,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from duckdb.sqltypes import DuckDBPyType
 
 from expectations.staged import REPLACED
-from features.schema import TABLES, Column
+from features.schema import FIRST_YEAR, LAST_YEAR, TABLES, Column
 from pipelines.errors import PurseError
 from pipelines.ingest import currencies
 from pipelines.ingest.lock import describe
@@ -70,7 +70,8 @@ def staged(connection: DuckDBPyConnection, located: Located, source: Source, nam
             expression, unreadable = mapped.columns[column.name], "false"
             if column.type in NUMBERS:
                 expression, unreadable = numeric(expression, texts, mapped.origin.decimal)
-            values[column.name] = _typed(rows, column, expression, source, place, mapped.columns[column.name])
+            typed = _typed(rows, column, expression, source, place, mapped.columns[column.name])
+            values[column.name] = _within_years(typed) if table.is_log and column.name == table.time else typed
             faults.append(_fault(column, expression, values[column.name], unreadable))
     if source.currency and mapped.currency:
         _ = _type(rows, mapped.currency, source, f"tables.{name}.currency")
@@ -152,6 +153,12 @@ def _typed(rows: DuckDBPyRelation, column: Column, expression: str, source: Sour
     typed = f"nullif({typed}, 'NaN'::DOUBLE)" if column.type == "DOUBLE" else typed
     _ = _type(rows, typed, source, place, shown)
     return typed
+
+
+def _within_years(time: str) -> str:
+    """SQL for the time of a row: null before and after the years of a shop, such as 0001, 9999 and infinity."""
+    first, end = f"TIMESTAMP '{FIRST_YEAR}-01-01'", f"TIMESTAMP '{LAST_YEAR + 1}-01-01'"
+    return f"CASE WHEN {time} >= {first} AND {time} < {end} THEN {time} END"
 
 
 def _whole(number: str) -> str:

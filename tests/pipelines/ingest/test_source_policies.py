@@ -113,6 +113,18 @@ def test_a_time_stamp_without_a_zone_is_the_shops_own(shop):
     assert "ordered_at is not a TIMESTAMP" in rows(settings).fault.iloc[2]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    ["0001-01-01 00:00:00", "0025-05-03", "9999-12-31 23:59:59", "infinity", "-infinity", "57382-01-01", "1899-12-31"],
+)
+def test_a_time_out_of_range_is_one_unreadable_row(shop, odd):
+    settings = shop([line(1, "2024-07-01 00:30:00"), line(2, odd)])
+    found = ingest(settings)
+    assert (found.from_date, found.to_date) == (date(2024, 7, 1), date(2024, 7, 2))
+    assert rows(settings).fault.notna().tolist() == [False, True]
+    assert "ordered_at is not a TIMESTAMP" in rows(settings).fault.iloc[1]
+
+
 def test_instants_of_parquet_too(shop, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
