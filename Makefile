@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo up down status logs install test test-long services-for-tests lint type audit format reference lock clean
+.PHONY: help demo up down status logs install test test-long services-for-tests lint type audit format reference pictures lock clean
 
 help:     ## what there is
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -57,6 +57,9 @@ format: install ## rewrite to the project's style
 
 reference: install  ## write docs/reference from settings, commands, endpoints, DAGs and features
 	@PYTHONPATH=. $(BIN)/python scripts/reference.py
+
+pictures: install   ## write docs/images from the screens of the running stack (after make demo; needs a Chromium on PATH)
+	@PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
 lock:          ## resolve pyproject.toml again into requirements.lock (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra dev --extra distributed --extra jax --extra spark --extra redis --extra postgres pyproject.toml -o requirements.lock

@@ -1,97 +1,120 @@
-"""The pictures of the dashboard in docs/images, from a home that holds scores: `python scripts/screenshots.py`.
+"""The pictures in docs/images, from a running stack whose users are scored: `make demo`, then `make pictures`.
 
-Settings are read as always (PURSE_HOME names the home). Needs the extra `dev` (playwright) and a Chromium on PATH;
-`--to FOLDER --all` writes every page in every form, to look at.
+Needs the extra `dev` (playwright) and a Chromium on PATH. `--to FOLDER` writes them elsewhere.
 """
 
 import argparse
 import shutil
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from threading import Thread
-from time import sleep
+from typing import NamedTuple
 
-import uvicorn
-from fastapi import FastAPI
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from pipelines.settings import REPOSITORY, load_settings
-from serving.dashboard import router
+from pipelines.links import airflow_url, dag_url, dashboard_url
+from pipelines.settings import REPOSITORY, Settings, load_settings
+from pipelines.tracking.experiments import runs_page
+from pipelines.tracking.login import mlflow_login
+from stack import airflow_api, airflow_home
 
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-DESKTOP, PHONE = (1280, 1000), (390, 844)
-SHIPPED = (
-    ("dashboard-today", "/", DESKTOP, "light"),
-    ("dashboard-trust", "/trust", DESKTOP, "light"),
-    ("dashboard-user", "/users", DESKTOP, "dark"),
-    ("dashboard-phone", "/", PHONE, "dark"),
-)
+DESKTOP, WIDE, FLAT, PHONE = (1280, 1000), (1500, 800), (1150, 600), (390, 844)
 COLOURS = 256
 """Colours of a picture's palette: a third of the size, and no visible difference."""
 
-
-@contextmanager
-def served() -> Iterator[str]:
-    """The dashboard on a free port of this machine; gives its address."""
-    app = FastAPI()
-    app.include_router(router(load_settings()))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
-    thread = Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
+PATIENCE, SETTLED = 60_000, 3_000
+"""Milliseconds to wait for a page, and for the charts of Airflow and MLflow, which have no mark of their end."""
 
 
-def take(browser: Browser, url: str, size: tuple[int, int], scheme: str, *, whole: bool) -> Image.Image:
-    """A picture of one page once its charts are drawn."""
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-    page.goto(url)
-    if url.endswith("/users"):  # shows the first one of the list
-        page.locator("td, th").locator("a").first.click()
-    page.wait_for_function("document.documentElement.dataset.charts !== undefined")
-    picture = Image.open(BytesIO(page.screenshot(full_page=whole)))
-    page.close()
+class Screen(NamedTuple):
+    """A picture: its name, size and colour scheme, and how its page is opened."""
+
+    name: str
+    size: tuple[int, int]
+    scheme: str
+    show: Callable[[Page, Settings], None]
+
+
+def dashboard(path: str) -> Callable[[Page, Settings], None]:
+    """Open a page of the dashboard; on the list of users, the first user."""
+
+    def show(page: Page, settings: Settings) -> None:
+        page.goto(f"{dashboard_url(settings)}{path}")
+        if path == "/users":
+            page.locator("td, th").locator("a").first.click()
+            page.wait_for_url("**user_id=*")
+        page.wait_for_function("document.documentElement.dataset.charts !== undefined")
+
+    return show
+
+
+def airflow(page: Page, settings: Settings) -> None:
+    """Log in to Airflow, and open the graph of the newest retraining."""
+    with airflow_api.connect(settings) as client:
+        run_id = airflow_api.newest_runs(client, "retrain_daily", limit=1)[0]["run_id"]
+    address, (user, password) = airflow_url(settings), airflow_home.login(settings)
+    page.goto(f"{address}/")
+    page.fill('input[name="username"]', user)
+    page.fill('input[name="password"]', password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{address}/")
+    page.goto(f"{dag_url(settings, 'retrain_daily')}/runs/{run_id}")
+    page.locator("button[value=graph]").click()
+    page.locator(".react-flow__node").first.wait_for()
+    page.get_by_label("Collapse Details Panel").click()
+    page.wait_for_timeout(SETTLED)
+
+
+def mlflow(page: Page, settings: Settings) -> None:
+    """Open the runs of the models."""
+    page.goto(runs_page(settings))
+    page.get_by_text("validation_ngini").first.wait_for()
+    page.get_by_label("Hide banner").click()
+    page.get_by_label("Close", exact=True).click()  # the assistant, which opens on a first visit
+    page.wait_for_timeout(SETTLED)
+
+
+SCREENS = (
+    Screen("dashboard-today", DESKTOP, "light", dashboard("/")),
+    Screen("dashboard-trust", DESKTOP, "light", dashboard("/trust")),
+    Screen("dashboard-user", DESKTOP, "dark", dashboard("/users")),
+    Screen("dashboard-phone", PHONE, "dark", dashboard("/")),
+    Screen("airflow-retrain", FLAT, "light", airflow),
+    Screen("mlflow-runs", WIDE, "light", mlflow),
+)
+
+
+def take(browser: Browser, settings: Settings, screen: Screen) -> Image.Image:
+    """Picture of a screen."""
+    user, password = mlflow_login(settings)
+    context = browser.new_context(
+        viewport={"width": screen.size[0], "height": screen.size[1]},
+        color_scheme="dark" if screen.scheme == "dark" else "light",
+        http_credentials={"username": user, "password": password} if screen.show is mlflow else None,
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    screen.show(page, settings)
+    picture = Image.open(BytesIO(page.screenshot()))
+    context.close()
     return picture.convert("RGB").quantize(COLOURS)
 
 
-def wanted(*, everything: bool) -> Iterator[tuple[str, str, tuple[int, int], str]]:
-    """Name, address, size and colour scheme of each picture."""
-    yield from SHIPPED
-    if everything:
-        for name, address in (("today", "/"), ("trust", "/trust"), ("model", "/model"), ("users", "/users")):
-            yield f"{name}-dark", address, DESKTOP, "dark"
-            yield f"{name}-phone-whole", address, PHONE, "light"
-            yield f"{name}-whole", address, DESKTOP, "light"
-
-
-def main() -> None:
-    """Write the pictures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--to", type=Path, default=REPOSITORY / "docs" / "images")
-    parser.add_argument("--all", action="store_true", help="every page, not only the shipped pictures")
-    options = parser.parse_args()
-    with served() as address, sync_playwright() as playwright:
+def write(settings: Settings, folder: Path) -> None:
+    """Write the pictures of all screens."""
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
-        for name, path, size, scheme in wanted(everything=options.all):
-            picture = take(browser, address + path, size, scheme, whole=name.endswith("whole"))
-            picture.save(options.to / f"{name}.png", optimize=True)
+        for screen in SCREENS:
+            take(browser, settings, screen).save(folder / f"{screen.name}.png", optimize=True)
         browser.close()
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--to", type=Path, default=REPOSITORY / "docs" / "images")
+    write(load_settings(), parser.parse_args().to)

@@ -157,8 +157,7 @@ def _typed(rows: DuckDBPyRelation, column: Column, expression: str, source: Sour
 
 def _within_years(time: str) -> str:
     """SQL for the time of a row: null before and after the years of a shop, such as 0001, 9999 and infinity."""
-    first, end = f"TIMESTAMP '{FIRST_YEAR}-01-01'", f"TIMESTAMP '{LAST_YEAR + 1}-01-01'"
-    return f"CASE WHEN {time} >= {first} AND {time} < {end} THEN {time} END"
+    return f"CASE WHEN year({time}) BETWEEN {FIRST_YEAR} AND {LAST_YEAR} THEN {time} END"
 
 
 def _whole(number: str) -> str:
@@ -194,6 +193,8 @@ def _type(rows: DuckDBPyRelation, expression: str, source: Source, place: str, s
 def _first_line(error: duckdb.Error, columns: list[str]) -> str:
     """Say what does not fit, without the list of all functions that would."""
     line = describe(error, columns=columns).splitlines()[0].rstrip(". ")
+    if "window functions" in line:
+        return f"{line}. Write them in the 'query' of 'from', and name their column here"
     if "VARCHAR" not in line:
         return line
     return f"{line}. Text is read as a number in sums, products and comparisons; elsewhere write CAST(name AS DOUBLE)"

@@ -1,15 +1,20 @@
 """One user's path through real services: start, demo on a cut of Ta-Feng, look at every screen, stop."""
 
+import shutil
+
 import httpx
 import pandas as pd
 import psutil
 import pytest
+from PIL import Image
 
 from pipelines.lake import tables
+from pipelines.settings import REPOSITORY
 from pipelines.tracking import registry
 from pipelines.tracking.experiments import experiment_id
 from pipelines.tracking.login import mlflow_login
 from pipelines.tracking.runs import connect
+from scripts import screenshots
 from stack import airflow_api, demo, processes, services
 from tests.integration.attacks import ATTACKS
 
@@ -81,6 +86,19 @@ def test_the_screens_answer(scored, screen):
     answer = httpx.get(services.status(scored)[screen], auth=login, follow_redirects=True, trust_env=False)
     assert answer.status_code == 200
     assert "<html" in answer.text
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on PATH")
+def test_the_pictures_of_the_docs_are_written(scored, tmp_path):
+    screenshots.write(scored, tmp_path)
+    sizes = {}
+    for screen in screenshots.SCREENS:
+        with Image.open(tmp_path / f"{screen.name}.png") as picture:
+            sizes[screen.name] = picture.size
+            assert len(picture.getcolors(screenshots.COLOURS)) > 50  # an empty page has a handful
+    assert sizes == {screen.name: screen.size for screen in screenshots.SCREENS}
+    shipped = {path.stem for path in (REPOSITORY / "docs" / "images").glob("*.png")}
+    assert shipped == set(sizes)
 
 
 def test_nobody_reaches_airflow_without_the_login(scored):

@@ -65,6 +65,14 @@ def test_windows_repeat_fields_of_an_orders_first_line(shop, tmp_path):
     assert found.source_line.tolist() == [1, 2, 3]
 
 
+def test_a_window_in_a_column_is_told_where_it_belongs(shop):
+    settings = shop(
+        {"files": "orders.csv"}, {"orders.csv": SHOPIFY}, COLUMNS | {"user_id": "max(Email) OVER (PARTITION BY Name)"}
+    )
+    with pytest.raises(PurseError, match=r"Write them in the 'query' of 'from'"):
+        ingest(settings)
+
+
 def test_files_are_joined_by_name(shop, tmp_path):
     files = {
         "items-1.csv": "order,pos,sku,price\n7,1,A,2.50\n",
