@@ -66,9 +66,8 @@ def test_windows_repeat_fields_of_an_orders_first_line(shop, tmp_path):
 
 
 def test_a_window_in_a_column_is_told_where_it_belongs(shop):
-    settings = shop(
-        {"files": "orders.csv"}, {"orders.csv": SHOPIFY}, COLUMNS | {"user_id": "max(Email) OVER (PARTITION BY Name)"}
-    )
+    columns = COLUMNS | {"order_id": "max(Name) OVER (PARTITION BY Email)"}
+    settings = shop({"files": "orders.csv"}, {"orders.csv": SHOPIFY}, columns)
     with pytest.raises(PurseError, match=r"Write them in the 'query' of 'from'"):
         ingest(settings)
 
