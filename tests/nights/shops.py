@@ -37,16 +37,17 @@ LINEAGE = ["source_file", "source_line"]
 
 @dataclass(frozen=True)
 class Shop:
-    """A simulated shop with late rows, and the export of it that exists at a moment."""
+    """A simulated shop with late rows, and the export of it that exists at a moment; `first`: day of the first load."""
 
     zone: ZoneInfo
+    first: date
     whole: Path
     export: Path
     source: Path
 
     def night(self, number: int) -> date:
         """Day on which a night begins; the days before it are over."""
-        return FIRST + A_DAY * number
+        return self.first + A_DAY * number
 
     def export_until(self, moment: datetime) -> int:
         """Write the rows that exist at a moment; return the late order lines of the newest file."""
@@ -64,16 +65,16 @@ class Shop:
         return late
 
 
-def late_shop(zone: str, settings: Settings, folder: Path) -> Shop:
-    """Simulate a shop, and describe its export as a source in the time zone."""
-    plan = Plan(USERS, HISTORY + NIGHTS + LATEST_DAYS, 0, FIRST - A_DAY * HISTORY, dirt={"late": LATE})
+def late_shop(zone: str, settings: Settings, folder: Path, first: date = FIRST) -> Shop:
+    """Simulate a shop, and describe its export as a source in the time zone; `first`: day of the first load."""
+    plan = Plan(USERS, HISTORY + NIGHTS + LATEST_DAYS, 0, first - A_DAY * HISTORY, dirt={"late": LATE})
     simulate(settings, plan, folder / "whole", Console(quiet=True))
     described = yaml.safe_load((folder / "whole" / "source.yaml").read_text().replace("'UTC'", f"'{zone}'"))["tables"]
     files = {"order_lines": "export/order_lines/*.parquet", "users": "export/users.parquet"}
     for_export = {name: {**described[name], "from": {"files": pattern}} for name, pattern in files.items()}
     source = folder / "shop.yaml"
     source.write_text(yaml.safe_dump({"title": "A shop", "timezone": zone, "tables": for_export}))
-    return Shop(ZoneInfo(zone), folder / "whole", folder / "export", source)
+    return Shop(ZoneInfo(zone), first, folder / "whole", folder / "export", source)
 
 
 def without_lake(settings: Settings, home: Path) -> Settings:
