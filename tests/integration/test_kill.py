@@ -1,6 +1,7 @@
 """Every step is killed on its way, then run to its end: what remains equals an undisturbed run."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -44,6 +45,9 @@ TABLES = {
 }
 KILLED_AT = 0.75
 """Share of the time that the undisturbed step took."""
+
+RANDOM_KILLS = 19
+"""Kills of each of the 11 steps, at random moments, before it runs to its end: 209 in all."""
 
 
 @pytest.fixture
@@ -92,7 +96,23 @@ def test_killed_steps_end_as_undisturbed_ones(homes, tmp_path):
         seconds = run(step, homes["undisturbed"])
         kill(step, homes["killed"], seconds * KILLED_AT)
         run(step, homes["killed"])
+    assert_equal(homes, tmp_path)
 
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+def test_steps_that_are_killed_again_and_again_end_as_undisturbed_ones(homes, tmp_path):
+    moments = random.Random(7)
+    for step in STEPS:
+        seconds = run(step, homes["undisturbed"])
+        for _ in range(RANDOM_KILLS):
+            kill(step, homes["killed"], seconds * moments.uniform(0.02, 1))
+        run(step, homes["killed"])
+    assert_equal(homes, tmp_path)
+
+
+def assert_equal(homes, tmp_path):
+    """Compare the tables, runs, versions and trials of two homes."""
     for name in TABLES:
         expected, found = (table(name, tmp_path / home) for home in homes)
         assert len(expected)

@@ -43,8 +43,8 @@ PURSE = Path(sys.executable).with_name("purse")
 DAGS = ("ingest_daily", "score_daily", "monitor_daily", "retrain_daily")
 INGEST_HOUR, RETRAIN_HOUR = 2, 4
 FIRST = date(2028, 2, 28)
-"""A Monday in the future, as services that beat in the past would not count as started. A leap day follows, and a change
-of clocks in Los Angeles."""
+"""A Monday in the future, as services that beat in the past would not count as started. A leap day follows, and in Los
+Angeles a change of clocks."""
 
 RETRAINED = "0 4 * * 1"
 """Retraining on Mondays: the day of the first load and one and two weeks later."""

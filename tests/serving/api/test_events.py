@@ -1,7 +1,10 @@
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -153,31 +156,57 @@ def test_an_engine_whose_process_dies_is_opened_again(client):
     assert service.current.engine.result() is not dead
 
 
-def test_what_was_accepted_survives_a_kill_right_after_the_answer(home):
-    stand_in.champion(home, "1", DAY)
+def started(home) -> subprocess.Popen:
+    """The service in a process of its own, once it is ready."""
     code = "import sys; from tests.serving import stand_in; stand_in.main(int(sys.argv[1]))"
     environment = {**os.environ, "PURSE_HOME": str(home.home_path), "PYTHONPATH": os.pathsep.join(sys.path)}
-    url = f"http://127.0.0.1:{home.serving.port}"
+    process = subprocess.Popen([sys.executable, "-c", code, str(home.serving.port)], env=environment)
+    wait_until(lambda: _status(f"http://127.0.0.1:{home.serving.port}/readyz") == 200, "the service is ready")
+    return process
 
-    def start():
-        process = subprocess.Popen([sys.executable, "-c", code, str(home.serving.port)], env=environment)
-        wait_until(lambda: _status(f"{url}/readyz") == 200, "the service is ready")
-        return process
 
-    with httpx.Client(base_url=url, trust_env=False) as client:
-        process = start()
+def ended(process: subprocess.Popen, how: signal.Signals) -> None:
+    process.send_signal(how)
+    process.wait(timeout=20)
+
+
+def test_what_was_accepted_survives_a_kill_right_after_the_answer(home):
+    stand_in.champion(home, "1", DAY)
+    with httpx.Client(base_url=f"http://127.0.0.1:{home.serving.port}", trust_env=False) as client:
+        process = started(home)
         try:
             assert send(client, order(1)).status_code == 202
         finally:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        process = start()
+            ended(process, signal.SIGKILL)
+        process = started(home)
         try:
             wait_until(lambda: spend(client, "ann") == 350, "the order counts")
             assert send(client, order(1)).json()["duplicates"] == 1
         finally:
-            process.send_signal(signal.SIGTERM)
+            ended(process, signal.SIGTERM)
+
+
+@pytest.mark.long
+def test_what_was_accepted_survives_twenty_kills_at_any_moment(home):
+    stand_in.champion(home, "1", DAY)
+    moments, sent, accepted = random.Random(7), 0, []
+    with httpx.Client(base_url=f"http://127.0.0.1:{home.serving.port}", trust_env=False) as client:
+        for _ in range(20):
+            process = started(home)
+            timer = threading.Timer(moments.uniform(0, 0.5), process.kill)
+            timer.start()
+            with contextlib.suppress(httpx.TransportError):
+                while True:
+                    sent += 1
+                    if send(client, order(sent)).status_code == 202:
+                        accepted.append(sent)
             process.wait(timeout=20)
+        process = started(home)
+        try:
+            assert len(accepted) > 20
+            assert [send(client, order(number)).json()["duplicates"] for number in accepted] == [1] * len(accepted)
+        finally:
+            ended(process, signal.SIGTERM)
 
 
 def _status(url: str) -> int | None:
