@@ -12,6 +12,7 @@ from features import sequences
 from features.daily.orders import periods
 from features.daily.tables import USER_CATEGORY_DAY, USER_DAY, USER_EVENT_CATEGORY_DAY, USER_EVENT_DAY
 from features.days import Days
+from features.exact import exact_sum, rounded
 from features.feature import CATEGORY_WINDOWS_DAYS, Feature
 from features.schema import USERS
 from features.visits import user_visits
@@ -51,7 +52,8 @@ def build(
             have an event before it.
 
     Returns:
-        Numbers as float64, categories as strings; a missing value is the feature's default.
+        Numbers as float64 with nine significant digits, categories as strings; a missing value is the feature's
+        default. The order of the rows does not change a bit of it.
 
     Raises:
         KeyError: a feature reads a table that is not in `tables`.
@@ -122,7 +124,7 @@ def labels(user_day: ir.Table, snapshot_date: date, label_days: int) -> ir.Table
     end = snapshot_date + timedelta(days=label_days)
     horizon = user_day.filter(user_day.day >= snapshot_date, user_day.day < end)
     return horizon.group_by("user_id").aggregate(
-        future_spend=horizon.spend.sum(), purchased=(horizon.units_bought > 0).any()
+        future_spend=exact_sum(horizon.spend), purchased=(horizon.units_bought > 0).any()
     )
 
 
@@ -155,7 +157,7 @@ def _computed(rows: ir.Table, features: Sequence[Feature]) -> ir.Table:
 def _with_default(result: ir.Table, feature: Feature) -> ir.Value:
     value = result[feature.name]
     if feature.kind == "number":
-        value = value.cast("float64")
+        value = rounded(value)
     return value if feature.default is None else value.fill_null(feature.default)
 
 
@@ -187,9 +189,9 @@ def _user_categories(user_category_day: ir.Table, snapshot_date: date, *measures
     start = snapshot_date - timedelta(days=max(CATEGORY_WINDOWS_DAYS))
     recent = user_category_day.filter(user_category_day.day >= start, user_category_day.day < snapshot_date)
     sums = {
-        f"{measure}_{window}d": recent[measure]
-        .sum(where=recent.day >= snapshot_date - timedelta(days=window))
-        .fill_null(0)
+        f"{measure}_{window}d": exact_sum(
+            ibis.ifelse(recent.day >= snapshot_date - timedelta(days=window), recent[measure], 0.0)
+        )
         for measure in measures
         for window in CATEGORY_WINDOWS_DAYS
     }

@@ -4,6 +4,8 @@ from datetime import date
 
 import ibis.expr.types as ir
 
+from features.exact import exact_sum
+
 
 def cohort_spend(user_day: ir.Table, snapshot_date: date) -> ir.Table:
     """Add up spend by the day of the user's first purchase and by day.
@@ -27,4 +29,4 @@ def cohort_spend(user_day: ir.Table, snapshot_date: date) -> ir.Table:
     purchases = past.filter(past.units_bought > 0)
     first = purchases.group_by("user_id").aggregate(first_day=purchases.day.min())
     joined = past.inner_join(first, "user_id")
-    return joined.group_by(["first_day", "day"]).aggregate(spend=joined.spend.sum())
+    return joined.group_by(["first_day", "day"]).aggregate(spend=exact_sum(joined.spend))

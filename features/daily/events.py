@@ -8,6 +8,7 @@ import ibis
 import ibis.expr.types as ir
 
 from features.daily.orders import price_levels, with_products
+from features.exact import exact_sum
 from features.schema import CART, CLICK, FAVOURITE, MISSING, SEARCH, VIEW
 
 MEASURES = {"views": VIEW, "clicks": CLICK, "searches": SEARCH, "carts": CART, "favourites": FAVOURITE}
@@ -47,9 +48,9 @@ def user_event_day(events: ir.Table, prices: ir.Table) -> ir.Table:
     counts = {name: levelled.count(where=levelled.event_type == kind) for name, kind in MEASURES.items()}
     return levelled.group_by(["user_id", "day"]).aggregate(
         **{name: count.cast("float64") for name, count in counts.items()},
-        dwell_seconds=levelled.dwell_seconds.sum().fill_null(0.0),
+        dwell_seconds=exact_sum(levelled.dwell_seconds).fill_null(0.0),
         sessions=levelled.session_id.nunique().cast("float64"),
-        view_level=levelled.view_level.sum(),
+        view_level=exact_sum(levelled.view_level),
         view_level_views=levelled.view_level.count().cast("float64"),
     )
 

@@ -9,6 +9,7 @@ user can be computed before the day is over.
 import ibis
 import ibis.expr.types as ir
 
+from features.exact import exact_sum
 from features.schema import MISSING
 
 SMALLEST_SPREAD = 1e-4
@@ -130,15 +131,15 @@ def user_day(lines: ir.Table, prices: ir.Table) -> ir.Table:
         orders=priced.order_id.nunique(where=priced.quantity > 0).cast("float64"),
         lines=priced.count().cast("float64"),
         products=priced.product_id.nunique().cast("float64"),
-        units=priced.quantity.sum(),
-        units_bought=priced.quantity.clip(lower=0).sum(),
-        spend=priced.amount.sum(),
-        gross_spend=gross.sum(),
-        refunds=refund.sum(),
+        units=exact_sum(priced.quantity),
+        units_bought=exact_sum(priced.quantity.clip(lower=0)),
+        spend=exact_sum(priced.amount),
+        gross_spend=exact_sum(gross),
+        refunds=exact_sum(refund),
         largest_line=priced.amount.max(),
-        discount=priced.discount.sum(),
-        cost=(priced.unit_cost * priced.quantity).sum(),
-        price_level=priced.price_level.sum(),
+        discount=exact_sum(priced.discount),
+        cost=exact_sum(priced.unit_cost * priced.quantity, places=6),
+        price_level=exact_sum(priced.price_level),
         price_level_lines=priced.price_level.count().cast("float64"),
     )
 
@@ -158,7 +159,7 @@ def user_category_day(lines: ir.Table) -> ir.Table:
     """
     lines = lines.mutate(category=lines.category.fill_null(MISSING))
     return lines.group_by(["user_id", "category", "day"]).aggregate(
-        units=lines.quantity.clip(lower=0).sum(), spend=lines.amount.clip(lower=0).sum()
+        units=exact_sum(lines.quantity.clip(lower=0)), spend=exact_sum(lines.amount.clip(lower=0))
     )
 
 
@@ -175,7 +176,9 @@ def category_prices(lines: ir.Table) -> ir.Table:
     lines = _log_prices(lines)
     priced = lines.filter(lines.log_price.notnull())
     return priced.group_by(["category", "day"]).aggregate(
-        n=priced.count().cast("float64"), total=priced.log_price.sum(), squares=(priced.log_price**2).sum()
+        n=priced.count().cast("float64"),
+        total=exact_sum(priced.log_price, places=15),
+        squares=exact_sum(priced.log_price**2, places=15),
     )
 
 
@@ -221,7 +224,8 @@ def _price_reference(prices: ir.Table) -> ir.Table:
         order_by="day",
         between=(-ibis.interval(days=PRICE_REFERENCE_DAYS), -ibis.interval(days=1)),
     )
-    sums = daily.select("category", "day", **{c: daily[c].sum().over(before) for c in ("n", "total", "squares")})
+    added = {name: exact_sum(daily[name], places=15).over(before) for name in ("n", "total", "squares")}
+    sums = daily.select("category", "day", **added)
     n = sums.n.nullif(0)
     mean = sums.total / n
     spread = (sums.squares / n - mean**2).clip(lower=0).sqrt()

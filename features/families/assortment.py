@@ -1,5 +1,6 @@
 """Features of what a user buys: price level within the category, and breadth over categories."""
 
+from features.exact import exact_sum
 from features.feature import CATEGORY_WINDOWS_DAYS, RATE_WINDOWS_DAYS, Feature, ratio
 from features.units import Unit
 
@@ -14,7 +15,7 @@ PRICE_LEVEL = tuple(
         phrase=f"buys at a price level of {{value:+.1f}} (0 is the usual price of a category; last {window} days)",
         window_days=window,
         needs=("order_lines.unit_price", "products.category"),
-        expression=lambda day: ratio(day.price_level.sum(), day.price_level_lines.sum()),
+        expression=lambda day: ratio(exact_sum(day.price_level), day.price_level_lines.sum()),
     )
     for window in RATE_WINDOWS_DAYS
 )
@@ -44,8 +45,8 @@ BREADTH = (
         needs=("products.category",),
         table="user_category",
         expression=lambda category: (
-            category.spend_91d.sum().nullif(0).ln()
-            - ratio((category.spend_91d * category.spend_91d.nullif(0).ln()).sum(), category.spend_91d.sum())
+            exact_sum(category.spend_91d).nullif(0).ln()
+            - ratio(exact_sum(category.spend_91d * category.spend_91d.nullif(0).ln()), exact_sum(category.spend_91d))
         ).clip(lower=0),
     ),
     Feature(
@@ -56,6 +57,6 @@ BREADTH = (
         phrase="spends {value:.0%} in one category (last 91 days)",
         needs=("products.category",),
         table="user_category",
-        expression=lambda category: ratio(category.spend_91d.max(), category.spend_91d.sum()),
+        expression=lambda category: ratio(category.spend_91d.max(), exact_sum(category.spend_91d)),
     ),
 )

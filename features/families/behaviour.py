@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from features.exact import exact_sum
 from features.feature import CATEGORY_WINDOWS_DAYS, VISIT_RATE_WINDOWS_DAYS, VISIT_WINDOWS_DAYS, Feature, ratio
 from features.units import Unit
 
@@ -27,7 +28,7 @@ def _total(
             needs=tuple(dict.fromkeys((EVENT_TYPE, needs))),
             window_days=window,
             table="user_visit",
-            expression=lambda day: getattr(day, column).sum(),
+            expression=lambda day: exact_sum(getattr(day, column)),
         )
         for window in VISIT_WINDOWS_DAYS
     )
@@ -115,7 +116,7 @@ QUOTIENTS = (
         "in the 28 days before the view",
         "looks at items of price level {value:+.1f}, where 0 is usual for the category",
         PRICE_VIEWS,
-        lambda day: ratio(day.view_level.sum(), day.view_level_views.sum()),
+        lambda day: ratio(exact_sum(day.view_level), day.view_level_views.sum()),
     ),
     *_quotient(
         "viewed_price_gap",
@@ -124,8 +125,8 @@ QUOTIENTS = (
         "looks at items {value:+.1f} price levels above those bought",
         PRICE_VIEWS,
         lambda day: (
-            ratio(day.view_level.sum(), day.view_level_views.sum())
-            - ratio(day.price_level.sum(), day.price_level_lines.sum())
+            ratio(exact_sum(day.view_level), day.view_level_views.sum())
+            - ratio(exact_sum(day.price_level), day.price_level_lines.sum())
         ),
     ),
 )

@@ -1,5 +1,6 @@
 """Features of when a user buys: gaps between purchase days, trend, days of the week and month."""
 
+from features.exact import exact_sum
 from features.feature import Feature, ratio
 from features.units import Unit
 
@@ -42,7 +43,9 @@ TREND = (
         description="Share of the last 56 days' gross spend that fell in the last 28.",
         phrase="made {value:.0%} of the last 56 days' spend in the last 28",
         default=None,
-        expression=lambda day: ratio(day.last(28).gross_spend.sum().fill_null(0), day.last(56).gross_spend.sum()),
+        expression=lambda day: ratio(
+            exact_sum(day.last(28).gross_spend).fill_null(0), exact_sum(day.last(56).gross_spend)
+        ),
     ),
     Feature(
         measure="purchase_days_trend",
@@ -62,7 +65,9 @@ TREND = (
         description="Share of the last 182 days' gross spend that fell in the last 91.",
         phrase="made {value:.0%} of the last 182 days' spend in the last 91",
         default=None,
-        expression=lambda day: ratio(day.last(91).gross_spend.sum().fill_null(0), day.last(182).gross_spend.sum()),
+        expression=lambda day: ratio(
+            exact_sum(day.last(91).gross_spend).fill_null(0), exact_sum(day.last(182).gross_spend)
+        ),
     ),
 )
 

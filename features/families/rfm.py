@@ -4,6 +4,7 @@ Frequency, recency, T and monetary value as in Fader, Hardie and Lee (2005), "RF
 Customer Base Analysis".
 """
 
+from features.exact import exact_sum
 from features.feature import Feature, ratio
 from features.units import Unit
 
@@ -39,7 +40,7 @@ RFM = (
         description="Mean net spend of the repeat purchase days; 0 without one.",
         phrase="spends {value:,.0f} on a day with a purchase, after the first",
         expression=lambda day: ratio(
-            day.purchase_spend.sum() - day.purchase_spend.argmax(day.purchase_age_days), day.purchase.sum() - 1
+            exact_sum(day.purchase_spend) - day.purchase_spend.argmax(day.purchase_age_days), day.purchase.sum() - 1
         ),
     ),
     Feature(
@@ -66,7 +67,7 @@ RFM = (
         unit=Unit.MONEY,
         description="Net spend in the whole history.",
         phrase="has spent {value:,.0f} in total",
-        expression=lambda day: day.spend.sum(),
+        expression=lambda day: exact_sum(day.spend),
     ),
     Feature(
         measure="spend",
@@ -75,6 +76,6 @@ RFM = (
         unit=Unit.MONEY_PER_DAY,
         description="Net spend of the whole history per day since the first purchase.",
         phrase="spends {value:,.2f} a day on average",
-        expression=lambda day: day.spend.sum() / day.purchase_age_days.max(),
+        expression=lambda day: exact_sum(day.spend) / day.purchase_age_days.max(),
     ),
 )

@@ -1,5 +1,6 @@
 """Features of windows before the snapshot: purchase days, spend, units, baskets, discounts, returns, margin."""
 
+from features.exact import exact_sum
 from features.feature import HALF_LIVES_DAYS, RATE_WINDOWS_DAYS, WINDOWS_DAYS, Feature, ratio
 from features.units import Unit
 
@@ -20,7 +21,7 @@ def _sums(window: int) -> tuple[Feature, ...]:
             description=f"Net spend in the last {window} days.",
             phrase=f"spent {{value:,.0f}} in the last {window} days",
             window_days=window,
-            expression=lambda day: day.spend.sum(),
+            expression=lambda day: exact_sum(day.spend),
         ),
         Feature(
             measure="units",
@@ -28,7 +29,7 @@ def _sums(window: int) -> tuple[Feature, ...]:
             description=f"Units bought less units returned in the last {window} days.",
             phrase=f"bought {{value:,.0f}} items in the last {window} days",
             window_days=window,
-            expression=lambda day: day.units.sum(),
+            expression=lambda day: exact_sum(day.units),
         ),
     )
 
@@ -41,7 +42,7 @@ def _rates(window: int) -> tuple[Feature, ...]:
             description=f"Net spend per purchase day in the last {window} days.",
             phrase=f"spends {{value:,.0f}} on a day with a purchase (last {window} days)",
             window_days=window,
-            expression=lambda day: ratio(day.spend.sum(), day.purchase.sum()),
+            expression=lambda day: ratio(exact_sum(day.spend), day.purchase.sum()),
         ),
         Feature(
             measure="lines_per_purchase_day",
@@ -57,7 +58,7 @@ def _rates(window: int) -> tuple[Feature, ...]:
             description=f"Price paid per unit bought in the last {window} days.",
             phrase=f"pays {{value:,.0f}} per item (last {window} days)",
             window_days=window,
-            expression=lambda day: ratio(day.gross_spend.sum(), day.units_bought.sum()),
+            expression=lambda day: ratio(exact_sum(day.gross_spend), exact_sum(day.units_bought)),
         ),
         Feature(
             measure="return_rate",
@@ -65,7 +66,7 @@ def _rates(window: int) -> tuple[Feature, ...]:
             description=f"Refunded share of gross spend in the last {window} days; 0 for a user who bought nothing.",
             phrase=f"returned {{value:.0%}} of purchases in the last {window} days",
             window_days=window,
-            expression=lambda day: ratio(day.refunds.sum(), day.gross_spend.sum()),
+            expression=lambda day: ratio(exact_sum(day.refunds), exact_sum(day.gross_spend)),
         ),
         Feature(
             measure="discount_rate",
@@ -75,7 +76,7 @@ def _rates(window: int) -> tuple[Feature, ...]:
             window_days=window,
             moves_by_calendar=True,
             needs=("order_lines.discount",),
-            expression=lambda day: ratio(day.discount.sum(), day.gross_spend.sum() + day.discount.sum()),
+            expression=lambda day: ratio(exact_sum(day.discount), exact_sum(day.gross_spend) + exact_sum(day.discount)),
         ),
         Feature(
             measure="margin",
@@ -84,7 +85,7 @@ def _rates(window: int) -> tuple[Feature, ...]:
             phrase=f"left a margin of {{value:.0%}} in the last {window} days",
             window_days=window,
             needs=("order_lines.unit_cost",),
-            expression=lambda day: ratio(day.spend.sum() - day.cost.sum(), day.spend.sum()),
+            expression=lambda day: ratio(exact_sum(day.spend) - exact_sum(day.cost), exact_sum(day.spend)),
         ),
     )
 
@@ -96,7 +97,7 @@ def _decayed(half_life: int) -> Feature:
         unit=Unit.MONEY,
         description=f"Net spend with exponential decay: a day counts half after {half_life} days.",
         phrase=f"has a recent spend of {{value:,.0f}} (half-life {half_life} days)",
-        expression=lambda day: (day.spend * (day.age_days * (-0.6931471805599453 / half_life)).exp()).sum(),
+        expression=lambda day: exact_sum(day.spend * (day.age_days * (-0.6931471805599453 / half_life)).exp()),
     )
 
 
