@@ -22,6 +22,9 @@ def champion(
 ) -> None:
     """Show the champion and its state, or make another version the champion.
 
+    `baseline` names the baseline that scores until a model is shown to be better. Without a champion, `problem` says
+    why the last challenger was refused.
+
     A version that you name becomes the champion without a comparison. It must have been registered by this home, and
     its files must be whole. The audit log records who did it.
     """
@@ -37,6 +40,5 @@ def champion(
         console.print(f"Version {version} is the champion. Run 'purse score' to score with it.", highlight=False)
     found = look(settings)
     commands = [f"purse champion {other}" for other in found.others]
-    show(
-        {"version": found.version, "state": found.state, "problem": found.problem, "others": commands}, as_json=as_json
-    )
+    about = {"version": found.version, "baseline": found.baseline, "state": found.state, "problem": found.problem}
+    show({**about, "others": commands}, as_json=as_json)

@@ -61,7 +61,7 @@ def ask_approval() -> ApprovalOperator:
 def announce_champion(promotion: dict[str, Any], snapshot_date: str) -> None:
     """Start the DAGs that wait for a new champion; skip the task if the champion stays."""
     if not promotion["promoted"]:
-        raise AirflowSkipException(f"The champion stays: {promotion['description']}")
+        raise AirflowSkipException(f"No new champion: {promotion['description']}")
     get_current_context()["outlet_events"][CHAMPION].extra = {"snapshot_date": snapshot_date}
 
 

@@ -1,6 +1,7 @@
 """The model families by name, each declared once. A family's libraries are imported when a model is built."""
 
 import importlib
+from collections.abc import Collection
 from typing import Any
 
 from models.family import Choice, Family, Integer, Ranges, Real
@@ -28,8 +29,8 @@ NETWORK: Ranges = {
 SEQUENCE_NETWORK: Ranges = {**NETWORK, "head": Choice("two_part", "ziln"), "length": Choice(16, 32)}
 
 
-def _baseline(title: str, builder: str, *needs: str) -> Family:
-    return Family(title, builder, needs, is_baseline=True)
+def _baseline(title: str, builder: str, *needs: str, columns: tuple[str, ...] = ()) -> Family:
+    return Family(title, builder, needs, is_baseline=True, columns=columns)
 
 
 def _btyd(title: str, process: str) -> Family:
@@ -47,7 +48,15 @@ FAMILIES = {
     "previous_window": _baseline(
         "the previous window again", "models.families.baselines:PreviousWindow", "horizon_days"
     ),
-    "history_rate": _baseline("rate of the history so far", "models.families.baselines:HistoryRate", "horizon_days"),
+    "history_rate": _baseline(
+        "rate of the history so far",
+        "models.families.baselines:HistoryRate",
+        "horizon_days",
+        columns=("spend_total", "purchase_days_total", "T"),
+    ),
+    "spend_decayed_56d": _baseline(
+        "recent spend, half after 56 days", "models.families.baselines:DecayedSpend", columns=("spend_decayed_56d",)
+    ),
     "linear_rfm": _baseline("least squares on RFM", "models.families.linear:linear_rfm"),
     "ridge_rfm": Family(
         "ridge regression on RFM windows",
@@ -144,8 +153,24 @@ FAMILIES = {
 }
 """Every family by name; search spaces, baselines and defaults are derived from it."""
 
-BASELINES = tuple(name for name, family in FAMILIES.items() if family.is_baseline)
-"""Families measured beside every candidate."""
+
+def baselines(features: Collection[str]) -> list[str]:
+    """Families measured beside every candidate, without those whose columns the source does not give.
+
+    >>> baselines(["spend_total", "purchase_days_total", "T"])
+    ['mean', 'previous_window', 'history_rate', 'linear_rfm']
+    """
+    return [name for name, family in FAMILIES.items() if family.is_baseline and set(family.columns) <= set(features)]
+
+
+def column_baselines(features: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Baselines that can be champion until a model beats them, each with its columns, first the one that ranks users.
+
+    >>> column_baselines(["spend_decayed_56d"])
+    {'spend_decayed_56d': ('spend_decayed_56d',)}
+    """
+    columns = {name: FAMILIES[name].columns for name in baselines(features)}
+    return {name: own for name, own in columns.items() if own}
 
 
 def build(family: str, params: dict[str, Any], *, seed: int, threads: int, horizon_days: int) -> SpendModel:

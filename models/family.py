@@ -66,6 +66,8 @@ class Family:
         btyd_features: default of the hyperparameter `btyd_features`: "none" or a name in
             `models.btyd.features.COLUMNS`; None: no such hyperparameter. benchmarks/btyd.md gives the reasons.
         is_baseline: measured beside every candidate.
+        columns: features of a baseline that ranks users by the first of them without learning from labels; such a
+            baseline can be champion.
         is_network: trained on the queue for networks.
         reads_sequences: `fit` needs the columns of `features.sequences`.
 
@@ -80,5 +82,6 @@ class Family:
     space: Ranges = field(default_factory=dict)
     btyd_features: str | None = None
     is_baseline: bool = False
+    columns: tuple[str, ...] = ()
     is_network: bool = False
     reads_sequences: bool = False

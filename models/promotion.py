@@ -1,12 +1,15 @@
 """Decide whether a challenger replaces the champion: a pure function of measured numbers, with named outcomes.
 
 Not promoting is a success: the champion stays. A champion that cannot be compared also stays, until a person approves
-its replacement. A first champion has to beat the baselines, because there is no champion to beat.
+its replacement. The first model has to prove more, see `models.first_model`, and to beat the baseline that scores until
+then.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from models.first_model import Evidence, missing_proof
 
 Outcome = Literal[
     "first_champion",
@@ -14,21 +17,21 @@ Outcome = Literal[
     "champion_replaced",
     "no_gain",
     "below_floor",
-    "not_above_mean",
+    "floor_unsure",
+    "bias_too_large",
     "behind_baseline",
+    "baseline_unbeaten",
+    "baseline_champion",
     "worse_on_slice",
     "champion_unusable",
     "already_champion",
     "rolled_back",
 ]
-MEAN_ERRORS = 3.0
-"""Standard errors by which a first champion must beat the mean: retrainings are nightly, and noise gets many tries."""
-
 BASELINE_ERRORS = 1.0
-"""Standard errors by which a first champion may fall behind the best baseline."""
+"""Standard errors by which the first model may fall behind the best baseline."""
 
-PROMOTED = ("first_champion", "better", "champion_replaced")
-"""Outcomes that make the challenger the champion."""
+PROMOTED = ("first_champion", "better", "champion_replaced", "baseline_champion")
+"""Outcomes that make a version the champion."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,16 @@ class Metrics:
         bias: predicted total over true total, minus 1.
         gain: gain over the champion on all users; challengers only.
         slice_gains: gain in each slice with enough users, by name such as "region=105".
+        evidence: what the first model must show; challengers only.
+        baseline: name of the baseline that a champion is; None for a model.
     """
 
     ngini: float
     bias: float
     gain: Gain | None = None
     slice_gains: Mapping[str, Gain] = field(default_factory=dict)
+    evidence: Evidence | None = None
+    baseline: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,14 +94,14 @@ class NoChampion:
     """No champion yet: the challenger is compared with the baselines.
 
     Attributes:
-        mean: challenger's gain over the same prediction for everyone.
-        baseline: name of the baseline with the highest nGini.
-        gain: challenger's gain over this baseline.
+        gains: challenger's gain over each baseline.
+        best: name of the baseline with the highest nGini.
+        stand_in: name of the baseline that is champion until a model beats it; None: there is none.
     """
 
-    mean: Gain
-    baseline: str
-    gain: Gain
+    gains: Mapping[str, Gain]
+    best: str
+    stand_in: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ class Gate:
     max_abs_bias: float
     confidence: float
     max_slice_loss: float
+    max_first_bias: float
 
 
 @dataclass(frozen=True)
@@ -125,18 +133,20 @@ def decide(
 ) -> Decision:
     """Decide whether the challenger replaces the champion; never touches the registry.
 
-    The floor applies first. A first champion must also beat the mean with the required confidence and by `MEAN_ERRORS`
-    standard errors, and may not fall behind the best baseline by more than `BASELINE_ERRORS`. A slice counts as worse
-    when its loss exceeds `max_slice_loss` by more than two standard errors. An unusable champion is replaced only if
-    the challenger beats the best baseline with the required confidence and the replacement is `approved`; in all other
-    cases `approved` has no effect.
+    The floor applies first. The first model, where no champion or a baseline is in force, must also pass
+    `first_model.missing_proof`; without a champion it may not fall behind the best baseline by more than
+    `BASELINE_ERRORS`, and must beat the stand-in with the required confidence. A slice counts as worse when its loss
+    exceeds `max_slice_loss` by more than two standard errors. An unusable champion is replaced only if the challenger
+    beats the best baseline with the required confidence and the replacement is `approved`; in all other cases
+    `approved` has no effect.
 
     Raises:
-        ValueError: there is a champion, but the challenger carries no `gain`.
+        ValueError: there is a champion, but the challenger carries no `gain`; or a first model has no `evidence`.
 
-    >>> gate = Gate(min_ngini=0.2, max_abs_bias=0.3, confidence=0.9, max_slice_loss=0.02)
-    >>> first = NoChampion(Gain(0.5, 0.02, 1.0), "linear_rfm", Gain(0.01, 0.01, 0.8))
-    >>> decide(Metrics(ngini=0.5, bias=0.1), first, gate).outcome
+    >>> gate = Gate(min_ngini=0.2, max_abs_bias=0.3, confidence=0.9, max_slice_loss=0.02, max_first_bias=0.2)
+    >>> first = NoChampion({"history_rate": Gain(0.04, 0.01, 1.0)}, "history_rate", "history_rate")
+    >>> evidence = Evidence(0.5, 0.02, 0.5, 0.02, bias=0.1, bias_error=0.05)
+    >>> decide(Metrics(ngini=0.5, bias=0.1, evidence=evidence), first, gate).outcome
     'first_champion'
     >>> decide(Metrics(0.5, 0.1, Gain(0.01, 0.004, 0.98)), Metrics(0.49, 0.0), gate).outcome
     'better'
@@ -148,13 +158,25 @@ def decide(
         floor = f"at least {gate.min_ngini} and at most ±{gate.max_abs_bias}"
         return Decision("below_floor", f"Not promoted: {measures}; required: {floor}.")
     if isinstance(champion, NoChampion):
-        return _decide_first(measures, champion, gate)
+        return _decide_first(challenger, champion, gate)
     if isinstance(champion, Unusable):
         return _decide_unusable(measures, champion, gate, approved=approved)
+    return _decide_against(measures, challenger, champion, gate)
+
+
+def _decide_against(measures: str, challenger: Metrics, champion: Metrics, gate: Gate) -> Decision:
     gain = challenger.gain
     if gain is None:
         raise ValueError("Expected the challenger's gain over the champion, found none: run 'purse evaluate' again.")
     against = f"{measures} against the champion's {champion.ngini:.4f}: {_in_words(gain)}"
+    if champion.baseline:
+        against = (
+            f"{measures} against the champion, baseline {champion.baseline}, {champion.ngini:.4f}: {_in_words(gain)}"
+        )
+        if missing := missing_proof(_evidence(challenger), gate.min_ngini, gate.max_first_bias):
+            outcome, needed = missing
+            proof = _evidence(challenger).in_words()
+            return Decision(outcome, f"Not promoted as the first model: {proof}; required: {needed}.")
     if not _is_sure(gain, gate):
         return Decision("no_gain", f"Not promoted: {against}; required: {gate.confidence:.0%}.")
     for name, part in challenger.slice_gains.items():
@@ -167,17 +189,30 @@ def decide(
     return Decision("better", f"Promoted: {against}.")
 
 
-def _decide_first(measures: str, opponent: NoChampion, gate: Gate) -> Decision:
-    mean, gain = opponent.mean, opponent.gain
-    if not (_is_sure(mean, gate) and mean.estimate >= MEAN_ERRORS * mean.standard_error):
-        needed = f"{gate.confidence:.0%} and {MEAN_ERRORS:g} standard errors"
-        against = f"{measures} against the same prediction for everyone: {_in_words(mean)}"
-        return Decision("not_above_mean", f"Not promoted as the first champion: {against}; required: {needed}.")
-    against = f"{measures} against the best baseline, {opponent.baseline}: {_in_words(gain)}"
-    if not gain.estimate >= -BASELINE_ERRORS * gain.standard_error:  # NaN fails too
-        needed = f"at most {BASELINE_ERRORS:g} standard error behind"
-        return Decision("behind_baseline", f"Not promoted as the first champion: {against}; required: {needed}.")
-    return Decision("first_champion", f"Promoted as the first champion: {against}.")
+def _decide_first(challenger: Metrics, opponent: NoChampion, gate: Gate) -> Decision:
+    proof, refused = _evidence(challenger).in_words(), "Not promoted as the first champion"
+    if missing := missing_proof(_evidence(challenger), gate.min_ngini, gate.max_first_bias):
+        outcome, needed = missing
+        return Decision(outcome, f"{refused}: {proof}; required: {needed}.")
+    best = opponent.gains[opponent.best]
+    if not best.estimate >= -BASELINE_ERRORS * best.standard_error:  # NaN fails too
+        against, needed = f"the best baseline, {opponent.best}", f"at most {BASELINE_ERRORS:g} standard error behind"
+        return Decision(
+            "behind_baseline", f"{refused}: {proof}; against {against}: {_in_words(best)}; required: {needed}."
+        )
+    if opponent.stand_in and not _is_sure(gain := opponent.gains[opponent.stand_in], gate):
+        against = f"the baseline {opponent.stand_in}: {_in_words(gain)}; required: {gate.confidence:.0%}"
+        return Decision("baseline_unbeaten", f"{refused}: {proof}; against {against}.")
+    gains = ", ".join(
+        f"{name} {gain.estimate:+.4f} ± {gain.standard_error:.4f}" for name, gain in opponent.gains.items()
+    )
+    return Decision("first_champion", f"Promoted as the first champion: {proof}; gain over the baselines: {gains}.")
+
+
+def _evidence(challenger: Metrics) -> Evidence:
+    if challenger.evidence is None:
+        raise ValueError("Expected the standard errors of the first model, found none: run 'purse evaluate' again.")
+    return challenger.evidence
 
 
 def _decide_unusable(measures: str, champion: Unusable, gate: Gate, *, approved: bool) -> Decision:

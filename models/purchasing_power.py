@@ -15,6 +15,7 @@ from models.preprocessing import Preprocessing
 from models.protocol import SpendModel
 from models.score.calibration import Calibration
 from models.score.intervals import Intervals
+from models.score.own_column import OwnColumn
 from models.score.percentiles import percentile_score, quantile_grid, tiers
 from models.score.reasons import Reasons
 from models.targets import as_predictions
@@ -50,9 +51,10 @@ class PurchasingPower:
         feature_names: columns that the model reads.
         tier_shares: shares (0 to 1) of `high` and `mid` in the reference population; the rest is `low`.
         reference_spend: ascending quantiles of the blend in the reference population, independent of the level.
-        reasons: model that explains the score.
+        reasons: model that explains the score; a baseline's is its own column.
         cold_start: model of users without orders; None in models older than it.
         preprocessing: policies applied to features before the members see them; None in models older than it.
+        baseline: name of the baseline that this is; None for a model.
     """
 
     members: tuple[Member, ...]
@@ -63,9 +65,10 @@ class PurchasingPower:
     feature_names: tuple[str, ...]
     tier_shares: Mapping[str, float]
     reference_spend: NDArray[np.float64]
-    reasons: Reasons
+    reasons: Reasons | OwnColumn
     cold_start: ColdStart | None = None
     preprocessing: Preprocessing | None = None
+    baseline: str | None = None
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Score users with orders; same index.
@@ -172,6 +175,7 @@ def build(
     threads: int = 1,
     cold_start: ColdStart | None = None,
     preprocessing: Preprocessing | None = None,
+    baseline: tuple[str, str] | None = None,
 ) -> PurchasingPower:
     """Assemble fitted members and learn score, tiers and reasons from a reference population.
 
@@ -189,6 +193,7 @@ def build(
         threads: threads that it may use.
         cold_start: model of users without orders.
         preprocessing: policies fitted on the members' training set.
+        baseline: name and column of the baseline that the only member is; None for a model.
 
     Raises:
         ValueError: no members or no reference users.
@@ -203,12 +208,14 @@ def build(
     {'low': 5, 'mid': 3, 'high': 2}
     """
     if not members or not len(reference):
-        raise ValueError(
-            f"Expected at least one member and one reference user, found {len(members)} and {len(reference)}."
-        )
+        found = f"{len(members)} and {len(reference)}"
+        raise ValueError(f"Expected at least one member and one reference user, found {found}.")
     prepared = preprocessing or Preprocessing()
     spend, _ = blended(members, prepared.transform(reference))
     grid = quantile_grid(spend)
+    reasons: Reasons | OwnColumn = Reasons(phrases, top_reasons, seed, threads)
+    if baseline is not None:
+        reasons = OwnColumn(baseline[1], phrases.get(baseline[1], ""))
     # reasons report raw values; a column that the members do not see is no reason
     seen = reference.drop(columns=prepared.dropped)
     return PurchasingPower(
@@ -220,9 +227,10 @@ def build(
         feature_names=tuple(reference.columns),
         tier_shares=dict(tier_shares),
         reference_spend=grid,
-        reasons=Reasons(phrases, top_reasons, seed, threads).fit(seen, percentile_score(grid, spend)),
+        reasons=reasons.fit(seen, percentile_score(grid, spend)),
         cold_start=cold_start,
         preprocessing=preprocessing,
+        baseline=baseline[0] if baseline else None,
     )
 
 

@@ -8,7 +8,7 @@ from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from pipelines.tracking.champion import candidates, find_champion, set_champion
 from pipelines.tracking.logged_model import load_version
-from pipelines.tracking.registry import PREVIOUS, ROLLED_BACK_TO
+from pipelines.tracking.registry import PREVIOUS, ROLLED_BACK_TO, baseline_of, last_refusal
 from pipelines.tracking.runs import connect, run_state
 
 
@@ -19,14 +19,16 @@ class Choice:
     Attributes:
         version: the champion; None: there was none yet.
         state: state of the champion, see `pipelines.tracking.champion`.
-        problem: what is wrong with it; empty if nothing is.
+        problem: what is wrong with it, or without one why the last challenger was refused; empty if nothing is.
         others: other versions that this home registered and can load.
+        baseline: name of the baseline that the champion is; None for a model.
     """
 
     version: str | None
     state: str
     problem: str
     others: list[str]
+    baseline: str | None = None
 
 
 def look(settings: Settings) -> Choice:
@@ -38,7 +40,8 @@ def look(settings: Settings) -> Choice:
     client = connect(settings)
     champion = find_champion(settings, client)
     if champion is None:
-        return Choice(None, "none_yet", "", [str(one.version) for one in candidates(settings, client, "")])
+        refusal = last_refusal(client, settings.mlflow.model_name) or ""
+        return Choice(None, "none_yet", refusal, [str(one.version) for one in candidates(settings, client, "")])
     state, problem = champion.state, champion.problem
     found: str = state
     if champion.intact:
@@ -47,7 +50,9 @@ def look(settings: Settings) -> Choice:
         except PurseError as error:
             found, problem = "files_lost", getattr(error, "reason", str(error))
     others = [str(one.version) for one in candidates(settings, client, champion.version)]
-    return Choice(champion.version, found, problem, others)
+    return Choice(
+        champion.version, found, problem, others, baseline_of(client, settings.mlflow.model_name, champion.version)
+    )
 
 
 def choose(settings: Settings, version: str, who: str, now: datetime) -> None:

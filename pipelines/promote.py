@@ -9,14 +9,17 @@ from datetime import date
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from models.first_model import Evidence
 from models.promotion import PROMOTED, Decision, Gate, Metrics, NoChampion, Unusable, decide
 from pipelines.errors import PurseError
 from pipelines.results.decision import Decided, Evaluated, Registered
 from pipelines.results.result import read_result
+from pipelines.results.training import Trained
 from pipelines.retraining.decided import gate
 from pipelines.settings import Settings
 from pipelines.tracking import seals
 from pipelines.tracking.champion import find_champion, moved_from, set_champion
+from pipelines.tracking.registration import find_version, register_model
 from pipelines.tracking.registry import CHAMPION, PREVIOUS, ROLLED_BACK_TO
 from pipelines.tracking.runs import connect
 
@@ -52,8 +55,13 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
     numbers = _numbers(challenger, opponent)
     found = find_champion(settings, client)
     champion = found.version if found else None
-    if champion == version and found and found.usable:
-        return _result(settings, _earlier_decision(client, name, version), version, measured, numbers)
+    stand_in = read_result(settings, snapshot_date, Trained).stand_in
+    if found and found.usable:
+        if champion == version:
+            return _result(settings, _earlier_decision(client, name, version), version, measured, numbers)
+        if stand_in and champion == find_version(client, name, stand_in):
+            promoted = _earlier_decision(client, name, found.version)
+            return _stand_in_result(settings, promoted, found.version, registered, measured)
     if champion != measured.champion_version:
         raise PurseError(
             f"The challenger was compared with champion version {measured.champion_version}, but the champion of "
@@ -70,7 +78,42 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
     _describe(client, name, version, decision, numbers)
     if decision.promoted:  # last: a rerun of an interrupted step decides the same
         set_champion(settings, client, version)
-    return _result(settings, decision, version, measured, numbers)
+    if decision.promoted or stand_in is None:
+        return _result(settings, decision, version, measured, numbers)
+    return _promote_stand_in(settings, client, snapshot_date, stand_in, decision, registered, measured)
+
+
+def _promote_stand_in(
+    settings: Settings,
+    client: "MlflowClient",
+    snapshot_date: date,
+    stand_in: Trained,
+    refusal: Decision,
+    registered: Registered,
+    measured: Evaluated,
+) -> Decided:
+    """Make the baseline that was trained beside a refused model the champion, under its own name."""
+    name, version = settings.mlflow.model_name, register_model(settings, client, stand_in, snapshot_date)
+    ngini = measured.baselines[stand_in.family].measures["ngini"]
+    decision = Decision(
+        "baseline_champion",
+        f"Promoted: the baseline {stand_in.family} (nGini {ngini:.4f}) scores until a model beats it, because the "
+        f"model, version {registered.version}, was refused. {refusal.description}",
+    )
+    if measured.champion_version is not None:
+        client.set_model_version_tag(name, version, PREVIOUS, measured.champion_version)
+    _describe(client, name, version, decision, {"ngini": ngini})
+    set_champion(settings, client, version)
+    return _stand_in_result(settings, decision, version, registered, measured)
+
+
+def _stand_in_result(
+    settings: Settings, decision: Decision, version: str, registered: Registered, measured: Evaluated
+) -> Decided:
+    baseline = measured.stand_in or ""
+    numbers = {"ngini": measured.baselines[baseline].measures["ngini"]}
+    decided = _result(settings, decision, version, measured, numbers)
+    return decided.model_copy(update={"refused": registered.version, "baseline": baseline})
 
 
 def _earlier_decision(client: "MlflowClient", name: str, version: str) -> Decision:
@@ -97,12 +140,22 @@ def _sides(measured: Evaluated, snapshot_date: date) -> tuple[Metrics, Metrics |
     """Build the challenger's metrics and those of its opponent from the result of `evaluate`."""
     ours, theirs = measured.measures, measured.champion
     slices = {name: part.gain for name, part in measured.slices.items() if part.gain}
-    challenger = Metrics(ours["ngini"], ours["bias"], theirs.gain if theirs else None, slices)
+    evidence = Evidence(
+        ngini=ours["ngini"],
+        ngini_error=measured.ngini_error,
+        validation_ngini=measured.validation_ngini,
+        validation_error=measured.validation_error,
+        bias=ours["bias"],
+        bias_error=measured.bias_error,
+    )
+    challenger = Metrics(ours["ngini"], ours["bias"], theirs.gain if theirs else None, slices, evidence)
     if theirs:
-        return challenger, Metrics(theirs.measures["ngini"], theirs.measures["bias"])
+        name = measured.champion_baseline
+        return challenger, Metrics(theirs.measures["ngini"], theirs.measures["bias"], baseline=name)
     name, baseline = max(measured.baselines.items(), key=lambda item: item[1].measures["ngini"])
     if measured.champion_version is None:
-        return challenger, NoChampion(measured.baselines["mean"].gain, name, baseline.gain)
+        gains = {one: side.gain for one, side in measured.baselines.items()}
+        return challenger, NoChampion(gains, name, measured.stand_in)
     reason = measured.champion_unusable or "'purse evaluate' left no reason"
     approve = f"purse promote --snapshot-date {snapshot_date} --replace-unusable"
     return challenger, Unusable(measured.champion_version, reason, name, baseline.gain, approve)
@@ -110,14 +163,21 @@ def _sides(measured: Evaluated, snapshot_date: date) -> tuple[Metrics, Metrics |
 
 def _gate(settings: Settings) -> Gate:
     limits = settings.promotion
-    return Gate(limits.min_ngini, limits.max_abs_bias, limits.confidence, limits.max_slice_loss)
+    return Gate(
+        min_ngini=limits.min_ngini,
+        max_abs_bias=limits.max_abs_bias,
+        confidence=limits.confidence,
+        max_slice_loss=limits.max_slice_loss,
+        max_first_bias=limits.max_first_bias,
+    )
 
 
 def _numbers(challenger: Metrics, champion: Metrics | Unusable | NoChampion) -> dict[str, float]:
     """Finite numbers that the decision is based on."""
     numbers = {"ngini": challenger.ngini, "bias": challenger.bias}
     if isinstance(champion, Unusable | NoChampion):
-        numbers |= {f"baseline_gain_{k}": v for k, v in asdict(champion.gain).items()}
+        gain = champion.gain if isinstance(champion, Unusable) else champion.gains[champion.best]
+        numbers |= {f"baseline_gain_{k}": v for k, v in asdict(gain).items()}
     elif challenger.gain:
         numbers |= {"champion_ngini": champion.ngini, **{f"gain_{k}": v for k, v in asdict(challenger.gain).items()}}
     return {key: value for key, value in numbers.items() if isfinite(value)}

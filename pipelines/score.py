@@ -45,7 +45,8 @@ COLD_ANSWERS = (
 def score(settings: Settings, snapshot_date: date, scored_at: datetime, *, confirmed: bool = False) -> Scored:
     """Write the scores of all users known before `snapshot_date` to `predictions` and exports/.
 
-    Users without a purchase are scored from profile and behaviour; the column `basis` says so.
+    Users without a purchase are scored from profile and behaviour; the column `basis` says so. The column `baseline`
+    names the baseline that scores until a model beats it.
 
     Args:
         settings: the settings.
@@ -58,6 +59,8 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime, *, confi
         PurseError: the champion is gone or cannot be loaded, features are missing, the expected total is far from the
             last scores, or predictions break a critical rule; the scores of this snapshot stay unchanged.
     """
+    import pandas as pd
+
     version, model = load_champion(settings)
     notice_move(settings, version, scored_at)
     if model.horizon_days != settings.horizon_days:
@@ -82,6 +85,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime, *, confi
         horizon_days=settings.horizon_days,
         model_version=version,
         scored_at=scored_at.astimezone(UTC).replace(tzinfo=None, microsecond=0),
+        baseline=pd.Series([model.baseline] * len(scores), dtype="string"),
     )
     tables.replace(
         settings,
@@ -99,6 +103,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime, *, confi
         rows=len(rows),
         without_orders=int((scores["basis"] == ATTRIBUTES).sum()),
         model_version=version,
+        baseline=model.baseline,
         export=str(export),
         level=Interval(expected=level.expected, low=level.low, high=level.high),
         tiers=tier_shares(scores),

@@ -74,6 +74,7 @@ class Mlflow(Section):
 class Promotion(Section):
     min_ngini: float
     max_abs_bias: float
+    max_first_bias: float = Field(gt=0)
     confidence: Share
     max_slice_loss: float
     min_slice_users: Count

@@ -27,6 +27,7 @@ def live_scores(
     """Convert the engine's predictions to scores for the store, by user_id."""
     about = {
         "model_version": release.model_version,
+        "baseline": release.baseline,
         "snapshot_date": snapshot_date,
         "horizon_days": release.horizon_days,
         "scored_at": scored_at.astimezone(UTC).replace(microsecond=0),
@@ -54,12 +55,14 @@ def release_scores(folder: Path, release: Release) -> Iterator[list[tuple[str, S
                 user_id: user_id, score: score, tier: tier::VARCHAR, expected_spend: expected_spend,
                 spend_low: spend_low, spend_high: spend_high, purchase_probability: purchase_probability,
                 reasons: list_filter(string_split(reasons, '; '), lambda reason: reason <> ''), basis: basis,
-                model_version: $version, snapshot_date: $snapshot_date::DATE, horizon_days: $horizon_days,
+                model_version: $version, baseline: $baseline::VARCHAR,
+                snapshot_date: $snapshot_date::DATE, horizon_days: $horizon_days,
                 scored_at: strftime($created_at::TIMESTAMP, '%Y-%m-%dT%H:%M:%SZ'), live: false
             })::VARCHAR) FROM read_parquet($file)
             """,
             {
                 "version": release.model_version,
+                "baseline": release.baseline,
                 "snapshot_date": release.snapshot_date,
                 "horizon_days": release.horizon_days,
                 "created_at": release.created_at.astimezone(UTC).replace(tzinfo=None),

@@ -18,7 +18,7 @@ from pipelines.tracking.experiments import runs_page
 from pipelines.tracking.login import mlflow_login
 from stack import airflow_home
 
-SHOWN_BASELINES = ("previous_window", "linear_rfm")
+SHOWN_BASELINES = ("previous_window", "linear_rfm", "spend_decayed_56d")
 
 Interval = tuple[datetime, datetime]
 Row = Mapping[str, Any]
@@ -82,16 +82,21 @@ def rows_table(validated: Validated) -> Table:
 
 def model_table(trained: Trained, measured: Evaluated, decided: Decided) -> Table:
     """Compare the model (and the champion if the model was not promoted) with baselines on the same test users."""
-    is_champion = decided.promoted or decided.outcome == "already_champion"
+    is_champion = (decided.promoted or decided.outcome == "already_champion") and decided.baseline is None
     table = Table("model", *(Column(name, justify="right") for name in ("nGini", "bias", "decile WAPE")))
     low, high = measured.ngini_interval
-    name = f"{'champion' if is_champion else 'challenger'}, version {decided.version}"
+    name = f"{'champion' if is_champion else 'challenger'}, version {decided.refused or decided.version}"
     table.add_row(f"{name}\n{_recipe(trained)}", *_measures(measured.measures, f" ({low:.3f} to {high:.3f})"))
-    if measured.champion and not is_champion:
+    if decided.baseline:
+        stand_in = measured.baselines[decided.baseline]
+        table.add_row(
+            f"champion, version {decided.version}\nbaseline {decided.baseline}", *_measures(stand_in.measures)
+        )
+    elif measured.champion and not is_champion:
         table.add_row(f"champion, version {measured.champion_version}", *_measures(measured.champion.measures))
     if decided.outcome == "champion_unusable":
         table.add_row(f"champion, version {measured.champion_version}", "not compared", "-", "-")
-    for baseline in SHOWN_BASELINES:
+    for baseline in (name for name in SHOWN_BASELINES if name in measured.baselines):
         table.add_row(f"baseline {baseline}", *_measures(measured.baselines[baseline].measures))
     return table
 

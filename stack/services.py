@@ -23,6 +23,7 @@ from pipelines.errors import PurseError
 from pipelines.links import airflow_address, airflow_url, mlflow_address
 from pipelines.live.client import service_url
 from pipelines.settings import Settings
+from pipelines.tracking.champion_record import read_record
 from pipelines.tracking.login import login_file
 from stack import airflow_api, airflow_home, interrupted, mlflow_home, processes
 
@@ -101,7 +102,10 @@ def down(settings: Settings) -> dict[str, Any]:
 
 
 def status(settings: Settings) -> dict[str, Any]:
-    """Services (pid or None), addresses, places of the login and the logs, newest DAG runs, and warnings."""
+    """Services (pid or None), addresses, places of the login and the logs, newest DAG runs, champion and warnings.
+
+    The champion is the one that this home recorded: MLflow may be down.
+    """
     home = settings.home_path
     running = {service.name: processes.running(home, service.name) for service in _services(settings)}
     return {
@@ -114,6 +118,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "mlflow_login_file": str(login_file(settings)),
         "logs": str(processes.log_file(home, "api-server").parent),
         "runs": _newest_runs(settings) if running["api-server"] else [],
+        "champion": _champion(settings),
         "warnings": private.warnings(settings),
     }
 
@@ -135,6 +140,14 @@ def logs(settings: Settings, name: str | None = None, follow: bool = False) -> N
         subprocess.run(["tail", "-n", "50", *(["-F"] if follow else []), *files], check=True)  # noqa: S603, S607
     except KeyboardInterrupt:
         return
+
+
+def _champion(settings: Settings) -> str | None:
+    """The recorded champion in words; None before the first one, or if the record is damaged."""
+    with contextlib.suppress(PurseError):
+        recorded = read_record(settings)
+        return recorded.in_words() if recorded else None
+    return None
 
 
 def _services(settings: Settings) -> list[Service]:

@@ -20,6 +20,8 @@ def show(settings: Settings, state: Mapping[str, Any], console: Console) -> None
     if stopped:
         console.print(f"Not running: {', '.join(stopped)}. Start with 'purse up'.", soft_wrap=True)
     console.print(f"Logs: {state['logs']}", soft_wrap=True)
+    if state["champion"]:
+        console.print(f"Champion: {state['champion']}", soft_wrap=True)
     for warning in state["warnings"]:
         console.print(f"Warning: {warning}", soft_wrap=True)
 

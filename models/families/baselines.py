@@ -1,4 +1,4 @@
-"""Baselines that every model must beat: the mean, the previous window, and the rate of the history."""
+"""Baselines that every model must beat: the mean, the previous window, the rate of the history, and decayed spend."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,7 +10,11 @@ from typing_extensions import override
 from features.feature import WINDOWS_DAYS
 from models.encoding import select
 from models.protocol import LabelledUsers, SpendModel
+from models.score.chance import Chance
 from models.targets import as_predictions, require_users
+
+DECAYED = "spend_decayed_56d"
+"""Feature that `DecayedSpend` ranks users by."""
 
 
 @dataclass
@@ -69,7 +73,8 @@ class HistoryRate(SpendModel):
     """Predict that a user goes on spending at the average rate of the recorded history.
 
     The history is as long as the longest tenure in the training set, or the user's own tenure if that is longer.
-    Dividing by each user's own tenure would rank users who came yesterday first.
+    Dividing by each user's own tenure would rank users who came yesterday first. No label moves the order of users;
+    `fit` learns only how often users with such a rate of purchase days bought.
 
     >>> features = pd.DataFrame({"spend_total": [60.0], "purchase_days_total": [2.0], "T": [10.0]})
     >>> HistoryRate(horizon_days=28, history_days=56.0).predict(features).round(2)
@@ -79,19 +84,58 @@ class HistoryRate(SpendModel):
 
     horizon_days: int
     history_days: float = 1.0
+    chance: Chance | None = None
 
     @override
     def fit(self, training: LabelledUsers, validation: LabelledUsers | None = None) -> Self:
         require_users(training)
-        self.history_days = max(float(training.features["T"].fillna(0).max()), 1.0)
+        self.history_days, self.chance = max(float(training.features["T"].fillna(0).max()), 1.0), None
+        self.chance = Chance.fit(self.predict(training.features)["purchase_probability"], training.purchased)
         return self
 
     @override
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         history = select(features, ["spend_total", "purchase_days_total", "T"]).fillna(0)
         horizons = self.horizon_days / history["T"].clip(lower=self.history_days)
-        days = history["purchase_days_total"] * horizons
-        return as_predictions(features, history["spend_total"] * horizons, _any_purchase(days))
+        chance = _any_purchase(history["purchase_days_total"] * horizons)
+        return as_predictions(
+            features, history["spend_total"] * horizons, self.chance.apply(chance) if self.chance else chance
+        )
+
+
+@dataclass
+class DecayedSpend(SpendModel):
+    """Rank users by recent spend, of which a day counts half after 56 days: a feature as it is.
+
+    No label moves the order of users; `fit` learns the level of spend, and how often users with such a value bought.
+
+    >>> features, spend = pd.DataFrame({"spend_decayed_56d": [10.0, 30.0]}), pd.Series([0.0, 80.0])
+    >>> DecayedSpend().fit(LabelledUsers(features, spend, spend > 0)).predict(features)
+       expected_spend  purchase_probability
+    0            20.0                   0.5
+    1            60.0                   0.5
+    """
+
+    scale: float = 1.0
+    chance: Chance | None = None
+
+    @override
+    def fit(self, training: LabelledUsers, validation: LabelledUsers | None = None) -> Self:
+        require_users(training)
+        recent = _recent(training.features)
+        spent, mean = float(training.future_spend.mean()), float(recent.mean())
+        self.scale = spent / mean if spent > 0 and mean > 0 else 1.0  # never 0, which would lose the order
+        self.chance = Chance.fit(recent, training.purchased)
+        return self
+
+    @override
+    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
+        recent = _recent(features)
+        return as_predictions(features, recent * self.scale, self.chance.apply(recent) if self.chance else 0.0 * recent)
+
+
+def _recent(features: pd.DataFrame) -> pd.Series:
+    return select(features, [DECAYED])[DECAYED].fillna(0).clip(lower=0)
 
 
 def _any_purchase(expected_days: pd.Series) -> pd.Series:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from models.measures.gini import Floats, floats, normalized_gini
 from models.measures.metrics import area_under_roc
@@ -62,3 +63,21 @@ def compare(
     values = pd.DataFrame(measured(everyone), list(predictions), names)
     errors = pd.DataFrame(drawn.std(axis=0, ddof=1), list(predictions), [f"{name}_se" for name in names])
     return pd.concat([values, errors], axis=1)
+
+
+def bias_error(future_spend: ArrayLike, expected_spend: ArrayLike) -> float:
+    """Standard error of `relative_bias` over samples of users, by linearisation; infinite if nobody spends.
+
+    The total of a small shop, or of one whose few large buyers make most of it, differs from window to window by
+    chance. A ratio of totals r has the standard error of the sum of expected - r * true.
+
+    >>> round(bias_error([0.0, 10.0, 20.0, 10.0], [10.0, 10.0, 10.0, 10.0]), 3)
+    0.408
+    """
+    true, expected = floats(future_spend), floats(expected_spend)
+    total = float(true.sum())
+    if total <= 0:
+        return float("inf")
+    residuals = expected - true * expected.sum() / total
+    users = len(true)
+    return float(np.sqrt((residuals**2).sum() * users / max(users - 1, 1)) / total)

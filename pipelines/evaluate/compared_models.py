@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from models.catalog import BASELINES
+from models.catalog import baselines
 from models.protocol import LabelledUsers
 from models.purchasing_power import PurchasingPower
 from pipelines.errors import PurseError, UnusableModel
@@ -70,8 +70,8 @@ def predict(settings: Settings, split: Split, trained: Trained, active: Champion
     except UnusableModel as error:
         again = f"Train it again with 'purse train --snapshot-date {split.snapshot_date}'."
         raise PurseError(f"The trained model can't be compared: {error.reason}. {again}") from error
-    challenger, baselines = model.predict_spend(users.features), _baselines(settings, split, users.features)
-    return ComparedModels(users, challenger, champion, baselines, model, unusable)
+    challenger, others = model.predict_spend(users.features), _baselines(settings, split, users.features)
+    return ComparedModels(users, challenger, champion, others, model, unusable)
 
 
 def _champion_predictions(settings: Settings, champion: Champion, features: pd.DataFrame, total: float) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def _baselines(settings: Settings, split: Split, features: pd.DataFrame) -> dict
     ratio = split.horizon_days / split.label_days
     final = read_labelled(settings, split, split.final).users
     predictions = {}
-    for name in BASELINES:
+    for name in baselines(split.features):
         model = build_model(settings, name, {}, settings.training.seed, split.label_days).fit(final)
         label = model.predict(features)
         probability = 1 - (1 - label["purchase_probability"]) ** ratio

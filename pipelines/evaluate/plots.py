@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from models.predictions import TIERS
+from pipelines.evaluate.compared_models import ComparedModels
+from pipelines.evaluate.findings import Findings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,3 +70,20 @@ def _figure(title: str, x: str, y: str) -> tuple["Figure", "Axes"]:
     axes = figure.add_subplot()
     axes.set(title=title, xlabel=x, ylabel=y)
     return figure, axes
+
+
+def figures(compared: ComparedModels, findings: Findings) -> dict[str, "Figure"]:
+    """Draw all plots, by name."""
+    spend, expected = compared.users.future_spend, compared.challenger["expected_spend"]
+    expected_by_model = {
+        "challenger": expected,
+        **{name: predictions["expected_spend"] for name, predictions in compared.baselines.items()},
+    }
+    if compared.champion is not None:
+        expected_by_model["champion"] = compared.champion["expected_spend"]
+    return {
+        "calibration": calibration_by_decile(findings.deciles),
+        "gain_curve": gain_curve(spend, expected_by_model),
+        "score_distribution": score_distribution(expected, compared.challenger["tier"]),
+        "feature_importance": feature_importance(findings.importances),
+    }

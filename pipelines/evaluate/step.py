@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from datetime import date
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from models.canary import CANARY_FILE, canary_set
-from models.measures.gini import bootstrap_interval, normalized_gini, paired_bootstrap
+from models.measures.comparison import bias_error
+from models.measures.gini import bootstrap_interval, normalized_gini, paired_bootstrap, standard_error
 from models.measures.metrics import coverage, measure, relative_bias
 from models.predictions import HIGH, TIERS
 from models.promotion import Gain
@@ -28,11 +29,9 @@ from pipelines.results.result import read_result
 from pipelines.results.training import Split, Trained
 from pipelines.settings import Settings
 from pipelines.tracking.champion import find_champion
-from pipelines.tracking.registry import MODEL_CARD_FILE
+from pipelines.tracking.champion_state import Champion
+from pipelines.tracking.registry import MODEL_CARD_FILE, baseline_of
 from pipelines.tracking.runs import connect, resumed_run, run_state, run_url
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class Measured(TypedDict):
@@ -41,6 +40,8 @@ class Measured(TypedDict):
     users: int
     measures: dict[str, float]
     ngini_interval: tuple[float, float]
+    ngini_error: float
+    bias_error: float
     champion: Compared | None
     champion_unusable: str | None
     baselines: dict[str, Compared]
@@ -64,19 +65,29 @@ def evaluate(settings: Settings, snapshot_date: date) -> Evaluated:
     """
     built, split = read_result(settings, snapshot_date, Built), read_result(settings, snapshot_date, Split)
     trained = read_result(settings, snapshot_date, Trained)
-    client = connect(settings)
+    champion = find_champion(settings, connect(settings))
+    if trained.stand_in:  # for its card, canary set and promises; the model is compared with all baselines anyway
+        _evaluate(settings, built, split, trained.stand_in, None)
+    return _evaluate(settings, built, split, trained, champion)
+
+
+def _evaluate(settings: Settings, built: Built, split: Split, trained: Trained, champion: Champion | None) -> Evaluated:
+    client, stand_in = connect(settings), trained.stand_in
     if run_state(client, trained.run_id) != "active":
         raise PurseError(
             f"The run {trained.run_id} of this training was deleted in MLflow (run_deleted). Train again with 'purse "
-            f"train --snapshot-date {snapshot_date}', then evaluate and register."
+            f"train --snapshot-date {split.snapshot_date}', then evaluate and register."
         )
-    with resumed_run(settings, trained.training_id) as run_id:
-        champion = find_champion(settings, client)
+    with resumed_run(settings, trained.training_id, "baseline" if trained.baseline else "retraining") as run_id:
         compared = predict(settings, split, trained, champion)
         findings = find(settings, split, compared)
         evaluated = Evaluated(
             **_measured(settings, compared),
+            validation_ngini=trained.validation_ngini,
+            validation_error=trained.validation_error,
             champion_version=champion.version if champion else None,
+            champion_baseline=baseline_of(client, settings.mlflow.model_name, champion.version) if champion else None,
+            stand_in=stand_in.baseline if stand_in else None,
             surrogate=Fidelity(r2=findings.surrogate_r2, spearman=findings.surrogate_spearman),
             flagged_differences=int(findings.fairness["flagged"].sum()),
             run_id=run_id,
@@ -119,6 +130,8 @@ def _measured(settings: Settings, compared: ComparedModels) -> Measured:
         "users": len(compared.users),
         "measures": _measures(settings, compared, compared.challenger),
         "ngini_interval": (low, high),
+        "ngini_error": standard_error(spend, expected, samples, seed),
+        "bias_error": bias_error(spend, expected),
         "champion": champion,
         "champion_unusable": compared.champion_unusable,
         "baselines": baselines,
@@ -206,7 +219,7 @@ def _log(compared: ComparedModels, evaluated: Evaluated, findings: Findings) -> 
         canary = canary_set(compared.users.features, compared.challenger, compared.model)
         canary.to_parquet(path, index=False)
         mlflow.log_artifact(str(path))
-    for name, figure in _figures(compared, findings).items():
+    for name, figure in plots.figures(compared, findings).items():
         mlflow.log_figure(figure, f"plots/{name}.png")
 
 
@@ -216,19 +229,3 @@ def _per_user(compared: ComparedModels) -> pd.DataFrame:
     if compared.champion is not None:
         frame["champion_expected_spend"] = compared.champion["expected_spend"]
     return frame.sort_values("expected_spend", kind="stable", ignore_index=True)
-
-
-def _figures(compared: ComparedModels, findings: Findings) -> dict[str, "Figure"]:
-    spend, expected = compared.users.future_spend, compared.challenger["expected_spend"]
-    expected_by_model = {
-        "challenger": expected,
-        **{name: predictions["expected_spend"] for name, predictions in compared.baselines.items()},
-    }
-    if compared.champion is not None:
-        expected_by_model["champion"] = compared.champion["expected_spend"]
-    return {
-        "calibration": plots.calibration_by_decile(findings.deciles),
-        "gain_curve": plots.gain_curve(spend, expected_by_model),
-        "score_distribution": plots.score_distribution(expected, compared.challenger["tier"]),
-        "feature_importance": plots.feature_importance(findings.importances),
-    }

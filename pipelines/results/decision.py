@@ -39,16 +39,29 @@ class Fidelity(Value):
 
 
 class Evaluated(Result):
-    """Measures on the test snapshot; `champion` is None if no champion exists or it is unusable."""
+    """Measures on the test snapshot.
+
+    Attributes:
+        ngini_error, bias_error: standard errors of both over users.
+        champion: None if no champion exists or it is unusable.
+        champion_baseline: name of the baseline that the champion is; None for a model.
+        stand_in: name of the baseline that was trained beside the model.
+    """
 
     step = "evaluate"
     command = "evaluate"
     users: int
     measures: dict[str, float]
     ngini_interval: tuple[float, float]
+    ngini_error: float
+    bias_error: float
+    validation_ngini: float
+    validation_error: float
     champion_version: str | None
     champion: Compared | None
     champion_unusable: str | None
+    champion_baseline: str | None = None
+    stand_in: str | None = None
     baselines: dict[str, Compared]
     slices: dict[str, Slice]
     tiers: dict[str, TierShare]
@@ -71,7 +84,14 @@ class Registered(Result):
 
 
 class Decided(Result):
-    """Decision on the challenger, with the numbers that it is based on and a mark of the settings of the gate."""
+    """Decision on the challenger, with the numbers that it is based on and a mark of the settings of the gate.
+
+    Attributes:
+        promoted: whether `version` became the champion.
+        version: the challenger, or the baseline that became champion because the challenger was refused.
+        refused: the refused challenger's version where a baseline became champion.
+        baseline: name of this baseline.
+    """
 
     step = "promote"
     command = "promote"
@@ -80,6 +100,8 @@ class Decided(Result):
     promoted: bool
     model_name: str
     version: str
+    refused: str | None = None
+    baseline: str | None = None
     numbers: dict[str, float]
     description: str
     run_id: str

@@ -14,7 +14,12 @@ class TierSpend(Value):
 
 
 class Scored(Result):
-    """Scores of a snapshot; `level` is the forecast for all users with orders."""
+    """Scores of a snapshot.
+
+    Attributes:
+        baseline: name of the baseline that scored, because no model has been shown to be better; None: a model did.
+        level: forecast for all users with orders.
+    """
 
     step = "score"
     command = "score"
@@ -22,6 +27,7 @@ class Scored(Result):
     rows: int
     without_orders: int
     model_version: str
+    baseline: str | None = None
     export: str
     level: Interval
     tiers: dict[str, TierSpend]

@@ -120,7 +120,14 @@ class LoggedModel(Value):
 
 
 class Trained(Result):
-    """A trained model, logged to MLflow."""
+    """A trained model, logged to MLflow.
+
+    Attributes:
+        validation_ngini, validation_error: mean nGini over the validation windows, and its standard error over users.
+        user_folds: parts of the users in validation; above 1, each user was predicted by a model that never saw them.
+        baseline: name of the baseline that the model is; None for a model.
+        stand_in: the baseline, trained beside the model where no model is champion yet.
+    """
 
     step = "train"
     command = "train"
@@ -130,9 +137,13 @@ class Trained(Result):
     params: dict[str, Param]
     members: list[MemberChoice]
     validation_ngini: float
+    validation_error: float
+    user_folds: int = 1
     level: Interval
     windows: float
     cold_start: ColdStartFacts | None
     preprocessing: PreprocessingFacts
     run_id: str
     run_url: str | None
+    baseline: str | None = None
+    stand_in: "Trained | None" = None

@@ -17,7 +17,7 @@ from pipelines.tracking import seals
 from pipelines.tracking.champion_record import Recorded, read_record, write_record
 from pipelines.tracking.champion_state import Champion, LostChampion
 from pipelines.tracking.logged_model import load_version
-from pipelines.tracking.registry import CHALLENGER, CHAMPION, version_of
+from pipelines.tracking.registry import BASELINE, CHALLENGER, CHAMPION, last_refusal, version_of
 from pipelines.tracking.runs import connect, run_state
 
 if TYPE_CHECKING:
@@ -44,9 +44,11 @@ def champion_version(settings: Settings) -> str:
     client = connect(settings)
     champion = find_champion(settings, client)
     if champion is None:
+        refusal = last_refusal(client, settings.mlflow.model_name)
         raise NothingToDo(
-            f"'{settings.mlflow.model_name}' has no champion yet. Run retrain_daily, or 'purse train' to 'purse "
-            "promote'."
+            f"'{settings.mlflow.model_name}' has no champion yet. "
+            + (f"{refusal} " if refusal else "")
+            + "Run retrain_daily, or 'purse train' to 'purse promote'."
         )
     if champion.state == "not_registered_here":
         raise seals.not_registered(settings, champion.version)
@@ -134,8 +136,9 @@ def set_champion(settings: Settings, client: "MlflowClient", version: str) -> No
     client.set_registered_model_alias(name, CHAMPION, version)
     if version_of(client, name, CHALLENGER) == version:
         client.delete_registered_model_alias(name, CHALLENGER)
-    digest = seals.sealed_digest(settings, client.get_model_version(name, version))
-    write_record(settings, Recorded(model=name, version=version, digest=digest))
+    found = client.get_model_version(name, version)
+    digest, baseline = seals.sealed_digest(settings, found), found.tags.get(BASELINE)
+    write_record(settings, Recorded(model=name, version=version, digest=digest, baseline=baseline))
 
 
 def moved_from(settings: Settings, version: str | None) -> str | None:
@@ -153,9 +156,7 @@ def notice_move(settings: Settings, version: str, moment: datetime) -> None:
         return
     details = {"from_version": recorded.version, "to_version": version}
     record(settings.serving_folder, moment, "MLflow", "champion.moved", "noticed", **details)
-    write_record(
-        settings, recorded.model_copy(update={"version": version, "moved_from": recorded.version, "digest": None})
-    )
+    write_record(settings, Recorded(model=recorded.model, version=version, moved_from=recorded.version))
 
 
 def warnings_about(settings: Settings, client: "MlflowClient") -> list[str]:

@@ -18,6 +18,7 @@ class Recorded(BaseModel):
         version: version that was last seen as champion.
         moved_from: version that Purse had set, if the alias was moved from it by hand.
         digest: digest of the version's files; None: unknown. MLflow numbers versions anew after a model was deleted.
+        baseline: name of the baseline that the version is; None: a model, or unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +27,16 @@ class Recorded(BaseModel):
     version: str
     moved_from: str | None = None
     digest: str | None = None
+    baseline: str | None = None
+
+    def in_words(self) -> str:
+        """The version, and whether it is a baseline.
+
+        >>> Recorded(model="purchasing-power", version="2", baseline="history_rate").in_words()
+        'version 2, the baseline history_rate, until a model is shown to be better'
+        """
+        until = f", the baseline {self.baseline}, until a model is shown to be better" if self.baseline else ""
+        return f"version {self.version}{until}"
 
 
 def read_record(settings: Settings) -> Recorded | None:

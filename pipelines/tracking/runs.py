@@ -49,7 +49,10 @@ PREPARED: set[tuple[Path, int]] = set()
 """Databases, with their inodes, that this process has prepared: looking at the schema takes a tenth of a second."""
 
 KIND = "purse.kind"
-"""Tag of a run: "retraining" (the parent), "trial" or "network"."""
+"""Tag of a run: "retraining" (the parent), "trial", "network" or "baseline"."""
+
+Parent = Literal["retraining", "baseline"]
+"""Kinds of runs that steps resume: a retraining's, and the one of the baseline that was trained beside it."""
 
 
 def connect(settings: Settings, *, restore: bool = False) -> "MlflowClient":
@@ -126,15 +129,15 @@ def find_runs(client: "MlflowClient", settings: Settings, kind: str, training_id
     return list(client.search_runs(experiments, query, order_by=["attributes.start_time ASC"], max_results=10_000))
 
 
-def retraining_run(settings: Settings, training_id: str) -> str:
-    """Id of the retraining's parent run; create it if it is new."""
+def retraining_run(settings: Settings, training_id: str, kind: Parent = "retraining") -> str:
+    """Id of the retraining's run of this kind; create it if it is new."""
     client = connect(settings)
     with exclusive(settings, "mlflow"):
         set_view(client, settings)
-        if runs := find_runs(client, settings, "retraining", training_id):
+        if runs := find_runs(client, settings, kind, training_id):
             return str(runs[0].info.run_id)
-        tags = {TRAINING_ID: training_id, KIND: "retraining"}
-        run = client.create_run(experiment_id(client, settings), tags=tags, run_name=f"retrain {training_id}")
+        tags, name = {TRAINING_ID: training_id, KIND: kind}, "retrain" if kind == "retraining" else kind
+        run = client.create_run(experiment_id(client, settings), tags=tags, run_name=f"{name} {training_id}")
         return str(run.info.run_id)
 
 
@@ -155,18 +158,21 @@ def run_state(client: "MlflowClient", run_id: str) -> Literal["active", "deleted
 
 
 @contextmanager
-def resumed_run(settings: Settings, training_id: str, *, system_metrics: bool = False) -> Iterator[str]:
-    """Resume the retraining's parent run as MLflow's active run; end it FINISHED, or FAILED after an error.
+def resumed_run(
+    settings: Settings, training_id: str, kind: Parent = "retraining", *, system_metrics: bool = False
+) -> Iterator[str]:
+    """Resume the retraining's run of this kind as MLflow's active run; end it FINISHED, or FAILED after an error.
 
     Args:
         settings: the settings.
         training_id: training_id of the retraining.
+        kind: which of its runs.
         system_metrics: log the machine's load to the run (GPU load needs nvidia-ml-py).
 
     Raises:
         ServiceDown: MLflow does not answer at the start or inside the block.
     """
-    run_id = retraining_run(settings, training_id)
+    run_id = retraining_run(settings, training_id, kind)
     import mlflow
     from mlflow.exceptions import MlflowException
 

@@ -11,6 +11,7 @@ from features.definitions import FEATURES
 from models.btyd.horizon import windows_in_horizon
 from models.catalog import is_network
 from models.level.forecast import Level
+from models.preprocessing import Preprocessing
 from models.protocol import LabelledUsers, SpendModel
 from models.purchasing_power import Member, PurchasingPower, blended, build
 from models.score import calibration, intervals
@@ -54,6 +55,35 @@ def fit(
     ]
     prepared_reference = preprocessing.transform(reference)
     fitted = _at_one_level(fitted, prepared_reference)
+    return assemble(settings, split, fitted, out_of_time, level, labelled, reference, preprocessing)
+
+
+def assemble(
+    settings: Settings,
+    split: Split,
+    members: list[Member],
+    out_of_time: tuple[Predictions, Predictions],
+    level: Level,
+    labelled: Labelled,
+    reference: pd.DataFrame,
+    preprocessing: Preprocessing | None,
+    baseline: tuple[str, tuple[str, ...]] | None = None,
+) -> PurchasingPower:
+    """Assemble fitted members; see `fit` for the other arguments.
+
+    Args:
+        settings: the settings.
+        split: result of step `split`.
+        members: fitted members at one level.
+        out_of_time: see `fit`.
+        level: see `fit`.
+        labelled: see `fit`.
+        reference: see `fit`.
+        preprocessing: policies that were fitted with the members; None: they see raw features.
+        baseline: name and columns of the baseline that the only member is; None for a model.
+    """
+    training = labelled.users
+    prepared = preprocessing.transform(reference) if preprocessing else reference
     windows = windows_in_horizon(training, reference, split.label_days, split.horizon_days)
     # spend by decile in a short label window doesn't calibrate a long horizon
     shape = calibration.fit(*out_of_time) if split.label_days == split.horizon_days else calibration.fit([], [])
@@ -62,10 +92,10 @@ def fit(
         for predictions, spend in zip(*out_of_time, strict=True)
     ]
     return build(
-        fitted,
-        reference,
+        members,
+        reference[list(baseline[1])] if baseline else reference,
         horizon_days=split.horizon_days,
-        calibration=shape.at_level(blended(fitted, prepared_reference)[0], level.expected),
+        calibration=shape.at_level(blended(members, prepared)[0], level.expected),
         intervals=intervals.fit(
             calibrated,
             out_of_time[1],
@@ -81,6 +111,7 @@ def fit(
         threads=settings.training.threads,
         cold_start=learn(settings, split, windows),
         preprocessing=preprocessing,
+        baseline=(baseline[0], baseline[1][0]) if baseline else None,
     )
 
 

@@ -37,13 +37,18 @@ def log_context(client: "MlflowClient", settings: Settings, run_id: str, built: 
     mlflow.log_dict({"features": built.features, "left_out": built.left_out}, "features.json")
 
 
-def log_outcome(settings: Settings, split: Split, family: str, params: Mapping[str, Param], ngini: float) -> None:
-    """Log the blend's members and hyperparameters, the snapshots, and the validation nGini."""
+def log_outcome(
+    settings: Settings, split: Split, family: str, params: Mapping[str, Param], validation: tuple[float, float]
+) -> None:
+    """Log the blend's members and hyperparameters, the snapshots, and the validation nGini with its standard error."""
     mlflow.set_tag("family", family)
     final = ", ".join(day.isoformat() for day in split.final)
     mlflow.log_params({"family": family, **params, "source": settings.source, "test": str(split.test), "final": final})
     mlflow.log_params({"horizon_days": split.horizon_days, "label_days": split.label_days})
-    mlflow.log_metrics({"validation_ngini": ngini, "training_rows": sum(split.rows[day] for day in split.final)})
+    names = ("validation_ngini", "validation_ngini_error")
+    mlflow.log_metrics(dict(zip(names, validation, strict=True)))
+    mlflow.log_metrics({"training_rows": sum(split.rows[day] for day in split.final)})
+    mlflow.log_metrics({"user_folds": settings.snapshots.user_folds})
 
 
 def log_level(settings: Settings, split: Split, level: Level) -> None:

@@ -27,6 +27,7 @@ class Ready(BaseModel):
     ready: bool
     release: str | None = Field(default=None, description="the active one; null: there is none")
     model_version: str | None = None
+    baseline: str | None = Field(default=None, description="the baseline that scores; null: a model scores")
     snapshot_date: date | None = None
     age_seconds: float | None = Field(default=None, description=AGE)
     previous_release: str | None = Field(default=None, description="where a rollback goes back to")

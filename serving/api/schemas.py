@@ -18,6 +18,7 @@ ANN: dict[str, Any] = {
     "reasons": ["spent 1,310 in the last 28 days", "bought 3 days ago"],
     "basis": "orders",
     "model_version": "3",
+    "baseline": None,
     "snapshot_date": "2001-03-01",
     "horizon_days": 28,
     "scored_at": "2001-03-01T02:10:00Z",
@@ -33,6 +34,10 @@ class Dated(BaseModel):
     """Fields of every response: model version, snapshot and age."""
 
     model_version: str = Field(description="version of the registered model")
+    baseline: str | None = Field(
+        default=None,
+        description="the baseline that scores until a model is shown to be better; null: a model scores",
+    )
     snapshot_date: date = Field(description="exclusive end of the days that count")
     age_seconds: float = Field(description=AGE)
 

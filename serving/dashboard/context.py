@@ -7,12 +7,13 @@ from urllib.parse import urlencode
 
 from fastapi import Request, Response
 
+from models.promotion import PROMOTED
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from pipelines.tracking.registry import CHAMPION
 from serving.dashboard.findings import Findings
 from serving.dashboard.language import COOKIE, COOKIE_SECONDS, LANGUAGES, _, gettext, requested, speaking
-from serving.dashboard.newest_population import Populations
+from serving.dashboard.newest_population import NothingScored, Populations
 from serving.dashboard.pages import Pages
 from serving.dashboard.problems import Unavailable, UnknownChoice, UnknownUser, UnknownVersion
 from serving.dashboard.registry_view import RegistryView
@@ -87,7 +88,20 @@ class Dashboard:
         except Unavailable as error:
             return message(503, gettext(title), str(error))
         except PurseError as error:
-            return message(200, gettext(title), str(error))
+            why = self._refusal() if isinstance(error, NothingScored) else ""
+            return message(200, gettext(title), f"{error}{why}")
+
+    def _refusal(self) -> str:
+        """Why the last challenger was refused, which may be the reason that nobody is scored; empty if unknown."""
+        try:
+            champion, _findings, _problem = champion_of(self)
+            found = None if champion else refused(self)
+        except PurseError:
+            return ""
+        if found is None:
+            return ""
+        text = _("The last challenger, version %(number)s, was refused:", number=found.number)
+        return f" {text} {found.decision}"
 
 
 def champion_of(dashboard: "Dashboard") -> tuple[Version | None, Findings, str | None]:
@@ -99,3 +113,13 @@ def champion_of(dashboard: "Dashboard") -> tuple[Version | None, Findings, str |
     versions, problem = dashboard.registry.versions()
     champion = next((one for one in versions if one.role == CHAMPION), None)
     return champion, dashboard.registry.findings(champion) if champion else Findings(), problem
+
+
+def refused(dashboard: "Dashboard") -> Version | None:
+    """The newest version whose decision was not to promote it; None without one.
+
+    Raises:
+        PurseError: MLflow does not answer.
+    """
+    versions, _problem = dashboard.registry.versions()
+    return next((one for one in versions if one.outcome and one.outcome not in (*PROMOTED, "already_champion")), None)

@@ -27,7 +27,7 @@ SHOWN = (
 )  # fmt: skip
 EXPORTED = (
     "user_id", "tier", "tier_before", "score", "expected_spend", "spend_low", "spend_high", "purchase_probability",
-    LAST, "reasons", "basis", "model_version", "snapshot_date", "horizon_days",
+    LAST, "reasons", "basis", "model_version", "baseline", "snapshot_date", "horizon_days",
 )  # fmt: skip
 DIGITS = {"score": 1, "expected_spend": 2, "spend_low": 2, "spend_high": 2, "purchase_probability": 3, LAST: 0}
 """Digits after the point of a file's numbers."""

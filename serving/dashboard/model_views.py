@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from models.catalog import FAMILIES
 from models.measures.names import TESTED
 from pipelines import links
 from pipelines.errors import PurseError
@@ -23,6 +24,15 @@ IMPORTANCES = 25
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """A baseline: its name, what it is, and its nGini on the test users."""
+
+    name: str
+    title: str
+    ngini: float
+
+
+@dataclass(frozen=True)
 class Model:
     """The page of the model: all versions, and the measures of the chosen one.
 
@@ -37,6 +47,7 @@ class Model:
     moved_from: str | None
     problem: str | None
     metrics: dict[str, float]
+    baselines: list[Baseline]
     importances: list[Importance]
     importance_chart: charts.Spec | None
     slices: dict[str, Slice]
@@ -78,6 +89,7 @@ def model(dashboard: "Dashboard", number: str | None) -> Model:
         moved_from=moved_from(settings, champion.number if champion else None),
         problem=problem,
         metrics=findings.metrics,
+        baselines=_baselines(findings.metrics),
         importances=importances[:IMPORTANCES],
         importance_chart=charts.importances(importances) if importances else None,
         slices=findings.slices,
@@ -88,6 +100,13 @@ def model(dashboard: "Dashboard", number: str | None) -> Model:
         run_url=links.run_url(settings, findings.experiment_id, chosen.run_id) if findings.experiment_id else None,
         dag=links.dag_url(settings, "retrain_daily"),
     )
+
+
+def _baselines(metrics: dict[str, float]) -> list[Baseline]:
+    """Baselines whose nGini the run has, best first; the mean, which orders nobody, is left out."""
+    measured = {name: metrics[key] for name in FAMILIES if (key := f"baseline_{name}_ngini") in metrics}
+    found = [Baseline(name, recipe(name)[0], ngini) for name, ngini in measured.items() if name != "mean"]
+    return sorted(found, key=lambda one: -one.ngini)
 
 
 def card(dashboard: "Dashboard", number: str | None) -> Card:

@@ -55,13 +55,17 @@ class Populations:
             return counting[1]
 
 
+class NothingScored(PurseError):  # noqa: N818 - not a fault
+    """There are orders, but nobody has been scored yet."""
+
+
 def _no_predictions(settings: Settings) -> PurseError:
     if not tables.exists(settings, "raw/order_lines"):
         return PurseError(
             f"The lake at {settings.lake} holds no orders yet. Run 'make demo' for the data that comes with Purse, or "
             "'purse ingest' and 'purse validate' for your own."
         )
-    return PurseError(
+    return NothingScored(
         "Nobody has been scored yet. Trigger retrain_daily in Airflow: it trains a champion, and score_daily follows "
         "it. By hand: 'purse build-features --for training' up to 'purse promote', then 'purse build-features' and "
         "'purse score'."

@@ -46,7 +46,7 @@ class Pages:
             "number": formats.number, "share": formats.share, "money": partial(formats.money, code=currency),
             "ago": formats.ago, "minute": formats.minute, "day": formats.day, "words": words, "markdown": markdown,
             "brief": feature_words.brief, "checked": feature_words.checked, "measure": feature_words.measure,
-            "unit": feature_words.unit, "group": feature_words.group,
+            "unit": feature_words.unit, "group": feature_words.group, "recipe": feature_words.recipe,
         }  # fmt: skip
         self._templates.globals |= {
             "links": {"airflow": links.airflow_url(settings), "mlflow": links.mlflow_url(settings)},

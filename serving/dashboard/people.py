@@ -52,6 +52,7 @@ def as_score(row: Row) -> UserScore:
         horizon_days=row["horizon_days"],
         scored_at=scored_at,
         live=False,
+        baseline=row.get("baseline"),
     )
 
 

@@ -30,6 +30,9 @@ LISTED = 10
 TREND = 14
 """Newest snapshots in a trend."""
 
+FACTS = ("model_version", "scored_at", "horizon_days", "baseline")
+"""Columns with one value for all rows of a snapshot; older scores have no `baseline`."""
+
 T = TypeVar("T")
 Choice = Mapping[str, str]
 """Columns and the value each must have; empty: everybody."""
@@ -41,7 +44,7 @@ class Population:
     Attributes:
         snapshot: the newest scored one.
         before: the one before it; None if there is none.
-        facts: model_version, scored_at (UTC, no zone) and horizon_days of its rows.
+        facts: model_version, scored_at (UTC, no zone), horizon_days and baseline of its rows.
         values: what users can be chosen by: the values of each column.
     """
 
@@ -59,8 +62,9 @@ class Population:
         self._counts = self._keep(self._counted(rows))
         self._leaders = self._keep(self._led(rows))
         self._trend = self._keep(self._by_snapshot(scratch, snapshots[-TREND:]))
-        facts = self._rows(scratch).select("model_version", "scored_at", "horizon_days").limit(1)
-        (self.facts,) = facts.to_pyarrow().to_pylist()
+        newest = self._rows(scratch)
+        facts = newest.select([name for name in FACTS if name in newest.columns]).limit(1)
+        self.facts = dict.fromkeys(FACTS) | facts.to_pyarrow().to_pylist()[0]
         self.values = {name: self._values(name) for name in self.attributes} | {"tier": list(TIERS)}
 
     @property

@@ -9,7 +9,7 @@ from pipelines.errors import PurseError
 from pipelines.retraining.matured import PROMISED
 from serving.dashboard import charts
 from serving.dashboard import trust as lake_trust
-from serving.dashboard.context import champion_of
+from serving.dashboard.context import champion_of, refused
 from serving.dashboard.feature_words import measure
 from serving.dashboard.findings import Decile, Findings
 from serving.dashboard.values import Monitoring, Promise, TableQuality, Validation
@@ -28,6 +28,7 @@ class Trust:
 
     Attributes:
         version: the champion; None: MLflow does not say.
+        refused: the last refused challenger, if there is no champion.
         metrics: of its run.
         problem: why the registry's part is old or absent.
         deciles, calibration: by decile of expected spend, and their chart.
@@ -39,6 +40,7 @@ class Trust:
     """
 
     version: Version | None
+    refused: Version | None
     metrics: dict[str, float]
     problem: str | None
     deciles: list[Decile]
@@ -69,6 +71,7 @@ def trust(dashboard: "Dashboard") -> Trust:
     page = f"monitoring/{monitored.snapshot_date}.html" if monitored else None
     return Trust(
         version=version,
+        refused=None if version or problem else refused(dashboard),
         metrics=findings.metrics,
         problem=problem,
         deciles=deciles,

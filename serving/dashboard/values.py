@@ -26,6 +26,7 @@ class UserScore:
     horizon_days: int
     scored_at: datetime
     live: bool
+    baseline: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.errors import PurseError
 from pipelines.settings import Settings
 from pipelines.tracking import seals
-from pipelines.tracking.registry import CHALLENGER, CHAMPION, ROLLED_BACK_TO
+from pipelines.tracking.registry import BASELINE, CHALLENGER, CHAMPION, ROLLED_BACK_TO
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,6 +25,7 @@ class Version:
         number: of the version.
         role: "champion", "challenger" or "".
         family: what it is a blend of.
+        baseline: name of the baseline that it is; None for a model.
         outcome: of the decision, see `models.promotion`; "" before one.
         decision: the sentence that explains it with its numbers.
         ngini, gain: numbers of the decision; None if it has none.
@@ -38,6 +39,7 @@ class Version:
     number: str
     role: str
     family: str
+    baseline: str | None
     outcome: str
     decision: str
     ngini: float | None
@@ -80,6 +82,7 @@ def _version(settings: Settings, found: Any, roles: dict[str, str]) -> Version: 
         number=number,
         role=roles.get(number, ""),
         family=found.tags.get("family", "")[:LONGEST],
+        baseline=found.tags.get(BASELINE, "")[:LONGEST] or None,
         outcome=found.tags.get("outcome", "")[:LONGEST],
         decision=(found.description or "")[:LONGEST],
         ngini=_number(found.tags.get("ngini")),

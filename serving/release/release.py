@@ -48,6 +48,7 @@ class Release:
         columns: columns of the source, such as "order_lines.amount"; they determine the available features.
         backend: backend of Keras.
         reads: tables that the model's features are computed from; None: written before this was recorded.
+        baseline: name of the baseline that scores until a model beats it; None: a model scores.
     """
 
     model_version: str
@@ -57,6 +58,7 @@ class Release:
     columns: tuple[str, ...]
     backend: str
     reads: tuple[str, ...] | None = None
+    baseline: str | None = None
 
     @classmethod
     def read(cls, folder: Path) -> "Release":
@@ -70,6 +72,7 @@ class Release:
             columns=tuple(about["columns"]),
             backend=about["backend"],
             reads=tuple(about["reads"]) if about.get("reads") is not None else None,
+            baseline=about.get("baseline"),
         )
 
 
@@ -121,6 +124,7 @@ def _write(settings: Settings, version: str, folder: Path) -> Release:
         columns=_columns(settings),
         backend=settings.training.backend,
         reads=tables_read(model.feature_names),
+        baseline=model.baseline,
     )
     (folder / ABOUT).write_text(json.dumps(asdict(release), default=lambda value: value.isoformat(), indent=1))
     return release

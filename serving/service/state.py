@@ -226,6 +226,7 @@ class Service:
         since = in_seconds(release.snapshot_date) if known_until is None else known_until
         return {
             "model_version": release.model_version,
+            "baseline": release.baseline,
             "snapshot_date": release.snapshot_date,
             "age_seconds": round(max(0.0, self.clock.seconds() - since)),
         }

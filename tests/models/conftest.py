@@ -29,6 +29,7 @@ def make_users(users: int, seed: int = 0) -> LabelledUsers:
         "days_since_last_order": tenure / 2,
         "purchase_days_total": 1 + repeats,
         "spend_total": rate * tenure,
+        "spend_decayed_56d": rate * 60 * np.random.default_rng(seed + 2_000).uniform(0.5, 1.5, users),
     }
     purchased = random.random(users) < np.minimum(rate / 20, 0.9)
     spend = np.where(purchased, rate * 28 * random.lognormal(0, 0.5, users), 0.0)

@@ -21,10 +21,9 @@ COLD_START = {  # key: `ColdStartFacts.learned_from`
 
 def render(facts: Facts) -> tuple[str, str]:
     """Write the card, and the note with the sections `NOTED`."""
-    sweep = study.open_sweep(facts.settings, facts.trained.training_id)
     sections: list[Section] = [
         ("Purpose", _purpose(facts)),
-        ("What was tried", _tried(sweep)),
+        ("What was tried", _tried(facts)),
         ("What won", _members(facts)),
         ("By how much", card_quality.comparison(facts)),
         ("On which data", _data(facts)),
@@ -39,9 +38,12 @@ def render(facts: Facts) -> tuple[str, str]:
 
 def _text(title: str, facts: Facts, sections: list[Section]) -> str:
     ours, (low, high) = facts.measured.measures, facts.measured.ngini_interval
+    baseline = facts.trained.baseline
+    name = f"Baseline {baseline}, which scores until a model beats it," if baseline else facts.trained.family
     headline = (
-        f"**{facts.trained.family}** has normalized Gini {ours['ngini']:.4f} (95 % interval {low:.4f} to "
-        f"{high:.4f}), bias {ours['bias']:+.1%} and AUC {ours['auc']:.3f} on {facts.measured.users:,} test users."
+        f"**{name}** has normalized Gini {ours['ngini']:.4f} (95 % interval {low:.4f} to "
+        f"{high:.4f}), bias {ours['bias']:+.1%} and AUC {ours['auc']:.3f} on {facts.measured.users:,} test users, "
+        "on days that it has not learned from."
     )
     parts = [title, headline] if title else [headline]
     return "\n\n".join([*parts, *(f"## {name}\n\n" + "\n".join(lines) for name, lines in sections)]) + "\n"
@@ -75,7 +77,10 @@ def _without_orders(cold_start: ColdStartFacts | None) -> list[str]:
     ]
 
 
-def _tried(sweep: study.Sweep) -> list[str]:
+def _tried(facts: Facts) -> list[str]:
+    if facts.trained.baseline:
+        return ["Nothing: a baseline ranks users by a column as it is. It is the best one on the validation windows."]
+    sweep = study.open_sweep(facts.settings, facts.trained.training_id)
     complete = [trial for trial in study.finished(sweep) if trial.values]
     rows = []
     for best in study.best_by_family(sweep):
@@ -89,8 +94,11 @@ def _tried(sweep: study.Sweep) -> list[str]:
 
 
 def _members(facts: Facts) -> list[str]:
-    members = [f"- {m.weight:.0%} {m.family}: {params(m.params)}" for m in facts.trained.members]
-    return [*members, f"\nValidation nGini {facts.trained.validation_ngini:.4f}."]
+    trained = facts.trained
+    members = [f"- {m.weight:.0%} {m.family}: {params(m.params)}" for m in trained.members]
+    by = "users that the predicting model never saw, on" if trained.user_folds > 1 else "the same users on"
+    validation = f"Validation nGini {trained.validation_ngini:.4f} ± {trained.validation_error:.4f}"
+    return [*members, f"\n{validation} (standard error), of {by} days that it has not learned from."]
 
 
 def _data(facts: Facts) -> list[str]:

@@ -173,6 +173,8 @@ def _importances(facts: Facts) -> list[str]:
         for row in records(findings.permutation.head(MEASURES))
         if row["lost_ngini"] or row["spread"]
     ]
+    if baseline := facts.trained.baseline:
+        return [f"The baseline {baseline} ranks users by one column, `{rows[0][0]}`: the only reason that it tells."]
     intro = (
         "Reasons and importances are exact Shapley values (TreeSHAP) of boosted trees that imitate the score. On "
         f"held-out users the trees follow it with R² {findings.surrogate_r2:.4f} and Spearman "

@@ -38,8 +38,9 @@ def test_previous_window_names_the_window_it_misses() -> None:
 
 
 def test_history_rate_divides_by_the_recorded_history_or_a_longer_tenure() -> None:
-    predictions = HistoryRate(5).fit(TRAINING).predict(FEATURES)
+    predictions = HistoryRate(5, history_days=10).predict(FEATURES)
     assert predictions["expected_spend"].tolist() == pytest.approx([40 / 10 * 5, 90 / 20 * 5])
+    assert HistoryRate(5).fit(TRAINING).history_days == 10
     assert predictions["purchase_probability"].tolist() == pytest.approx([1 - np.exp(-1), 1 - np.exp(-0.75)])
 
 
