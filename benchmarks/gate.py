@@ -1,4 +1,4 @@
-"""The gate by simulation: promotions without a true difference, nights to a true gain, and first champions of noise.
+"""The gate by simulation: promotions without a true difference, and nights to a true gain.
 
     python -m benchmarks.gate                    (a quarter of an hour on 2 busy cores)
     python -m benchmarks.gate USERS SEEDS        (for example 300,1000 3)
@@ -6,8 +6,8 @@
 Users spend at a rate of their own (gamma, with a few whales), on days of their own; each night's test window is the
 last 28 days, so windows of consecutive nights overlap, as in the product. A model predicts the logarithm of the rate
 with an error; the errors of consecutive retrainings are correlated (0.9), because their training data is nearly the
-same. In the shops of noise all users are the same, and models know nothing. Bootstrap, slices and decision are the
-product's own functions with the settings of conf/purse.yaml.
+same. Bootstrap, slices and decision are the product's own functions with the settings of conf/purse.yaml. First
+champions are simulated by benchmarks/first_champion.py.
 """
 
 import sys
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.measures.gini import normalized_gini, paired_bootstrap
-from models.promotion import Gain, Gate, Metrics, NoChampion, decide
+from models.promotion import Gain, Gate, Metrics, decide
 from pipelines.settings import Settings, load_settings
 
 Floats = NDArray[np.float64]
@@ -31,9 +31,6 @@ ERROR, CORRELATION = 1.0, 0.9
 
 WHALES, WHALE_FACTOR = 0.005, 20.0
 """Share of whales among the users, and factor on what they spend."""
-
-NOISES = 10
-"""Shops of noise per size."""
 
 GROUPS = 4
 """Slices, of equal size."""
@@ -48,8 +45,8 @@ class World:
     groups: NDArray[np.intp]
 
     @classmethod
-    def draw(cls, users: int, seed: int, *, alike: bool = False) -> "World":
-        """Draw a shop; `alike`: all its users are the same."""
+    def draw(cls, users: int, seed: int, *, alike: bool = False, spread: float = 0.7) -> "World":
+        """Draw a shop; `alike`: all its users are the same; `spread`: standard deviation of an order's log amount."""
         random = np.random.default_rng([seed, users])
         rate = random.gamma(0.5, 0.04, users)  # orders a day
         value = 20 * random.lognormal(0, 0.6, users) * np.where(random.random(users) < WHALES, WHALE_FACTOR, 1.0)
@@ -58,7 +55,7 @@ class World:
         orders = random.poisson(rate[:, None], (users, NIGHTS + HORIZON))
         spend = np.zeros(orders.shape)
         rows, days = orders.nonzero()
-        spend[rows, days] = orders[rows, days] * value[rows] * random.lognormal(0, 0.7, len(rows))
+        spend[rows, days] = orders[rows, days] * value[rows] * random.lognormal(0, spread, len(rows))
         total = np.concatenate([np.zeros((users, 1)), spend.cumsum(axis=1)], axis=1)
         windows = [total[:, night + HORIZON] - total[:, night] for night in range(NIGHTS)]
         return cls(rate * value * HORIZON, windows, random.integers(GROUPS, size=users))
@@ -92,7 +89,7 @@ def nights_of(settings: Settings, world: World, seed: int, gain: float) -> tuple
     """
     drawn = errors(len(world.expected), seed)
     first = champion = world.expected * np.exp(ERROR * next(drawn))
-    scale = _scale(world, world.true_ngini(first) + gain, next(drawn)) if gain else ERROR
+    scale = scale_for(world, world.true_ngini(first) + gain, next(drawn)) if gain else ERROR
     changes, found = 0, -1
     for night, (spend, error) in enumerate(zip(world.windows, drawn, strict=False)):
         challenger = world.expected * np.exp(scale * error)
@@ -101,21 +98,6 @@ def nights_of(settings: Settings, world: World, seed: int, gain: float) -> tuple
             if gain:
                 break
     return changes, found, world.true_ngini(champion) - world.true_ngini(first)
-
-
-def first_of_noise(settings: Settings, users: int, seed: int) -> tuple[bool, bool]:
-    """Whether a shop of noise gets a first champion in all the nights: by the gate, and by its floor alone."""
-    gate, mean, by_floor = _gate(settings), np.ones(users), False
-    world = World.draw(users, seed, alike=True)
-    for spend, prediction in zip(world.windows, errors(users, seed), strict=False):
-        ngini = normalized_gini(spend, prediction)
-        if ngini < gate.min_ngini:
-            continue
-        by_floor = True
-        gain = Gain(*paired_bootstrap(spend, prediction, mean, settings.promotion.bootstrap_samples, 0))
-        if decide(Metrics(ngini, 0.0), NoChampion(gain, "mean", gain), gate).promoted:
-            return True, by_floor
-    return False, by_floor
 
 
 def _decides(settings: Settings, world: World, spend: Floats, challenger: Floats, champion: Floats) -> bool:
@@ -130,10 +112,10 @@ def _decides(settings: Settings, world: World, spend: Floats, challenger: Floats
         masks = {f"group={number}": world.groups == number for number in range(GROUPS)}
         parts = {name: gain(rows) for name, rows in masks.items() if rows.sum() >= settings.promotion.min_slice_users}
     metrics = Metrics(normalized_gini(spend, challenger), 0.0, everyone, parts)
-    return decide(metrics, Metrics(normalized_gini(spend, champion), 0.0), _gate(settings)).promoted
+    return decide(metrics, Metrics(normalized_gini(spend, champion), 0.0), gate_of(settings)).promoted
 
 
-def _scale(world: World, target: float, error: Floats) -> float:
+def scale_for(world: World, target: float, error: Floats) -> float:
     """Standard deviation of the error with which models have this true nGini, by bisection."""
     low, high = 0.0, ERROR * 2
     for _ in range(40):
@@ -143,9 +125,10 @@ def _scale(world: World, target: float, error: Floats) -> float:
     return low
 
 
-def _gate(settings: Settings) -> Gate:
+def gate_of(settings: Settings) -> Gate:
+    """The gate of the settings."""
     gate = settings.promotion
-    return Gate(gate.min_ngini, gate.max_abs_bias, gate.confidence, gate.max_slice_loss)
+    return Gate(gate.min_ngini, gate.max_abs_bias, gate.confidence, gate.max_slice_loss, gate.max_first_bias)
 
 
 def main(sizes: Sequence[int], seeds: int) -> None:
@@ -153,9 +136,8 @@ def main(sizes: Sequence[int], seeds: int) -> None:
     settings = load_settings()
     print(f"{NIGHTS} nights, windows of {HORIZON} days, {seeds} shops per row; a list has one number per shop.\n")
     print("| users | changes by challengers that are equally good on average (true nGini gained by the end) | ", end="")
-    print(" | ".join(f"night on which a true gain of {gain} is found (gained)" for gain in GAINS), end=" | ")
-    print(f"of {NOISES} shops of noise, first champions by the gate / by the floor alone |")
-    print("|---|---|" + "---|" * (len(GAINS) + 1))
+    print(" | ".join(f"night on which a true gain of {gain} is found (gained)" for gain in GAINS), end=" |\n")
+    print("|---|---|" + "---|" * len(GAINS))
     for users in sizes:
         worlds = [World.draw(users, seed) for seed in range(seeds)]
         none = [nights_of(settings, world, seed, 0.0) for seed, world in enumerate(worlds)]
@@ -163,8 +145,6 @@ def main(sizes: Sequence[int], seeds: int) -> None:
         for gain in GAINS:
             some = [nights_of(settings, world, seed, gain) for seed, world in enumerate(worlds)]
             cells.append("; ".join(f"{night} ({truth:+.4f})" if night >= 0 else "never" for _, night, truth in some))
-        noise = [first_of_noise(settings, users, seed) for seed in range(NOISES)]
-        cells.append(f"{sum(by_gate for by_gate, _ in noise)} / {sum(by_floor for _, by_floor in noise)}")
         print(f"| {users:,} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -98,7 +98,7 @@ def _promote_stand_in(
     decision = Decision(
         "baseline_champion",
         f"Promoted: the baseline {stand_in.family} (nGini {ngini:.4f}) scores until a model beats it, because the "
-        f"model, version {registered.version}, was refused. {refusal.description}",
+        f"model, version {registered.version}, was refused: {refusal.description.partition(': ')[2]}",
     )
     if measured.champion_version is not None:
         client.set_model_version_tag(name, version, PREVIOUS, measured.champion_version)

@@ -3,6 +3,8 @@
 Every number comes from the results of the steps. The note on the retraining's MLflow run repeats some sections.
 """
 
+from math import isfinite
+
 from pipelines.evaluate.card import quality as card_quality
 from pipelines.evaluate.card.facts import Facts, Section, params, preprocessing, table
 from pipelines.evaluate.card.limits import limits
@@ -38,11 +40,11 @@ def render(facts: Facts) -> tuple[str, str]:
 
 def _text(title: str, facts: Facts, sections: list[Section]) -> str:
     ours, (low, high) = facts.measured.measures, facts.measured.ngini_interval
-    baseline = facts.trained.baseline
+    baseline, bias = facts.trained.baseline, f"{ours['bias']:+.1%}" if isfinite(ours["bias"]) else "undefined"
     name = f"Baseline {baseline}, which scores until a model beats it," if baseline else facts.trained.family
     headline = (
         f"**{name}** has normalized Gini {ours['ngini']:.4f} (95 % interval {low:.4f} to "
-        f"{high:.4f}), bias {ours['bias']:+.1%} and AUC {ours['auc']:.3f} on {facts.measured.users:,} test users, "
+        f"{high:.4f}), bias {bias} and AUC {ours['auc']:.3f} on {facts.measured.users:,} test users, "
         "on days that it has not learned from."
     )
     parts = [title, headline] if title else [headline]

@@ -40,6 +40,7 @@ def test_a_score_names_its_model_its_snapshot_and_its_age(client):
         "reasons": ["spent much", "bought lately"],
         "basis": "orders",
         "model_version": "1",
+        "baseline": None,
         "snapshot_date": "2001-03-01",
         "horizon_days": 28,
         "scored_at": "2001-03-01T02:00:01Z",
