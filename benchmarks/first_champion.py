@@ -5,9 +5,10 @@
 
 Shops, windows and models are those of benchmarks/gate.py. Each night the best of CANDIDATES models by nGini on two
 validation windows is tested on the newest window, as the sweep does. In shops of noise all users are the same, and
-models and baseline order them by chance; a second kind of them has orders of very unequal amounts. In the other shops the models know the users' rates with an error, and the
-baseline with a larger one: its true nGini is lower by the gain of the column. Bootstrap, errors and decision are the
-product's own functions with the settings of conf/purse.yaml; the rule before is that of decision 0029.
+models and baseline order them by chance; a second kind of them has orders of very unequal amounts. In the other shops
+the models know the users' rates with an error, and the baseline with a larger one: its true nGini is lower by the gain
+of the column. Bootstrap, errors and decision are the product's own functions with the settings of conf/purse.yaml; the
+rule before is that of decision 0029.
 """
 
 import sys

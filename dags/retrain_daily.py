@@ -7,6 +7,9 @@ spend. It promotes the challenger only if it is measurably better. Scoring then 
 It runs on schedule, in the source's `timezone`, and when `monitor_daily` detects drift, which *reason* then names. It
 waits up to two hours for running ingests, then says so and goes on.
 
+While no model is champion, the best baseline is fitted too. If the model is refused, the baseline becomes champion
+under its own name, until a model beats it; *promote* says why the model was refused.
+
 **It does not** promote a model because it is new. Keeping the champion is a success; *announce_champion* is then
 skipped. It does not read orders on or after the snapshot date. If data, code, settings and champion are as at the last
 decision, *split* says so and the rest is skipped.

@@ -8,8 +8,9 @@ scores on its canary and serves them.
 **Date.** The run scores the day after the lake's last complete day; a manual run can name another date in the form. If
 newer orders or a new champion arrived during the run, *newer* finds them and *run_again* starts another run.
 
-**It does not** train or choose a model. Without a champion, the run is skipped with a message; the first
-`retrain_daily` that promotes a champion starts this DAG again.
+**It does not** train or choose a model. Without a champion, the run is skipped with a message that says why the last
+challenger was refused; the first `retrain_daily` that promotes a champion, or a baseline in its place, starts this DAG
+again.
 
 **When it is red** the last scores stay active.
 - *snapshot_date*: the lake is empty or older than `ingest.max_staleness_days`. Run `ingest_daily`.

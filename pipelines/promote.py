@@ -78,7 +78,8 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
     _describe(client, name, version, decision, numbers)
     if decision.promoted:  # last: a rerun of an interrupted step decides the same
         set_champion(settings, client, version)
-    if decision.promoted or stand_in is None:
+    model_stays = measured.champion_version is not None and measured.champion_baseline is None
+    if decision.promoted or stand_in is None or model_stays:
         return _result(settings, decision, version, measured, numbers)
     return _promote_stand_in(settings, client, snapshot_date, stand_in, decision, registered, measured)
 
