@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipelines.tracking.champion_record import Recorded, write_record
 from stack.services import status
 from stack.status_report import show
 
@@ -35,6 +36,16 @@ def test_a_person_reads_addresses_and_where_the_logins_lie(settings):
     (stopped,) = (line for line in lines if line.startswith("Not running: "))
     assert "scheduler" in stopped
     assert "serving" not in stopped
+
+
+def test_a_baseline_that_is_champion_is_named(settings):
+    assert status(settings)["champion"] is None
+    write_record(settings, Recorded(model="purchasing-power", version="2", baseline="history_rate"))
+    console = Console(record=True, width=200, highlight=False)
+    show(settings, status(settings), console)
+    assert (
+        "Champion: version 2, the baseline history_rate, until a model is shown to be better" in console.export_text()
+    )
 
 
 def test_a_program_reads_json(tmp_path):
