@@ -26,7 +26,7 @@ from models.promotion import Gain, Metrics, NoChampion, decide
 from pipelines.settings import Settings, load_settings
 
 CANDIDATES = 16
-"""Models of a sweep, of which the best on the validation windows is tested."""
+"""Models of a sweep; the best on the validation windows is tested."""
 
 VALIDATION = (HORIZON, HORIZON + 7)
 """Days by which the validation windows begin before the test window."""

@@ -21,6 +21,9 @@ class Evidence:
         ngini, ngini_error: normalized Gini on the test window.
         validation_ngini, validation_error: mean over the validation windows, out of time.
         bias, bias_error: predicted total over true total of the test window, minus 1.
+
+    >>> Evidence(0.5, 0.05, 0.4, 0.04, bias=0.1, bias_error=0.2).in_words()
+    'nGini 0.5000 ± 0.0500, bias +0.10 ± 0.20; on the validation windows nGini 0.4000 ± 0.0400'
     """
 
     ngini: float

@@ -213,11 +213,9 @@ def build(
     prepared = preprocessing or Preprocessing()
     spend, _ = blended(members, prepared.transform(reference))
     grid = quantile_grid(spend)
-    reasons: Reasons | OwnColumn = Reasons(phrases, top_reasons, seed, threads)
-    if baseline is not None:
-        reasons = OwnColumn(baseline[1], phrases.get(baseline[1], ""))
-    # reasons report raw values; a column that the members do not see is no reason
-    seen = reference.drop(columns=prepared.dropped)
+    own = OwnColumn(baseline[1], phrases.get(baseline[1], "")) if baseline else None
+    reasons = own or Reasons(phrases, top_reasons, seed, threads)
+    seen = reference.drop(columns=prepared.dropped)  # a column that the members do not see is no reason
     return PurchasingPower(
         members=tuple(members),
         horizon_days=horizon_days,

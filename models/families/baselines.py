@@ -105,7 +105,7 @@ class HistoryRate(SpendModel):
 
 @dataclass
 class DecayedSpend(SpendModel):
-    """Rank users by recent spend, of which a day counts half after 56 days: a feature as it is.
+    """Rank users by recent spend, a feature as it is: a day counts half after 56 days.
 
     No label moves the order of users; `fit` learns the level of spend, and how often users with such a value bought.
 
