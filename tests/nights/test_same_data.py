@@ -71,7 +71,7 @@ def test_rows_files_and_threads_change_no_bit(shops: list[Settings], monkeypatch
         load(settings, END)
         decided = retrain(settings, END)
         if decided.outcome != "first_champion":
-            choose(settings, decided.version, "an operator", pd.Timestamp(END).to_pydatetime())
+            choose(settings, decided.refused or decided.version, "an operator", pd.Timestamp(END).to_pydatetime())
         rescore(settings, END)
         monkeypatch.setattr(tables, "connect", lambda: ibis.duckdb.connect(threads=5))
     for table in ("user_day", "features", "training_sets", "predictions"):

@@ -120,7 +120,9 @@ def test_a_removed_alias_is_set_again(home):
 
 
 def test_a_changed_file_of_the_champion_is_found(home):
-    (file,) = (home.home_path / "mlartifacts").rglob("MLmodel")
+    client = connect(home)
+    folder = Path(client.get_model_version_download_uri(home.mlflow.model_name, "1"))
+    file = folder / "MLmodel"
     file.write_bytes(file.read_bytes() + b"x")
     assert "not_registered_here" in found(home, "champion")[0].problem
 
