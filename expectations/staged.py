@@ -14,6 +14,9 @@ COPY = "copy_of_key"
 REPLACED = "replaced by "
 """Prefix of the fault of a row that a later row with the same key replaces (`duplicates: last` in the source)."""
 
+NOBODYS = "user_id is nobody's"
+"""Fault of a row whose id the source names under `nobody`."""
+
 RECORD = "; in {"
 """Where a fault goes on with the source record as JSON."""
 
@@ -22,6 +25,12 @@ FIRST_OF_ITS_KEY = "first_of_its_key"
 
 NOT_REPLACED = "not_replaced"
 """Name of the rule that a replaced row breaks."""
+
+OF_SOMEBODY = "of_somebody"
+"""Name of the rule that a row of nobody breaks."""
+
+SAID = f"^(?:{REPLACED}|{NOBODYS})"
+"""Pattern of the faults of such rows."""
 
 NEAR = "near_the_others"
 """End of the name of the rule that a row breaks whose time is far from those of all others."""
@@ -66,7 +75,7 @@ def staged_rules(table: Table, columns: tuple[str, ...], known: Known) -> tuple[
 
     >>> from features.schema import USERS
     >>> [rule.name for rule in staged_rules(USERS, ("user_id",), NOTHING)][:4]
-    ['readable', 'not_replaced', 'user_id_not_null', 'valid_from_not_null']
+    ['readable', 'not_replaced', 'of_somebody', 'user_id_not_null']
 
     Args:
         table: the canonical table.
@@ -81,6 +90,10 @@ def staged_rules(table: Table, columns: tuple[str, ...], known: Known) -> tuple[
         replace(
             without("fault", f"^{REPLACED}", "", "no later row has the same key, if the source keeps the last one"),
             name=NOT_REPLACED,
+        ),
+        replace(
+            without("fault", f"^{NOBODYS}", "", "the id is not among those that the source calls nobody's"),
+            name=OF_SOMEBODY,
         ),
         *(not_null(column) for column in present),
         replace(one_of(COPY, (0,)), name=FIRST_OF_ITS_KEY, description="no earlier row has the same key"),
@@ -99,8 +112,8 @@ def _readable() -> Rule:
         description="every value of the row is readable",
         columns=("fault",),
         expectation="ExpectColumnValuesToMatchRegex",
-        arguments={"column": "fault", "regex": f"^{REPLACED}"},
-        holds=lambda table: passes(table.fault.re_search(f"^{REPLACED}")),
+        arguments={"column": "fault", "regex": SAID},
+        holds=lambda table: passes(table.fault.re_search(SAID)),
     )
 
 

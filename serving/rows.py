@@ -17,11 +17,12 @@ import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from expectations.rules import Rule
-from expectations.staged import COPY, Known
+from expectations.staged import COPY, OF_SOMEBODY, Known
 from expectations.suites import SUITES, broken_rules
 from features.schema import FIRST_YEAR, LAST_YEAR, TABLES, Column, Table
 from pipelines.settings import Settings
 from pipelines.source.definition import load_source
+from pipelines.source.ids import is_nobody, text_in_form
 from pipelines.source.rules import OwnRules
 from serving.stores.protocol import LiveRow
 
@@ -111,10 +112,18 @@ class RowValidator:
     """
 
     def __init__(self, settings: Settings) -> None:
-        own, tables = OwnRules(settings), load_source(settings).tables
+        self._source = load_source(settings)
+        own, tables = OwnRules(settings), self._source.tables
         # as in the batch: no rules on columns that the source lacks
         available = {name: tuple(tables[name].columns) if name in tables else () for name in EXAMPLES}
         self._compiled = {name: _compiled(name, own.rules(name, columns)) for name, columns in available.items()}
+
+    def identified(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows with their user ids in the forms of the source."""
+        return [
+            {**row, "user_id": text_in_form(row["user_id"], self._source.ids)} if row.get("user_id") else row
+            for row in rows
+        ]
 
     def faults(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[Fault]:
         """Find the faults of rows.
@@ -128,7 +137,12 @@ class RowValidator:
         with _connection().cursor() as connection:
             connection.register("posted", posted)
             broken = connection.execute(query).fetchall()
-        return [Fault(place, rule, descriptions[rule]) for place, rules in broken for rule in rules.split(", ")]
+        faults = [Fault(place, rule, descriptions[rule]) for place, rules in broken for rule in rules.split(", ")]
+        return faults + [
+            Fault(place, OF_SOMEBODY, descriptions[OF_SOMEBODY])
+            for place, row in enumerate(rows)
+            if row.get("user_id") and is_nobody(row["user_id"], self._source.nobody)
+        ]
 
 
 def untimely(table: Table, rows: Sequence[Mapping[str, Any]], first: date, latest: datetime) -> list[Fault]:

@@ -6,10 +6,10 @@ import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from duckdb.sqltypes import DuckDBPyType
 
-from expectations.staged import REPLACED
 from features.schema import FIRST_YEAR, LAST_YEAR, TABLES, Column
 from pipelines.errors import PurseError
 from pipelines.ingest import currencies
+from pipelines.ingest.left_out import without_nobody, without_superseded
 from pipelines.ingest.lock import describe
 from pipelines.ingest.numbers import numeric
 from pipelines.ingest.rows import Located, read
@@ -18,6 +18,7 @@ from pipelines.lake.tables import UNDATED
 from pipelines.source.definition import Source, SourceTable
 from pipelines.source.forms.names import quoted
 from pipelines.source.forms.times import iso
+from pipelines.source.ids import in_form
 
 NUMBERS = ("DOUBLE", "BIGINT")
 """Types of canonical columns whose expressions read text as numbers."""
@@ -71,6 +72,8 @@ def staged(connection: DuckDBPyConnection, located: Located, source: Source, nam
             if column.type in NUMBERS:
                 expression, unreadable = numeric(expression, texts, mapped.origin.decimal)
             typed = _typed(rows, column, expression, source, place, mapped.columns[column.name])
+            if column.name == "user_id":
+                typed = f"nullif({in_form(typed, source.ids)}, '')"
             values[column.name] = _within_years(typed) if table.is_log and column.name == table.time else typed
             faults.append(_fault(column, expression, values[column.name], unreadable))
     if source.currency and mapped.currency:
@@ -79,7 +82,8 @@ def staged(connection: DuckDBPyConnection, located: Located, source: Source, nam
         rows = currencies.with_rate(connection, rows, rates, source, f"CAST({values[table.time]} AS DATE)")
         values |= {name: f"{values[name]} * {currencies.RATE}" for name in currencies.MONEY if name in values}
         faults.append(currencies.fault())
-    return _with_superseded(_with_day(rows, values, faults, mapped, table.time), mapped, table.key)
+    staged = _with_day(rows, values, faults, mapped, table.time)
+    return without_nobody(without_superseded(staged, mapped, table.key), source)
 
 
 def _with_names(mapped: SourceTable, columns: Sequence[str]) -> SourceTable:
@@ -122,20 +126,6 @@ def _with_day(
         names = ", ".join([c for c in named.columns if not c.startswith("source_")])
         named = named.aggregate(f"{names}, min(source_file) AS source_file, min(source_line) AS source_line", names)
     return named.project(f"*, coalesce(CAST({time} AS DATE), DATE '{UNDATED}') AS day")
-
-
-def _with_superseded(rows: DuckDBPyRelation, mapped: SourceTable, key: tuple[str, ...]) -> DuckDBPyRelation:
-    """With `duplicates: last`, mark readable rows with a later row of the same key; `first` is validated later."""
-    if mapped.duplicates == "first":
-        return rows
-    names = ", ".join(key)
-    successor = (
-        "lead(source_file || ' line ' || source_line) "
-        f"OVER (PARTITION BY {names}, fault IS NULL ORDER BY source_file, source_line)"
-    )
-    complete = " AND ".join(f"{name} IS NOT NULL" for name in key)
-    superseded = f"CASE WHEN {complete} THEN '{REPLACED}' || {successor} || ', which has the same {names}' END"
-    return rows.project(f"* REPLACE (coalesce(fault, {superseded}) AS fault)")
 
 
 def _typed(rows: DuckDBPyRelation, column: Column, expression: str, source: Source, place: str, shown: str) -> str:

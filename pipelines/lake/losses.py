@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from expectations.staged import REPLACED
+from expectations.staged import SAID
 from features.schema import Table
 from pipelines.lake.sql import literal
 from pipelines.lake.tables import UNDATED
@@ -43,9 +43,9 @@ class After(NamedTuple):
 
 
 def sizes(rows: DuckDBPyRelation) -> dict[date, Size]:
-    """Size of each day; rows that the source itself replaced (`duplicates: last`) do not count."""
+    """Size of each day; rows that the source itself leaves out (`duplicates: last`, `nobody`) do not count."""
     if "fault" in rows.columns:
-        rows = rows.filter(f"fault IS NULL OR NOT starts_with(fault, {literal(REPLACED)})")
+        rows = rows.filter(f"fault IS NULL OR NOT regexp_matches(fault, {literal(SAID)})")
     unreadable = "bool_or(amount IS NULL)"
     sales = f"CASE WHEN {unreadable} THEN 'NaN' ELSE sum(greatest(amount, 0)) END" if "amount" in rows.columns else "0"
     found = rows.aggregate(f"day, count(*), CAST({sales} AS DOUBLE)", "day").fetchall()

@@ -11,3 +11,6 @@ FEATURE_TABLE = "features"
 
 WITHOUT_ORDERS = "features_without_orders"
 """Table of the features of users without orders: profile and behaviour."""
+
+ODD_IDS = "odd_ids"
+"""Table of user ids to look at, see `pipelines.validate.odd_ids`."""

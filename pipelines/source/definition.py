@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from features.schema import TABLES
 from pipelines.errors import Mistake
 from pipelines.settings import REPOSITORY, Settings
+from pipelines.source.ids import Form
 
 Format = Literal["csv", "parquet", "json"]
 
@@ -41,6 +42,11 @@ def _known_timezone(name: str) -> str:
             f"expected an IANA time zone, such as UTC, Europe/Berlin or Asia/Taipei, found '{name}'"
         ) from error
     return name
+
+
+def _text_of_number(value: Any) -> Any:  # noqa: ANN401  # whatever YAML has
+    """YAML reads an unquoted 0 as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class Strict(BaseModel):
@@ -116,11 +122,16 @@ class Currency(Strict):
 
 
 class Source(Strict):
-    """Data set mapped to the canonical tables; time stamps with a zone are converted to `timezone`."""
+    """Data set mapped to the canonical tables; time stamps with a zone are converted to `timezone`.
+
+    `ids` are the forms in which user ids are read, such as trim or lower. Rows of the ids in `nobody` are left out.
+    """
 
     title: str
     timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
     currency: Currency | None = None
+    ids: tuple[Form, ...] = ()
+    nobody: tuple[Annotated[str, BeforeValidator(_text_of_number)], ...] = ()
     tables: dict[str, SourceTable]
     path: Path
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from expectations.staged import NEAR, without_record
+from expectations.staged import NEAR, OF_SOMEBODY, without_record
 from pipelines.settings import Settings
 from pipelines.validate.money import Money
 from pipelines.validate.verdicts import TableVerdict
@@ -48,7 +48,7 @@ def quarantined(verdict: TableVerdict) -> list[str]:
     result = []
     for rule, count in _sorted(verdict.reasons):
         much = money.by_rule[rule] >= WORTH_TELLING * (money.kept + money.lost) > 0
-        if count >= WORTH_TELLING * rows or much or rule.endswith(NEAR) or rule == IMPOSSIBLE:
+        if count >= WORTH_TELLING * rows or much or rule.endswith(NEAR) or rule in (IMPOSSIBLE, OF_SOMEBODY):
             worth = f", worth about {_of(money.by_rule[rule], money)}" if money.by_rule[rule] else ""
             result.append(f"{name}: {count:,} of {rows:,} rows break '{rule}'{worth}; they are in quarantine/{name}")
             if rule == IMPOSSIBLE:

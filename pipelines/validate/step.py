@@ -23,7 +23,9 @@ from pipelines.validate.days import Days, code, days_to_validate, fingerprint
 from pipelines.validate.judge import validate_table
 from pipelines.validate.limits import above_limit, quarantined
 from pipelines.validate.lost_days import kept_days, lost_days
+from pipelines.validate.odd_ids import find_odd_ids
 from pipelines.validate.proposals import write_profile
+from pipelines.validate.repeats import repeats
 from pipelines.validate.verdicts import TableVerdict
 
 A_DAY = timedelta(days=1)
@@ -92,16 +94,16 @@ def validate(
             f"Source '{settings.source}' has no orders from {start} to {end} (exclusive): there is nothing new to "
             "score. If you expect orders, check the source and run 'purse ingest' for these days again."
         )
+    odd = find_odd_ids(settings, connection)
+    odd["order_lines"] += repeats(settings, connection, days["order_lines"].selected)
+    tables = {v.table.name: _counts(settings, v, written[v.table.name], odd.get(v.table.name, [])) for v in verdicts}
     return Validated(
         from_date=start,
         to_date=end,
         snapshot_date=complete_until(settings, lake.days(settings, "raw/order_lines")[-1] + A_DAY, today),
         mark=raw_mark(settings),
-        tables={verdict.table.name: _counts(settings, verdict, written[verdict.table.name]) for verdict in verdicts},
-        warnings=[
-            *(text for verdict in verdicts for text in _warnings(settings, verdict)),
-            *missing_warnings(settings),
-        ],
+        tables=tables,
+        warnings=[*(text for counts in tables.values() for text in counts.warnings), *missing_warnings(settings)],
         data_docs=str(verdicts[0].report.data_docs),
     )
 
@@ -170,7 +172,7 @@ def _strange_days(settings: Settings, verdict: TableVerdict) -> str | None:
     )
 
 
-def _counts(settings: Settings, verdict: TableVerdict, days_written: int) -> ValidatedRows:
+def _counts(settings: Settings, verdict: TableVerdict, days_written: int, odd: list[str]) -> ValidatedRows:
     accepted, quarantined = (
         sum(count(undated=undated) for undated in (True, False)) for count in (verdict.accepted, verdict.quarantined)
     )
@@ -180,7 +182,7 @@ def _counts(settings: Settings, verdict: TableVerdict, days_written: int) -> Val
         rows_quarantined=quarantined,
         reasons=dict(verdict.reasons),
         days_written=days_written,
-        warnings=_warnings(settings, verdict),
+        warnings=[*_warnings(settings, verdict), *odd],
         data_docs=str(verdict.report.data_docs),
     )
 

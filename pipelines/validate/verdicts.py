@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from expectations.report import ValidationReport, together
-from expectations.staged import NOT_REPLACED
+from expectations.staged import NOT_REPLACED, OF_SOMEBODY
 from features.schema import Table
 from pipelines.lake import tables
 from pipelines.lake.changes import Prints
@@ -30,9 +30,9 @@ class Portion:
         prints: fingerprints of the accepted rows by day, see `changes.fingerprints`.
         sizes: rows and sales of the accepted rows by day, see `losses.sizes`.
         bad: number of quarantined rows by day.
-        replaced: number of quarantined rows by day that `duplicates: last` superseded; they have no fault.
+        left_out: number of quarantined rows by day that the source leaves out (`duplicates: last`, `nobody`).
         reasons: number of quarantined rows by broken rule; a row that breaks two rules counts for both.
-        first_bad: first quarantined row by file and line, without superseded rows.
+        first_bad: first quarantined row by file and line, without those that the source leaves out.
         money: absolute amounts of accepted and quarantined rows.
         report: the validation report.
     """
@@ -41,7 +41,7 @@ class Portion:
     prints: Prints
     sizes: Mapping[date, Size]
     bad: Mapping[date, int]
-    replaced: Mapping[date, int]
+    left_out: Mapping[date, int]
     reasons: Counter[str]
     first_bad: Mapping[str, Any] | None
     money: Money
@@ -62,16 +62,16 @@ class Portion:
         for combination in bad["reason"].value_counts().to_pylist():
             reasons.update(dict.fromkeys(combination["values"].split(", "), combination["counts"]))
         places = [("source_file", "ascending"), ("source_line", "ascending")]
-        superseded = pc.equal(bad["reason"], NOT_REPLACED)
-        first = next(iter(bad.filter(pc.invert(superseded)).sort_by(places).slice(0, 1).to_pylist()), None)
-        replaced = Counter(bad.filter(superseded)["day"].to_pylist())
+        said = pc.or_(pc.equal(bad["reason"], NOT_REPLACED), pc.match_substring(bad["reason"], OF_SOMEBODY))
+        first = next(iter(bad.filter(pc.invert(said)).sort_by(places).slice(0, 1).to_pylist()), None)
+        left_out = Counter(bad.filter(said)["day"].to_pylist())
         dated = bad.filter(pc.not_equal(bad["day"], pa.scalar(tables.UNDATED)))  # the others belong to no period
         return cls(
             accepted,
             prints,
             sizes,
             Counter(bad["day"].to_pylist()),
-            replaced,
+            left_out,
             reasons,
             first,
             money_of(good, dated),
@@ -122,9 +122,9 @@ class TableVerdict:
         return _total([portion.bad for portion in self.portions], undated=undated)
 
     def faulty(self, *, undated: bool) -> int:
-        """Number of quarantined rows, with or without a day, that `duplicates: last` did not supersede."""
-        replaced = _total([portion.replaced for portion in self.portions], undated=undated)
-        return self.quarantined(undated=undated) - replaced
+        """Number of quarantined rows, with or without a day, without those that the source leaves out."""
+        left_out = _total([portion.left_out for portion in self.portions], undated=undated)
+        return self.quarantined(undated=undated) - left_out
 
 
 def _total(counts: Sequence[Mapping[date, int]], *, undated: bool) -> int:

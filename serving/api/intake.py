@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 async def validated(
     service: Service, table: Table, rows: Sequence[dict[str, Any]], first: date | None
 ) -> list[dict[str, Any]]:
-    """Validate rows and convert their times to the shop's time zone.
+    """Validate rows; bring user ids into the source's forms, and times to the shop's time zone.
 
     Args:
         service: names the shop's current time.
@@ -34,7 +34,7 @@ async def validated(
     Raises:
         RefusedError: rows break a rule of the batch, are from the future, or their days are already in the batch.
     """
-    local = [{**row, table.time: _local(service, row[table.time])} for row in rows]
+    local = [{**row, table.time: _local(service, row[table.time])} for row in service.validator.identified(rows)]
     latest = service.clock.now() + timedelta(seconds=service.settings.serving.max_future_seconds)
     faults = untimely(table, local, first or date.min, latest)
     faults += await asyncio.to_thread(service.validator.faults, table, local)

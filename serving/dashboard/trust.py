@@ -1,6 +1,7 @@
 """What the lake says of how far the scores can be trusted: checks, kept promises and refused rows."""
 
 from collections import Counter
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 
@@ -8,13 +9,13 @@ from features.schema import TABLES
 from pipelines.errors import PurseError
 from pipelines.lake import commit_log, tables
 from pipelines.lake.missing import missing, named
-from pipelines.lake.names import ALARM, REALISED
+from pipelines.lake.names import ALARM, ODD_IDS, REALISED
 from pipelines.links import data_docs_url
 from pipelines.results.data import Validated
 from pipelines.results.result import read_result
 from pipelines.retraining.matured import newest_matured
 from pipelines.settings import Settings
-from serving.dashboard.values import DayRows, DriftCheck, MonitoredDay, Monitoring, Row, TableQuality, Validation
+from serving.dashboard.values import DayRows, DriftCheck, MonitoredDay, Monitoring, OddId, Row, TableQuality, Validation
 
 DAYS = 60
 """Newest monitored snapshots in the history."""
@@ -91,6 +92,15 @@ def validation(settings: Settings) -> Validation | None:
     general = [text for text in found.warnings if text not in reported]
     with_any = [one for one in (*by_table, ("", general, "")) if one[1]]
     return Validation(found.from_date, found.to_date, with_any)
+
+
+def odd_ids(settings: Settings) -> list[OddId]:
+    """Read the user ids to look at, by reason; most rows first."""
+    if not tables.exists(settings, ODD_IDS):
+        return []
+    names = [field.name for field in fields(OddId)]
+    rows = tables.read(tables.connect(), settings, ODD_IDS).select(*names).to_pyarrow().to_pylist()
+    return sorted((OddId(**row) for row in rows), key=lambda one: (one.kind, one.table, one.same_as or "", -one.rows))
 
 
 def _page(settings: Settings, path: str) -> str:

@@ -12,11 +12,22 @@ from serving.dashboard import trust as lake_trust
 from serving.dashboard.context import champion_of, refused
 from serving.dashboard.feature_words import measure
 from serving.dashboard.findings import Decile, Findings
-from serving.dashboard.values import Monitoring, Promise, TableQuality, Validation
+from serving.dashboard.language import gettext, later
+from serving.dashboard.values import Monitoring, OddId, Promise, TableQuality, Validation
 from serving.dashboard.versions import Version
 
 if TYPE_CHECKING:
     from serving.dashboard.context import Dashboard
+
+WHY = {
+    "trim": later("differs from another id by spaces"),
+    "lower": later("differs from another id by upper and lower case"),
+    "integer": later("differs from another id by zeros or a decimal point"),
+    "nobody": later("usually means nobody"),
+    "test": later("looks like a test"),
+    "large": later("has a very large share of all rows"),
+}
+"""By kind of an id to look at: why."""
 
 PROMISES = {"ngini_loss": "test_ngini", "bias": "test_bias", "decile_wape": "test_decile_wape"}
 """By kind of check: the metric of the run that promised it."""
@@ -35,6 +46,7 @@ class Trust:
         monitored, promises, alarms: the newest monitoring, promised against realised, and the chart of alarms.
         quality: rows taken and refused.
         validated: warnings of the newest validation; None before the first.
+        odd_ids: user ids to look at, with the reason.
         set_aside: users set aside by the live service until the next release, with the reason.
         data_docs, monitoring_page, dag: addresses.
     """
@@ -50,6 +62,7 @@ class Trust:
     alarms: charts.Spec | None
     quality: list[TableQuality]
     validated: Validation | None
+    odd_ids: list[tuple[OddId, str]]
     set_aside: Sequence[tuple[str, str]]
     data_docs: str
     monitoring_page: str | None
@@ -81,6 +94,7 @@ def trust(dashboard: "Dashboard") -> Trust:
         alarms=charts.alarms(monitored.history) if monitored else None,
         quality=quality,
         validated=lake_trust.validation(settings),
+        odd_ids=[(one, gettext(WHY[one.kind])) for one in lake_trust.odd_ids(settings) if one.kind in WHY],
         set_aside=dashboard.set_aside(),
         data_docs=links.data_docs_url(settings),
         monitoring_page=links.data_docs_url(settings, page) if page else None,

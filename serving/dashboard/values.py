@@ -150,6 +150,18 @@ class LiveRows:
 
 
 @dataclass(frozen=True)
+class OddId:
+    """User id to look at: its table, why, the id that it would be in another form, its rows, and their money."""
+
+    table: str
+    kind: str
+    user_id: str
+    same_as: str | None
+    rows: int
+    amount: float
+
+
+@dataclass(frozen=True)
 class Validation:
     """Warnings of the newest validation of days, `to_date` exclusive: table ("" for all), texts, and its report."""
 

@@ -90,7 +90,7 @@ DIRT = {
     "before there were shops": (
         "order_lines",
         {"moment": "1899-12-30"},
-        {"ordered_at_plausible", "ordered_at_near_the_others"},
+        {"readable", "ordered_at_not_null"},
         set(),
     ),
     "time of no calendar": ("order_lines", {"moment": "2024-13-45"}, {"readable", "ordered_at_not_null"}, set()),

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipelines.settings import REPOSITORY
 from serving.engine.process import EngineStoppedError
 from tests.serving import stand_in
 from tests.serving.api.test_scores import order, spend
@@ -50,6 +51,20 @@ def test_a_row_sent_again_changes_nothing(client):
     again = send(client, order(1), order(1), order(2, amount=1))
     assert (again.json()["accepted"], again.json()["duplicates"]) == (1, 2)
     wait_until(lambda: spend(client, "ann") == 351, "only the new order counts")
+
+
+def test_ids_are_read_in_the_forms_of_the_source_and_nobody_is_refused(home, serve, tmp_path):
+    stand_in.champion(home, "1", DAY)
+    text = (REPOSITORY / "conf" / "sources" / "tafeng.yaml").read_text()
+    (tmp_path / "forms.yaml").write_text(f"{text}\nids: [trim, lower]\nnobody: [guest]\n")
+    client = serve(home.with_changes(source=str(tmp_path / "forms.yaml")))
+    assert send(client, order(1, " Ann ")).status_code == 202
+    wait_until(lambda: spend(client, "ann") == 350, "the order counts for the user that the batch knows")
+    refused = send(client, order(2, "GUEST"), order(3, "bob"))
+    assert refused.status_code == 422
+    assert refused.json()["faults"] == [
+        {"row": 0, "rule": "of_somebody", "message": "the id is not among those that the source calls nobody's"}
+    ]
 
 
 def test_rows_may_come_in_any_order(home, serve):

@@ -193,6 +193,26 @@ def test_trust_names_missing_days(scored, tmp_path, make_client):
     assert "Missing days of order lines: 2020-01-26 to 2020-01-30." in text_of(make_client(shop).get("/trust"))
 
 
+def test_trust_names_ids_to_look_at(scored, tmp_path, make_client):
+    import shutil
+
+    shop = scored.with_changes(home=str(tmp_path / "odd"))
+    shutil.copytree(scored.home_path, shop.home_path)
+    found = [
+        {"table": "order_lines", "kind": "integer", "user_id": "017850", "same_as": "17850", "rows": 3, "amount": 1250},
+        {"table": "order_lines", "kind": "nobody", "user_id": "guest", "same_as": None, "rows": 40, "amount": 9000},
+    ]
+    day = tables.UNDATED
+    rows = pa.Table.from_pylist([row | {"day": day} for row in found])
+    tables.replace(shop, "odd_ids", rows, "day", day, day + timedelta(days=1))
+    client = make_client(shop)
+    said = text_of(client.get("/trust"))
+    assert "017850 differs from another id by zeros or a decimal point (order lines) 17850 3 1,250" in said
+    assert "guest usually means nobody (order lines) \u2013 40 9,000" in said
+    assert "bedeutet meist niemanden" in text_of(client.get("/trust?lang=de"))
+    assert "通常不代表任何人" in text_of(client.get("/trust?lang=zh"))
+
+
 def test_model_shows_versions_with_decisions_importances_slices_and_links(client):
     response = client.get("/model")
     said = text_of(response)
