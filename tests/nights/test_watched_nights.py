@@ -93,7 +93,8 @@ class Stack:
 
         def idle() -> bool:
             nonlocal idle_since
-            runs = airflow_api.newest_runs(client, limit=20)
+            # the doctor compares the moved clock with times of files, which are the machine's
+            runs = [run for run in airflow_api.newest_runs(client, limit=20) if run["dag_id"] != "doctor_daily"]
             assert {run["state"] for run in runs} <= {"queued", "running", "success"}, runs
             if any(run["state"] in ("queued", "running") for run in runs):
                 idle_since = time.monotonic()
