@@ -51,7 +51,8 @@ def render(
         now: summaries of today.
         realised: realised measures of earlier scores, or why there are none.
     """
-    title = f"Monitoring {facts.snapshot_date}, champion version {facts.model_version}"
+    baseline = f" (the baseline {facts.baseline})" if facts.baseline else ""
+    title = f"Monitoring {facts.snapshot_date}, champion version {facts.model_version}{baseline}"
     parts = [f"<h1>{escape(title)}</h1>", f"<p><strong>{_headline(facts)}</strong> {escape(facts.reason)}</p>"]
     parts.append(f"<p>The reference population is that of {reference.snapshot}.</p>")
     if isinstance(realised, Realised):

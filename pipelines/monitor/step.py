@@ -34,6 +34,7 @@ from pipelines.tracking.artifacts import DamagedArtifact
 from pipelines.tracking.champion import champion_version, warnings_about, way_out
 from pipelines.tracking.champion_state import Champion
 from pipelines.tracking.experiments import monitoring_id
+from pipelines.tracking.registry import baseline_of
 from pipelines.tracking.runs import KIND, connect, run_url
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def monitor(settings: Settings, snapshot_date: date) -> Monitored:
     facts = Checked(
         snapshot_date=snapshot_date,
         model_version=version,
+        baseline=baseline_of(connect(settings), settings.mlflow.model_name, version),
         checks=len(checks),
         violated=[f"{name} {kind}" for name, kind in zip(violated["name"], violated["kind"], strict=True)],
         alarm=verdict.alarm,

@@ -36,12 +36,16 @@ class Scored(Result):
 
 
 class Checked(Result):
-    """Outcome of the checks of a scored snapshot; `violated` is named worst first, `alarm` asks for a retraining."""
+    """Outcome of the checks of a scored snapshot; `violated` is named worst first, `alarm` asks for a retraining.
+
+    `baseline` names the baseline that the champion is; None: a model.
+    """
 
     step = "monitor"
     command = "monitor"
     snapshot_date: date
     model_version: str
+    baseline: str | None = None
     checks: int
     violated: list[str]
     alarm: bool

@@ -1,6 +1,7 @@
 """A shop in which no model is shown to be better: the best baseline is champion under its own name, until one is."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipelines import choose, promote, rollback
 from pipelines import score as scoring
 from pipelines.errors import NothingToDo
 from pipelines.lake import tables
+from pipelines.monitor.step import monitor
 from pipelines.results.result import read_result, write_result
 from pipelines.results.training import Split, Trained
 from pipelines.retraining.decided import earlier_decision
@@ -147,6 +149,14 @@ def test_scores_carry_the_name_and_have_no_other_reason_than_the_column(shop_of_
         assert ";" not in row.reasons
     exported = pd.read_csv(result.export)
     assert set(exported["baseline"]) == {refused.decided.baseline}
+
+
+def test_the_monitoring_names_the_baseline(shop_of_noise, refused):
+    write_features(shop_of_noise, noise)
+    scoring.score(shop_of_noise, SNAPSHOT_DATE, NOW)
+    result = monitor(shop_of_noise, SNAPSHOT_DATE)
+    assert result.baseline == refused.decided.baseline
+    assert f"champion version 2 (the baseline {result.baseline})" in Path(result.data_docs).read_text()
 
 
 def test_a_later_model_that_beats_the_baseline_is_promoted(shop_of_noise):

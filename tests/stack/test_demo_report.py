@@ -59,6 +59,10 @@ def test_the_shares_of_the_line_add_up():
             "champion_unusable",
             ["challenger, version 3", "champion, version 2", "baseline previous_window", "baseline linear_rfm"],
         ),
+        (
+            "baseline_champion",
+            ["challenger, version 2", "champion, version 3", "baseline previous_window", "baseline linear_rfm"],
+        ),
         ("champion_replaced", ["champion, version 3", "baseline previous_window", "baseline linear_rfm"]),
     ],
 )
@@ -70,6 +74,7 @@ def test_a_challenger_that_lost_is_shown_beside_the_champion(outcome, names):
         champion_version="2",
         baselines={name: samples.compared(measures) for name in ("mean", "previous_window", "linear_rfm")},
     )
-    decided = samples.decided(outcome=outcome, promoted=Decision(outcome, "").promoted)
+    stands_in = {"refused": "2", "baseline": "previous_window"} if outcome == "baseline_champion" else {}
+    decided = samples.decided(outcome=outcome, promoted=Decision(outcome, "").promoted, **stands_in)
     table = model_table(samples.trained(), measured, decided)
     assert [str(cell).splitlines()[0] for cell in table.columns[0].cells] == names
