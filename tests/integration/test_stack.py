@@ -1,6 +1,7 @@
 """One user's path through real services: start, demo on a cut of Ta-Feng, look at every screen, stop."""
 
 import shutil
+from datetime import date
 
 import httpx
 import pandas as pd
@@ -9,6 +10,8 @@ import pytest
 from PIL import Image
 
 from pipelines.lake import tables
+from pipelines.lake.rows import snapshot_rows
+from pipelines.links import dashboard_url
 from pipelines.settings import REPOSITORY
 from pipelines.tracking import registry
 from pipelines.tracking.experiments import experiment_id
@@ -37,7 +40,16 @@ def airflow(scored):
 
 
 def predictions(settings) -> pd.DataFrame:
-    return tables.read(tables.connect(), settings, "predictions").to_pandas()
+    """Newest predictions."""
+    newest = tables.days(settings, "predictions", "snapshot_date")[-1]
+    return snapshot_rows(tables.connect(), settings, "predictions", newest).to_pandas()
+
+
+def test_three_days_are_scored_and_what_was_promised_has_come(scored):
+    assert tables.days(scored, "predictions", "snapshot_date") == [date(2001, 2, 1), date(2001, 2, 15), date(2001, 3, 1)]
+    checked = tables.read(tables.connect(), scored, "monitoring").to_pandas()
+    assert "realised_ngini" in set(checked["name"])
+    assert "known from the second snapshot" not in httpx.get(dashboard_url(scored), trust_env=False).text
 
 
 def test_every_shopper_of_the_cut_is_scored_once(scored):
@@ -51,7 +63,7 @@ def test_every_shopper_of_the_cut_is_scored_once(scored):
 
 def test_the_export_holds_the_same_rows(scored):
     rows = predictions(scored)
-    (export,) = scored.exports.glob("scores_*.csv")
+    export = sorted(scored.exports.glob("scores_*.csv"))[-1]
     exported = pd.read_csv(export, dtype={"user_id": str})
     assert sorted(exported["user_id"]) == sorted(rows["user_id"])
     assert exported["expected_spend"].sum() == pytest.approx(rows["expected_spend"].sum(), rel=1e-4)
