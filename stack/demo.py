@@ -62,6 +62,9 @@ def run(settings: Settings) -> None:
         scoring = _scoring_run(client, [run_id for announced, run_id in causes if _has_succeeded(tasks, announced)])
         tasks += follow(client, "score_daily", scoring)
         results = {task["task_id"]: airflow_api.result(client, task) for task in tasks if task["map_index"] == -1}
+        if not results["score"]:
+            decided = read_result(settings, training_date, Decided)
+            raise PurseError(f"Nobody is scored, because there is no champion. {decided.description}")
         for dag_id, day in (*(("score_daily", day) for day in earlier), ("monitor_daily", end)):
             console.print(f"As of {day}:")
             tasks += follow(client, dag_id, airflow_api.trigger(client, dag_id, snapshot_date=day.isoformat()))

@@ -46,9 +46,10 @@ def predictions(settings) -> pd.DataFrame:
 
 
 def test_three_days_are_scored_and_what_was_promised_has_come(scored):
-    assert tables.days(scored, "predictions", "snapshot_date") == [date(2001, 2, 1), date(2001, 2, 15), date(2001, 3, 1)]
+    days = [date(2001, 2, 1), date(2001, 2, 15), date(2001, 3, 1)]
+    assert tables.days(scored, "predictions", "snapshot_date") == days
     checked = tables.read(tables.connect(), scored, "monitoring").to_pandas()
-    assert "realised_ngini" in set(checked["name"])
+    assert "ngini_loss" in set(checked["kind"])
     assert "known from the second snapshot" not in httpx.get(dashboard_url(scored), trust_env=False).text
 
 
