@@ -107,7 +107,7 @@ class PurchasingPower:
         blend = predictions["blend"].to_numpy()
         horizon_probability = 1 - (1 - predictions["probability"].to_numpy()) ** self.windows
         result = as_predictions(predictions, self.calibration.apply(blend), horizon_probability)
-        low, high = self.intervals.bounds(result["expected_spend"])
+        low, high = self.intervals.bounds(result["expected_spend"], horizon_probability)
         score = percentile_score(self.reference_spend, blend)
         result = result.assign(spend_low=low, spend_high=high, score=score, tier=tiers(score, self.tier_shares))
         return result.assign(**predictions.drop(columns=["blend", "probability"]))
@@ -127,7 +127,7 @@ class PurchasingPower:
         if self.cold_start is None:
             raise ValueError("The model has no cold start, because it is too old: train and promote a new one.")
         customer = self.intervals.unit
-        result = self.cold_start.predict(attributes)
+        result = self.cold_start.predict(attributes, self.windows)
         money = ["expected_spend", "spend_low", "spend_high"]
         result[money] *= customer
         result["purchase_probability"] = 1 - (1 - result["purchase_probability"]) ** self.windows

@@ -10,7 +10,8 @@ import io
 import json
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import MISSING, is_dataclass
+from dataclasses import fields as dataclass_fields
 from functools import cache, singledispatchmethod
 from pathlib import Path
 from types import NoneType
@@ -187,6 +188,12 @@ class _Reader:
         fields = {field: self.decode(item) for field, item in state.items()}
         if issubclass(kind, tuple):
             return kind(**fields)
+        if is_dataclass(kind):
+            needed = {
+                one.name for one in dataclass_fields(kind) if one.default is MISSING and one.default_factory is MISSING
+            }
+            if lacks := sorted(needed - fields.keys()):
+                raise ValueError(f"Expected {name} with {', '.join(lacks)}: another version of Purse has stored it.")
         made = kind.__new__(kind)
         made.__dict__.update(fields)
         return made

@@ -119,7 +119,7 @@ def fit(
         choice=choice,
         spend_factor=spend_factor,
         probability_factor=probability_factor,
-        intervals=intervals.fit([expected], [spend], unit, windows=windows, seed=seed),
+        intervals=intervals.fit([expected], [spend], unit, windows=windows),
         learned_from=learned_from,
         reasons=_reasons(final.rows.features, predictions, phrases, top_reasons, seed, threads) if learner else None,
         phrases=dict(phrases),

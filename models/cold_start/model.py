@@ -75,11 +75,12 @@ class ColdStart:
     reasons: Reasons | None
     phrases: Mapping[str, str]
 
-    def predict(self, attributes: pd.DataFrame) -> pd.DataFrame:
+    def predict(self, attributes: pd.DataFrame, windows: float = 1.0) -> pd.DataFrame:
         """Predict spend and its 80 % interval in multiples of the mean customer's, and the purchase probability.
 
         Args:
             attributes: profile and behaviour features; other columns are ignored.
+            windows: equivalent number of label windows in the horizon, for which the intervals were learned.
 
         Returns:
             expected_spend, spend_low, spend_high, purchase_probability; same index.
@@ -90,7 +91,7 @@ class ColdStart:
         predictions = (self.learner or self.segments).predict(attributes)
         spend = predictions["expected_spend"] * self.spend_factor
         result = as_predictions(attributes, spend, predictions["purchase_probability"] * self.probability_factor)
-        low, high = self.intervals.bounds(spend)
+        low, high = self.intervals.bounds(spend, 1 - (1 - result["purchase_probability"]) ** windows)
         return result.assign(spend_low=low, spend_high=high)
 
     def explain(self, attributes: pd.DataFrame, money: float, days: int) -> list[str]:

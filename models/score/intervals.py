@@ -1,7 +1,8 @@
-"""Prediction intervals of a user's spend: split-conformal, with a width that depends on the prediction.
+"""Prediction intervals of a user's spend: a chance of nothing, and a law of what a buyer spends.
 
-Spend is zero-inflated: where more than a tenth of similar users spend nothing, the interval starts at 0, and where
-nearly all do, it is 0 to 0.
+With the purchase probability `p` and the expected spend `m`, the quantile of level `q` is 0 up to the chance of nothing
+`1 - p`, and above it the quantile `(q - (1 - p)) / p` of a buyer's spend, whose mean is `m / p`. The law of a buyer's
+spend is learned out of time as a multiple of that mean.
 """
 
 from collections.abc import Sequence
@@ -11,60 +12,89 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from models.measures.gini import Floats, floats
-from models.score.calibration import prediction_groups
 
 COVERAGE = 0.8
-"""Target share of users inside their interval."""
-GROUP_USERS = 200
-"""Minimum number of users behind a quantile."""
+"""Share of users inside their interval."""
+
+TAIL = (1 - COVERAGE) / 2
+"""Share of users below the interval, where the chance of nothing leaves room for it."""
+
+GROUP_BUYERS = 200
+"""Minimum number of buyers behind a law."""
 
 MAX_GROUPS = 20
-"""Maximum number of groups by prediction."""
-LEVELS = np.linspace(0.7, 1.0, 61)
-"""Candidate quantiles of the upper bound. The lowest limits how far any group may be undercovered."""
+"""Maximum number of laws by the mean spend of a buyer."""
+
+LEVELS = np.linspace(0, 1, 41)
+"""Levels of a law's quantiles; between them it is linear."""
+
+SMALLEST = 1e-6
+"""Smallest purchase probability that divides."""
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """Bounds by expected spend: linear between groups and proportional outside them.
+    """Laws of a buyer's spend by its mean, linear in between.
 
     Attributes:
-        expected: mean expected spend of each group, ascending, in units of the mean over all users.
-        low, high: bounds of each group, in the same unit.
+        means: mean spend of a buyer at each law, ascending, in units of the mean over all users; one or more.
+        laws: quantiles at `LEVELS` of a buyer's spend over its mean; shape (means, levels).
         unit: mean expected spend of the scored population, in money.
 
-    >>> intervals = Intervals(np.array([1.0, 2.0]), np.zeros(2), np.array([3.0, 5.0]), unit=10.0)
-    >>> low, high = intervals.bounds([5.0, 15.0, 40.0])
-    >>> high.tolist()
-    [15.0, 40.0, 100.0]
+    >>> intervals = Intervals(np.array([1.0]), 2 * LEVELS[None, :], unit=10.0)  # uniform from 0 to twice the mean
+    >>> [ends.tolist() for ends in intervals.bounds([9.0, 8.0, 5.0], [1.0, 0.8, 0.5])]
+    [[1.8, 0.0, 0.0], [16.2, 15.0, 12.0]]
     """
 
-    expected: Floats
-    low: Floats
-    high: Floats
+    means: Floats
+    laws: Floats
     unit: float
 
-    def bounds(self, expected_spend: ArrayLike) -> tuple[Floats, Floats]:
-        """Lower and upper bounds for calibrated expected spend, in money; 0 <= low <= high, same shape."""
-        inputs = np.maximum(floats(expected_spend), 0) / self.unit
-        low, high = (_along(inputs, self.expected, ends) * self.unit for ends in (self.low, self.high))
-        return low, high
+    def quantile(self, expected_spend: ArrayLike, probability: ArrayLike, level: ArrayLike) -> Floats:
+        """Quantile of each user's spend, in money; shape (users,).
+
+        Args:
+            expected_spend: calibrated expected spend, in money.
+            probability: purchase probability.
+            level: level of the quantile of each user, or of all.
+        """
+        chance = np.clip(floats(probability), SMALLEST, 1)
+        mean = np.maximum(floats(expected_spend), 0) / chance
+        inside = np.clip((np.asarray(level, float) - (1 - chance)) / chance, 0, 1)
+        place = np.interp(mean / self.unit, self.means, np.arange(len(self.means)))
+        lower = np.minimum(place.astype(int), len(self.means) - 1)
+        upper = np.minimum(lower + 1, len(self.means) - 1)
+        low, high = (self._multiple(law, inside) for law in (lower, upper))
+        return np.where(inside > 0, mean * (low + (place - lower) * (high - low)), 0.0).round(9)
+
+    def bounds(self, expected_spend: ArrayLike, probability: ArrayLike) -> tuple[Floats, Floats]:
+        """Lower and upper bound of each user's spend, in money; 0 <= low <= expected spend <= high.
+
+        Below a chance of nothing of a tenth both ends leave out a tenth of the users; above, the interval begins at 0.
+        """
+        expected = np.maximum(floats(expected_spend), 0)
+        nothing = 1 - np.clip(floats(probability), SMALLEST, 1)
+        below = np.maximum(TAIL - nothing, 0)
+        low = self.quantile(expected, probability, below)
+        high = self.quantile(expected, probability, below + COVERAGE)
+        return np.minimum(low, expected), np.maximum(high, expected)
+
+    def _multiple(self, law: "np.ndarray[tuple[int], np.dtype[np.int_]]", level: Floats) -> Floats:
+        """Quantile of a level from 0 to 1 of each user's law."""
+        place = level * (len(LEVELS) - 1)
+        before = np.minimum(place.astype(int), len(LEVELS) - 2)
+        share = place - before
+        return np.asarray(self.laws[law, before] * (1 - share) + self.laws[law, before + 1] * share)
 
 
 def fit(
-    predictions: Sequence[ArrayLike],
-    future_spend: Sequence[ArrayLike],
-    unit: float,
-    *,
-    windows: float = 1.0,
-    seed: int = 0,
+    predictions: Sequence[ArrayLike], future_spend: Sequence[ArrayLike], unit: float, *, windows: float = 1.0
 ) -> Intervals:
-    """Learn 80 % intervals from out-of-time predictions; for each fold, expected and true spend of the same users.
+    """Learn the laws from out-of-time predictions; for each fold, expected and true spend of the same users.
 
-    Both are taken as multiples of the fold's means, which removes the level; the level has an interval of its own. Half
-    of the users give each group's quantiles. The other half selects one quantile for all upper bounds, so that 80 % of
-    users are inside. Groups with more than 80 % of zero spend are covered by 0 alone; the other groups then get a lower
-    quantile, within `LEVELS`, so coverage holds over all users and not within each group.
+    Both are taken as multiples of the fold's means, which removes the level; the level has an interval of its own. The
+    mean spend of a buyer is the expected spend over the share of buyers among users with that expectation (isotonic
+    regression), so that the models' probabilities out of time are not needed.
 
     Args:
         predictions: calibrated expected spend of the users of each fold.
@@ -72,34 +102,36 @@ def fit(
         unit: mean expected spend of the population to score, in money.
         windows: equivalent number of label windows in the horizon, see `models.btyd.horizon`; above 1, a user's horizon
             is assembled from that many (rounded) outcomes of users with neighbouring predictions.
-        seed: seed of the split into halves.
 
     Raises:
         ValueError: fewer than two users.
 
     >>> spend = np.arange(100.0)
-    >>> low, high = fit([np.full(100, 50.0)], [spend], unit=50.0).bounds([50.0])
+    >>> low, high = fit([np.full(100, 50.0)], [spend], unit=50.0).bounds([50.0], [0.99])
     >>> 0 <= low[0] < 50 < high[0] <= 100
     np.True_
     >>> fit([[1.0]], [[1.0]], unit=1.0)
     Traceback (most recent call last):
     ValueError: Expected at least two users to learn intervals from, found 1.
     """
-    random, outcomes = np.random.default_rng(seed), max(round(windows), 1)
+    from sklearn.isotonic import IsotonicRegression
+
     folds = [_relative(floats(p), floats(s)) for p, s in zip(predictions, future_spend, strict=True)]
     expected, spend = (np.concatenate([fold[side] for fold in folds]) for side in (0, 1))
-    if len(expected) < 2:  # noqa: PLR2004 - two halves
+    if len(expected) < 2:  # noqa: PLR2004 - the smallest group
         raise ValueError(f"Expected at least two users to learn intervals from, found {len(expected)}.")
-    half = random.permutation(len(expected)) % 2 == 0
-    learn = _lengthened(expected[half], spend[half], outcomes)
-    check = _lengthened(expected[~half], spend[~half], outcomes)
-    centres, low, highs = _quantiles(*learn)
-    bottom = _along(check[0], centres, low)
-    for high in highs:
-        inside = (check[1] >= bottom) & (check[1] <= _along(check[0], centres, high))
-        if inside.mean() >= COVERAGE:
-            break
-    return Intervals(centres, low, high, unit if unit > 0 else 1.0)
+    expected, spend = _lengthened(expected, spend, max(round(windows), 1))
+    bought = (spend > 0) & (expected > 0)
+    unit = unit if unit > 0 else 1.0
+    if not bought.any():
+        return Intervals(np.ones(1), np.zeros((1, len(LEVELS))), unit)
+    chance = IsotonicRegression(y_min=SMALLEST, y_max=1).fit_transform(expected, (spend > 0).astype(float))
+    mean = expected[bought] / chance[bought]
+    order = np.argsort(mean, kind="stable")
+    groups = np.array_split(order, int(np.clip(len(order) // GROUP_BUYERS, 1, MAX_GROUPS)))
+    means = np.array([mean[group].mean() for group in groups])
+    laws = np.array([np.quantile(spend[bought][group] / mean[group], LEVELS) for group in groups])
+    return Intervals(means, laws, unit)
 
 
 def _relative(expected: Floats, spend: Floats) -> tuple[Floats, Floats]:
@@ -111,28 +143,7 @@ def _relative(expected: Floats, spend: Floats) -> tuple[Floats, Floats]:
 
 
 def _lengthened(expected: Floats, spend: Floats, outcomes: int) -> tuple[Floats, Floats]:
-    """Replace each user's outcome by the mean of it and the next `parts` - 1 outcomes in predicted order."""
+    """Replace each user's outcome by the mean of it and the next `outcomes` - 1 outcomes in predicted order."""
     order = np.argsort(expected, kind="stable")
     expected, spend = expected[order], spend[order]
     return expected, np.mean([np.roll(spend, -shift) for shift in range(outcomes)], axis=0)
-
-
-def _quantiles(expected: Floats, spend: Floats) -> tuple[Floats, Floats, Floats]:
-    """Per group by prediction, ascending: mean prediction, lower bound, and upper bounds of shape (levels, groups)."""
-    group = prediction_groups(expected, int(np.clip(len(expected) // GROUP_USERS, 1, MAX_GROUPS)))
-    tail = (1 - COVERAGE) / 2
-    centres, lows, highs = [], [], []
-    for number in range(int(group.max()) + 1):
-        true = spend[group == number]
-        low = float(np.quantile(true, tail, method="higher"))
-        centres.append(float(expected[group == number].mean()))
-        lows.append(low)
-        highs.append(np.quantile(true, np.minimum(LEVELS + tail * (low > 0), 1), method="higher"))
-    return np.array(centres), np.array(lows), np.array(highs).T
-
-
-def _along(inputs: Floats, centres: Floats, ends: Floats) -> Floats:
-    """Interpolate bounds at the inputs: linear between the centres, proportional to the input outside them."""
-    clipped = np.clip(inputs, centres[0], centres[-1])
-    inside = np.interp(clipped, centres, ends)
-    return np.where(clipped > 0, inside * inputs / np.where(clipped > 0, clipped, 1), inside)

@@ -101,7 +101,6 @@ def assemble(
             out_of_time[1],
             level.expected / len(reference),
             windows=windows,
-            seed=settings.training.seed,
         ),
         phrases={feature.name: feature.phrase for feature in FEATURES},
         tier_shares=settings.scoring.tier_shares,

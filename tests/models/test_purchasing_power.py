@@ -12,7 +12,7 @@ from models.preprocessing import Preprocessing
 from models.protocol import LabelledUsers
 from models.purchasing_power import Member, PurchasingPower, build
 from models.score import calibration
-from models.score.intervals import Intervals
+from models.score.intervals import LEVELS, Intervals
 
 SHARES = {"high": 0.2, "mid": 0.3}
 PHRASES = {"spend_28d": "spent {value:,.0f} in the last 28 days", "spend_7d": "spent {value:,.0f} last week"}
@@ -43,7 +43,7 @@ def blend(members: list[Member] = MEMBERS, reference: pd.DataFrame = REFERENCE, 
         reference,
         horizon_days=28,
         calibration=calibration.fit([], []),
-        intervals=Intervals(np.array([1.0]), np.array([0.5]), np.array([2.0]), unit=1.0),
+        intervals=Intervals(np.array([1.0]), 2.0 * LEVELS[None, :], unit=1.0),
         phrases=PHRASES,
         tier_shares=SHARES,
         top_reasons=3,
@@ -125,7 +125,7 @@ def test_a_dropped_column_is_no_reason_for_a_score() -> None:
         reference,
         horizon_days=28,
         calibration=calibration.fit([], []),
-        intervals=Intervals(np.array([1.0]), np.array([0.5]), np.array([2.0]), unit=1.0),
+        intervals=Intervals(np.array([1.0]), 2.0 * LEVELS[None, :], unit=1.0),
         phrases=PHRASES,
         tier_shares=SHARES,
         top_reasons=3,
@@ -150,7 +150,7 @@ def cold_start(mean: float = 0.5) -> ColdStart:
         [np.array([[mean, 0.5]]), np.array([[2 * mean, 0.6], [0.0, 0.4]])],
     )
     segments.segments = [pd.MultiIndex.from_tuples([("north",), ("south",)], names=["region"])]
-    bounds = Intervals(np.array([1.0]), np.array([0.0]), np.array([3.0]), unit=mean)
+    bounds = Intervals(np.array([1.0]), 3.0 * LEVELS[None, :], unit=mean)
     return ColdStart(segments, None, None, 1.0, 1.0, bounds, "without_orders", None, {"region": "area: {value}"})
 
 
@@ -160,7 +160,8 @@ def test_users_without_orders_follow_the_level_and_stand_among_those_with_orders
     assert list(predictions.columns) == list(model.predict(REFERENCE).columns)
     # the mean customer spends 5; expected spend is proportional to the rank of the reference
     assert predictions["expected_spend"].tolist() == pytest.approx([5, 0, 2.5])
-    assert predictions["spend_high"].tolist() == pytest.approx([15, 0, 7.5])
+    # uniform up to three times a buyer's mean: 3 * 5 / .6 * (.8 - .4) / .6
+    assert predictions["spend_high"].tolist() == pytest.approx([50 / 3, 0, 9])
     assert predictions["score"].tolist() == pytest.approx([50, 0, 25], abs=0.2)
     assert predictions["tier"].tolist() == ["mid", "low", "low"]
     assert predictions["purchase_probability"].tolist() == pytest.approx([0.6, 0.4, 0.5])

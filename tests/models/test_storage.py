@@ -34,6 +34,14 @@ def test_a_network_is_stored_as_its_weights(users, tmp_path, family):
     assert isinstance(again.weights[0][0], Sparse)
 
 
+def test_an_object_that_lacks_a_field_is_of_another_version(tmp_path):
+    storage.write(Intervals(np.ones(1), np.ones((1, 41)), unit=2.0), tmp_path)
+    (file,) = tmp_path.glob("*.json")
+    file.write_text(file.read_text().replace('"laws"', '"high"'))
+    with pytest.raises(ValueError, match=r"Intervals with laws: another version of Purse has stored it"):
+        storage.read(tmp_path)
+
+
 @pytest.mark.parametrize(
     "value",
     [

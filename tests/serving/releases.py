@@ -22,14 +22,14 @@ from models.protocol import LabelledUsers
 from models.purchasing_power import Member, PurchasingPower
 from models.purchasing_power import build as blend
 from models.score import calibration
-from models.score.intervals import Intervals
+from models.score.intervals import LEVELS, Intervals
 from serving.release import history
 from serving.release.release import ABOUT, HISTORY, SCORES, write_model
 
 SNAPSHOT = date(2024, 3, 1)
 COLUMNS = tuple(f"{table.name}.{column.name}" for table in TABLES.values() for column in table.columns)
 FAMILIES = ("lightgbm_tweedie", "ridge_rfm", "random_forest")
-INTERVALS = Intervals(np.array([1.0]), np.array([0.5]), np.array([2.0]), unit=20.0)
+INTERVALS = Intervals(np.array([1.0]), 2.0 * LEVELS[None, :], unit=20.0)
 TYPES = {"VARCHAR": pa.string(), "TIMESTAMP": pa.timestamp("us"), "DOUBLE": pa.float64(), "BIGINT": pa.int64()}
 
 Rows = Mapping[str, pa.Table]

@@ -6,64 +6,82 @@ import pytest
 from models.score import intervals
 
 
-def users(count: int, seed: int, faithful: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-    """Expected spend, and zero-inflated gamma spend with that mean; those who are expected to spend more buy surer."""
+def users(count: int, seed: int, faithful: float = 0.9) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Expected spend, chance to buy, and zero-inflated gamma spend; who is expected to spend more buys surer."""
     random = np.random.default_rng(seed)
     predictions = random.gamma(1.0, 100.0, count)
     chance = np.clip(predictions / 300, 0.1, faithful)
     amount = random.gamma(2.0, predictions / chance / 2)
-    return predictions, np.where(random.random(count) < chance, amount, 0.0)
+    return predictions, chance, np.where(random.random(count) < chance, amount, 0.0)
 
 
-def coverage(fitted: intervals.Intervals, predictions: np.ndarray, true: np.ndarray) -> float:
-    low, high = fitted.bounds(predictions)
+def inside(fitted: intervals.Intervals, predictions: np.ndarray, chance: np.ndarray, true: np.ndarray) -> np.ndarray:
+    low, high = fitted.bounds(predictions, chance)
     assert (low >= 0).all()
-    assert (high >= low).all()
-    return float(((true >= low) & (true <= high)).mean())
+    assert (low <= predictions).all()
+    assert (high >= predictions).all()
+    return (true >= low) & (true <= high)
+
+
+def tenths(by: np.ndarray) -> np.ndarray:
+    return np.argsort(np.argsort(by, kind="stable"), kind="stable") * 10 // len(by)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_four_in_five_are_inside(seed: int) -> None:
-    folds = [users(8_000, seed), users(8_000, seed + 10)]
-    later, truth = users(20_000, seed + 20)
-    fitted = intervals.fit([f[0] for f in folds], [f[1] for f in folds], float(later.mean()))
-    assert 0.78 <= coverage(fitted, later, truth) <= 0.82
+@pytest.mark.parametrize("faithful", [0.9, 1.0])
+def test_four_in_five_are_inside_in_every_tenth(seed: int, faithful: float) -> None:
+    folds = [users(8_000, seed, faithful), users(8_000, seed + 10, faithful)]
+    later, chance, truth = users(40_000, seed + 20, faithful)
+    fitted = intervals.fit([f[0] for f in folds], [f[2] for f in folds], float(later.mean()))
+    covered = inside(fitted, later, chance, truth)
+    assert 0.79 <= covered.mean() <= 0.85
+    some = chance > 0.25  # who buys less likely is covered by 0 alone
+    for by in (later[some], chance[some]):
+        shares = [covered[some][tenths(by) == tenth].mean() for tenth in range(10)]
+        assert min(shares) >= 0.75
+        assert max(shares) <= 0.87  # a chance of nothing between 5 and 10 % covers up to .85
 
 
-def test_the_best_users_are_covered_too_and_their_intervals_are_wider() -> None:
-    predictions, true = users(20_000, 0)
-    later, truth = users(20_000, 1)
-    fitted = intervals.fit([predictions], [true], float(later.mean()))
-    best = later >= np.quantile(later, 0.8)
-    assert 0.7 <= coverage(fitted, later[best], truth[best]) <= 0.9
-    low, high = fitted.bounds([50.0, 500.0])
-    assert high[1] - low[1] > 3 * (high[0] - low[0])
+def test_users_of_one_expectation_differ_by_their_chance() -> None:
+    random = np.random.default_rng(3)
+    chance = random.uniform(0.2, 1.0, 40_000)
+    expected = np.full(40_000, 50.0)
+    true = np.where(random.random(40_000) < chance, random.exponential(50 / chance), 0.0)
+    fitted = intervals.fit([expected], [true], 50.0)
+    for least in (0.2, 0.4, 0.6, 0.8):
+        some = (chance >= least) & (chance < least + 0.2)
+        assert inside(fitted, expected[some], chance[some], true[some]).mean() == pytest.approx(0.8, abs=0.04)
 
 
-def test_lower_end_is_zero_where_one_in_ten_spends_nothing_and_not_where_all_buy() -> None:
-    sure = users(8_000, 0, faithful=1.0)
-    low, _ = intervals.fit([sure[0]], [sure[1]], 100.0).bounds([10.0, 600.0])
-    assert low[0] == 0
-    assert low[1] > 0
+def test_the_lower_end_is_above_zero_where_nearly_all_buy_and_quantiles_rise() -> None:
+    expected, _, true = users(8_000, 0, faithful=1.0)
+    fitted = intervals.fit([expected], [true], 100.0)
+    low, high = fitted.bounds([600.0, 600.0, 10.0], [0.99, 0.7, 0.1])
+    assert low[0] > 0
+    assert low[1] == low[2] == 0
+    assert high[0] > 600
+    levels = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+    rising = [fitted.quantile([600.0, 10.0], [0.99, 0.1], level) for level in levels]
+    assert (np.diff(rising, axis=0) >= 0).all()
+    assert rising[3][1] == 0  # who buys with a chance of a tenth most likely buys nothing
 
 
 def test_the_level_of_a_special_month_is_left_out() -> None:
-    predictions, true = users(8_000, 0)
-    plain = intervals.fit([predictions], [true], 50.0).bounds(predictions)
-    np.testing.assert_allclose(intervals.fit([predictions * 3], [true * 7], 50.0).bounds(predictions), plain)
+    predictions, chance, true = users(8_000, 0)
+    plain = intervals.fit([predictions], [true], 50.0).bounds(predictions, chance)
+    np.testing.assert_allclose(intervals.fit([predictions * 3], [true * 7], 50.0).bounds(predictions, chance), plain)
 
 
-def test_where_nearly_nobody_spends_the_interval_is_nothing() -> None:
-    predictions = np.linspace(1, 2, 1_000)
-    true = np.where(np.arange(1_000) % 20 == 0, 30.0, 0.0)
-    low, high = intervals.fit([predictions], [true], 1.5).bounds([0.0, 1.0, 2.0])
-    assert low.tolist() == high.tolist() == [0.0, 0.0, 0.0]
+def test_where_nobody_spent_only_the_expectation_is_above_nothing() -> None:
+    low, high = intervals.fit([np.linspace(1, 2, 1_000)], [np.zeros(1_000)], 1.5).bounds([0.0, 1.0], [0.0, 0.1])
+    assert low.tolist() == [0.0, 0.0]
+    assert high.tolist() == [0.0, 1.0]
 
 
 def test_a_longer_horizon_leaves_fewer_at_zero() -> None:
     predictions, true = np.ones(6_000), np.where(np.arange(6_000) % 2 == 0, 2.0, 0.0)
     shuffled = np.random.default_rng(5).permutation(true)
-    low, high = intervals.fit([predictions], [shuffled], 1.0, windows=3.0).bounds([1.0])
+    low, high = intervals.fit([predictions], [shuffled], 1.0, windows=3.0).bounds([1.0], [1 - 0.5**3])
     # the mean of three coins of 0 or 2: 0, 2/3, 4/3 and 2 with chances 1, 3, 3 and 1 of 8
     assert low[0] == pytest.approx(0.0, abs=0.01)
     assert high[0] == pytest.approx(4 / 3, rel=0.05)
@@ -74,7 +92,7 @@ def test_a_longer_horizon_leaves_fewer_at_zero() -> None:
 )
 def test_few_users_and_constants_are_finite_and_pickle(predictions: list[float], true: list[float]) -> None:
     fitted = pickle.loads(pickle.dumps(intervals.fit([predictions], [true], sum(predictions))))  # noqa: S301  (made in the line itself)
-    assert np.isfinite(fitted.bounds([0.0, 1.0, 1e9])).all()
+    assert np.isfinite(fitted.bounds([0.0, 1.0, 1e9], [0.0, 0.5, 1.0])).all()
 
 
 def test_nobody_to_learn_from() -> None:

@@ -25,7 +25,7 @@ from models.cold_start.segment_mean import SegmentMean
 from models.protocol import LabelledUsers
 from models.purchasing_power import Member, build
 from models.score import calibration
-from models.score.intervals import Intervals
+from models.score.intervals import LEVELS, Intervals
 from pipelines.build_features.daily_tables import refresh
 from pipelines.build_features.step import build_features
 from pipelines.compute import backend
@@ -185,7 +185,7 @@ def champion(market):
     ]
     profile = LabelledUsers(features[["age_band", "gender", "region"]], spend / spend.mean(), users.purchased)
     phrases = {feature.name: feature.phrase for feature in FEATURES if feature.phrase}
-    bounds = Intervals(np.array([1.0]), np.array([0.5]), np.array([2.0]), unit=1.0)
+    bounds = Intervals(np.array([1.0]), 2.0 * LEVELS[None, :], unit=1.0)
     model = build(
         [Member(0.5, one, name) for one, name in zip(fitted, families, strict=True)],
         features,
