@@ -6,6 +6,7 @@ import pytest
 
 from models import catalog, storage
 from models.networks.compression import Sparse
+from models.score.intervals import Intervals
 
 WITH_PICKLES = ("bagging", "gradient_boosting", "random_forest", "svm")
 NETWORKS = tuple(name for name, family in catalog.FAMILIES.items() if family.is_network)
