@@ -23,6 +23,7 @@ Outcome = Literal[
     "baseline_unbeaten",
     "baseline_champion",
     "worse_on_slice",
+    "champion_is_later",
     "champion_unusable",
     "already_champion",
     "rolled_back",

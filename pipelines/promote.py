@@ -69,7 +69,12 @@ def promote(settings: Settings, snapshot_date: date, *, replace_unusable: bool =
         )
     approved = replace_unusable or settings.promotion.replace_unusable
     seals.require_sealed_version(settings, client.get_model_version(name, version))
-    decision = _rolled_back(client, name, version) or decide(challenger, opponent, _gate(settings), approved=approved)
+    compared = champion if isinstance(opponent, Metrics) and measured.champion_baseline is None else None
+    decision = (
+        _rolled_back(client, name, version)
+        or _later(client, name, compared, snapshot_date)
+        or decide(challenger, opponent, _gate(settings), approved=approved)
+    )
     if earlier := moved_from(settings, champion):
         moved = f" Note: the alias '{CHAMPION}' was moved by hand from version {earlier} to version {champion}."
         decision = replace(decision, description=decision.description + moved)
@@ -134,6 +139,20 @@ def _rolled_back(client: "MlflowClient", name: str, version: str) -> Decision | 
         "rolled_back",
         f"Not promoted: version {version} was champion and was rolled back. New data makes a new version; "
         f"to use this one anyway, run 'purse champion {version}'.",
+    )
+
+
+def _later(client: "MlflowClient", name: str, champion: str | None, snapshot_date: date) -> Decision | None:
+    """Decide against a retraining as of a day before the champion's, which has learned from the days of the test."""
+    training_id = client.get_model_version(name, champion).tags.get("training_id", "") if champion else ""
+    trained_as_of = training_id[: len("2024-05-01")]
+    if trained_as_of <= snapshot_date.isoformat():
+        return None
+    return Decision(
+        "champion_is_later",
+        f"Not promoted: the champion, version {champion}, was trained as of {trained_as_of}, after {snapshot_date}. It "
+        f"has learned from days on which the two would be compared. Retrain as of {trained_as_of} or later; to use "
+        "this version anyway, make it the champion by hand.",
     )
 
 

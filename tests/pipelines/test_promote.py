@@ -121,6 +121,15 @@ def test_an_equal_model_does_not_replace_the_champion_and_a_better_one_can_be_ro
         rollback.rollback(shop, NOW)
 
 
+def test_a_retraining_for_an_earlier_day_is_not_compared_with_a_champion_that_knows_its_days(shop):
+    retrain(shop)
+    connect(shop).set_model_version_tag("purchasing-power", "1", "training_id", "2020-04-05-00000001")
+    decided = retrain(shop, "2020-03-29-00000002")
+    assert (decided.outcome, decided.promoted) == ("champion_is_later", False)
+    assert "version 1, was trained as of 2020-04-05, after 2020-03-29" in decided.description
+    assert version_of(connect(shop), "purchasing-power", CHAMPION) == "1"
+
+
 def test_registering_again_finds_the_version_and_the_model_links_to_the_other_screens(shop, snapshot_date):
     write_result(shop, snapshot_date, train.train(shop, snapshot_date))
     assert register.register(shop, snapshot_date) == register.register(shop, snapshot_date)
