@@ -40,6 +40,12 @@ def test_planning_twice_adds_nothing(shop, snapshot_date):
     assert len(waiting) == len(PLANNED)
 
 
+def test_a_study_of_other_families_is_one_sentence(shop, snapshot_date):
+    sweep.plan(shop, snapshot_date)
+    with pytest.raises(PurseError, match=r"other families than bagging \(sweep\.families\)\. Run 'purse split' again"):
+        sweep.plan(shop.with_changes(sweep__families=["bagging"]), snapshot_date)
+
+
 def test_every_trial_runs_once_and_is_a_nested_run(shop, snapshot_date):
     sweep.plan(shop, snapshot_date)
     result = sweep.work(shop, snapshot_date, "worker-1")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.errors import PurseError
 from pipelines.files import exclusive
 from pipelines.retraining.study.budget import DIED
 from pipelines.settings import Settings
@@ -186,7 +187,11 @@ def reread(sweep: Sweep, trial: "FrozenTrial") -> "FrozenTrial":
 
 
 def _add(sweep: Sweep, attributes: dict[str, Any]) -> None:
-    """Add a waiting trial; only its family is fixed."""
+    """Add a waiting trial; only its family is fixed.
+
+    Raises:
+        PurseError: the study was planned with other families.
+    """
     import optuna
 
     families = optuna.distributions.CategoricalDistribution(sweep.settings.sweep.families)
@@ -196,4 +201,10 @@ def _add(sweep: Sweep, attributes: dict[str, Any]) -> None:
         distributions={"family": families},
         user_attrs=attributes,
     )
-    sweep.storage.create_new_trial(sweep.study_id, template_trial=trial)
+    try:
+        sweep.storage.create_new_trial(sweep.study_id, template_trial=trial)
+    except ValueError as error:  # a study has one list of families
+        raise PurseError(
+            f"The sweep of this training was planned with other families than {', '.join(families.choices)} "
+            "(sweep.families). Run 'purse split' again, which starts another training, then 'purse sweep'."
+        ) from error
