@@ -22,6 +22,7 @@ class Ingest(Section):
     lookback_days: int = Field(ge=0)
     max_lost_share: Share
     min_usual_share: Share
+    max_user_share: Share
     closed_days: tuple[date, ...]
 
 

@@ -22,7 +22,7 @@ from expectations.suites import SUITES, broken_rules
 from features.schema import FIRST_YEAR, LAST_YEAR, TABLES, Column, Table
 from pipelines.settings import Settings
 from pipelines.source.definition import load_source
-from pipelines.source.ids import is_nobody, text_in_form
+from pipelines.source.ids import is_nobody, nobody_in_form, text_in_form
 from pipelines.source.rules import OwnRules
 from serving.stores.protocol import LiveRow
 
@@ -112,18 +112,20 @@ class RowValidator:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._source = load_source(settings)
-        own, tables = OwnRules(settings), self._source.tables
+        source = load_source(settings)
+        self._forms, self._nobody = source.ids, nobody_in_form(source.nobody, source.ids)
+        own, tables = OwnRules(settings), source.tables
         # as in the batch: no rules on columns that the source lacks
         available = {name: tuple(tables[name].columns) if name in tables else () for name in EXAMPLES}
         self._compiled = {name: _compiled(name, own.rules(name, columns)) for name, columns in available.items()}
 
+    def in_form(self, user_id: str) -> str:
+        """User id in the forms of the source, as the batch has it."""
+        return text_in_form(user_id, self._forms)
+
     def identified(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows with their user ids in the forms of the source."""
-        return [
-            {**row, "user_id": text_in_form(row["user_id"], self._source.ids)} if row.get("user_id") else row
-            for row in rows
-        ]
+        return [{**row, "user_id": self.in_form(row["user_id"])} for row in rows] if self._forms else list(rows)
 
     def faults(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[Fault]:
         """Find the faults of rows.
@@ -141,7 +143,7 @@ class RowValidator:
         return faults + [
             Fault(place, OF_SOMEBODY, descriptions[OF_SOMEBODY])
             for place, row in enumerate(rows)
-            if row.get("user_id") and is_nobody(row["user_id"], self._source.nobody)
+            if self._nobody and is_nobody(row["user_id"], self._nobody)
         ]
 
 

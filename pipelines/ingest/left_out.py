@@ -5,7 +5,7 @@ from duckdb import DuckDBPyRelation
 from expectations.staged import NOBODYS, REPLACED
 from pipelines.lake.sql import literal
 from pipelines.source.definition import Source, SourceTable
-from pipelines.source.ids import SPACES
+from pipelines.source.ids import in_form, nobody_in_form
 
 
 def without_superseded(rows: DuckDBPyRelation, mapped: SourceTable, key: tuple[str, ...]) -> DuckDBPyRelation:
@@ -26,6 +26,15 @@ def without_nobody(rows: DuckDBPyRelation, source: Source) -> DuckDBPyRelation:
     """Mark rows whose user id is one of `nobody`; case and spaces around it don't matter."""
     if not source.nobody or "user_id" not in rows.columns:
         return rows
-    ids = ", ".join(sorted({literal(one.strip(SPACES).lower()) for one in source.nobody}))
-    found = f"lower(trim(user_id, {literal(SPACES)})) IN ({ids})"
+    ids = ", ".join(map(literal, sorted(nobody_in_form(source.nobody, source.ids))))
+    found = f"{in_form('user_id', ('trim', 'lower'))} IN ({ids})"
     return rows.project(f"* REPLACE (CASE WHEN {found} THEN {literal(NOBODYS)} ELSE fault END AS fault)")
+
+
+def user_id(expression: str, typed: str, source: Source) -> str:
+    """SQL for a user id in the forms of the source; a missing one is '' if the source calls it nobody's, else null."""
+    value = f"nullif({in_form(typed, source.ids)}, '')"
+    if "" not in nobody_in_form(source.nobody, source.ids):
+        return value
+    given = f"coalesce(lower(trim(TRY(CAST(({expression}) AS VARCHAR)))), '')"
+    return f"CASE WHEN {value} IS NULL AND {given} IN ('', 'nan') THEN '' ELSE {value} END"

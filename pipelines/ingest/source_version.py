@@ -66,10 +66,10 @@ def stop_if_left(settings: Settings, found: Mapping[str, Found], changed: Collec
 
 
 def _marks(source: Source) -> dict[str, str]:
-    """Fingerprint of what decides the rows of each table."""
-    shared = source.model_dump(mode="json", exclude={"tables", "path", "title"})
+    """Fingerprint of what decides the rows of each table; a key that is left out counts as its default."""
+    shared = source.model_dump(mode="json", exclude={"tables", "path", "title"}, exclude_defaults=True)
     texts = {
-        name: json.dumps([shared, mapped.model_dump(mode="json")], sort_keys=True, default=str)
+        name: json.dumps([shared, mapped.model_dump(mode="json", exclude_defaults=True)], sort_keys=True, default=str)
         for name, mapped in source.tables.items()
     }
     return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in texts.items()}

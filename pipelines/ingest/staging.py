@@ -9,7 +9,7 @@ from duckdb.sqltypes import DuckDBPyType
 from features.schema import FIRST_YEAR, LAST_YEAR, TABLES, Column
 from pipelines.errors import PurseError
 from pipelines.ingest import currencies
-from pipelines.ingest.left_out import without_nobody, without_superseded
+from pipelines.ingest.left_out import user_id, without_nobody, without_superseded
 from pipelines.ingest.lock import describe
 from pipelines.ingest.numbers import numeric
 from pipelines.ingest.rows import Located, read
@@ -18,7 +18,6 @@ from pipelines.lake.tables import UNDATED
 from pipelines.source.definition import Source, SourceTable
 from pipelines.source.forms.names import quoted
 from pipelines.source.forms.times import iso
-from pipelines.source.ids import in_form
 
 NUMBERS = ("DOUBLE", "BIGINT")
 """Types of canonical columns whose expressions read text as numbers."""
@@ -73,7 +72,7 @@ def staged(connection: DuckDBPyConnection, located: Located, source: Source, nam
                 expression, unreadable = numeric(expression, texts, mapped.origin.decimal)
             typed = _typed(rows, column, expression, source, place, mapped.columns[column.name])
             if column.name == "user_id":
-                typed = f"nullif({in_form(typed, source.ids)}, '')"
+                typed = user_id(expression, typed, source)
             values[column.name] = _within_years(typed) if table.is_log and column.name == table.time else typed
             faults.append(_fault(column, expression, values[column.name], unreadable))
     if source.currency and mapped.currency:

@@ -7,27 +7,35 @@ from typing import Literal
 Form = Literal["trim", "lower", "integer"]
 
 SPACES = " \t\r\n\u00a0"
-NUMBER = r"^\+?0*(\d+)(\.0+)?$"
+NUMBER = r"^(?:\+|(-))?0*(\d+)(?:\.0+)?$"
 
-FORMS: dict[str, str] = {
+FORMS: dict[Form, str] = {
     "trim": f"trim({{}}, '{SPACES}')",
     "lower": "lower({})",
-    "integer": f"regexp_replace({{}}, '{NUMBER}', '\\1')",
+    "integer": f"regexp_replace({{}}, '{NUMBER}', '\\1\\2')",
 }
 """SQL of each form; `integer` turns 017850, +17850 and 17850.0 into 17850 and leaves other text as it is."""
 
 # fmt: off
 NOBODY = frozenset({
-    "-", "-1", "0", "?", "anon", "anonymous", "anonym", "anonyme", "anonymous_user", "default", "dummy", "gast",
-    "guest", "guest_checkout", "invité", "invitado", "n/a", "na", "nan", "nil", "no_customer", "nobody", "none",
-    "not_set", "null", "unbekannt", "undefined", "unknown", "unregistered", "visitor", "walk-in", "walkin",
-    "(none)", "(not set)", "00000000-0000-0000-0000-000000000000", "匿名", "匿名用户", "未知", "游客", "访客", "无",
+    "", "-", "-1", "0", "?", "anon", "anonymous", "anonym", "anonyme", "anonymous_user", "cash customer",
+    "cash_customer", "default", "dummy", "gast", "guest", "guest user", "guest_checkout", "guest_user", "guestuser",
+    "invité", "invitado", "laufkunde", "n/a", "na", "nan", "nil", "no_customer", "nobody", "none", "not_set", "null",
+    "unbekannt", "undefined", "unknown", "unregistered", "visitor", "walk-in", "walkin", "(none)", "(not set)",
+    "<na>", "#n/a",
+    "00000000-0000-0000-0000-000000000000", "匿名", "匿名用户", "未知", "游客", "访客", "无",
 })
 # fmt: on
-"""Ids that usually mean nobody, in lower case."""
+"""Ids that usually mean nobody, in the form of `PLAIN`."""
 
-TEST = r"(^|[^a-z])test(s|er|user|kunde|customer|order|account)?([^a-z]|$)"
-"""Ids of people who try the shop out: test, test-1, tester@shop.example."""
+PLAIN: tuple[Form, ...] = ("trim", "lower", "integer")
+"""Forms in which ids are compared with `NOBODY`: 0.0 and Guest are in it."""
+
+TEST = r"(^|[^a-z])test(s|er|user|kunde|customer|order|bestellung|account)?([^a-z]|$)"
+"""Ids of people and orders that try the shop out: test, test-1, tester@shop.example."""
+
+TEST_PRODUCT = r"^test[ _-]?(product|produkt|artikel|item|sku)?[ _-]?\d*$"
+"""Ids of products that are only in tests: no other, such as covid-test."""
 
 
 def in_form(expression: str, forms: Sequence[Form]) -> str:
@@ -51,16 +59,26 @@ def text_in_form(user_id: str, forms: Sequence[Form]) -> str:
         if form == "trim":
             user_id = user_id.strip(SPACES)
         elif form == "lower":
-            user_id = user_id.lower()
-        else:
-            user_id = re.sub(NUMBER, r"\1", user_id, flags=re.ASCII)
+            # letter by letter, as DuckDB does: Python's lower() of a word has two forms of the Greek sigma
+            user_id = "".join(map(str.lower, user_id.replace("\u0130", "i")))
+        elif number := re.fullmatch(NUMBER, user_id, re.ASCII):
+            user_id = (number[1] or "") + number[2]
     return user_id
 
 
-def is_nobody(user_id: str, nobody: Collection[str]) -> bool:
-    """Whether an id is one of those that the source leaves out; case and spaces around it don't matter.
+def nobody_in_form(nobody: Collection[str], forms: Sequence[Form]) -> frozenset[str]:
+    """Return the ids that mean nobody as `is_nobody` compares them: in the source's forms, without case and spaces.
 
-    >>> is_nobody("Guest ", ["guest"]), is_nobody("guest-7", ["guest"])
+    >>> sorted(nobody_in_form(["Guest", "0.0"], ["integer"]))
+    ['0', 'guest']
+    """
+    return frozenset(text_in_form(text_in_form(one, forms), ("trim", "lower")) for one in nobody)
+
+
+def is_nobody(user_id: str, nobody: Collection[str]) -> bool:
+    """Whether an id, in the forms of the source, is one of those of `nobody_in_form`.
+
+    >>> is_nobody("Guest ", {"guest"}), is_nobody("guest-7", {"guest"})
     (True, False)
     """
-    return user_id.strip(SPACES).lower() in {one.strip(SPACES).lower() for one in nobody}
+    return text_in_form(user_id, ("trim", "lower")) in nobody

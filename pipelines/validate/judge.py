@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from math import isfinite
 
+import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
 from expectations.rules import Rule
 from expectations.runner import validate
-from expectations.staged import Known
+from expectations.staged import NOBODYS, OF_SOMEBODY, Known
 from expectations.suites import SUITES, broken_rules
 from features.schema import Table
 from pipelines.lake import commit_log, tables
@@ -68,7 +69,8 @@ def validate_table(
         known = replace(_known(settings, table, near, until), usual_amount=usual)
         rules = SUITES[table.name](tuple(referring.columns), known)
         rules += own_rules(tuple(given.columns))
-        rows = referring.mutate(reason=broken_rules(referring, rules)).to_pyarrow()
+        reason = ibis.ifelse(referring.fault == NOBODYS, OF_SOMEBODY, broken_rules(referring, rules))
+        rows = referring.mutate(reason=reason).to_pyarrow()
         frame = rows.select(sorted({column for rule in rules for column in rule.columns})).to_pandas()
         measured = [day for day in portion if day == tables.UNDATED or near is None or near[0] <= day <= near[1]]
         measures = day_measures(Measured(settings, connection, table, days.staged), measured, until)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from expectations.staged import NEAR, OF_SOMEBODY, without_record
+from expectations.staged import FIRST_OF_ITS_KEY, NEAR, OF_SOMEBODY, without_record
 from pipelines.settings import Settings
 from pipelines.validate.money import Money
 from pipelines.validate.verdicts import TableVerdict
@@ -12,6 +12,14 @@ WORTH_TELLING = 0.01
 """Share of rows or money from which the rows that break a rule are a warning."""
 
 IMPOSSIBLE = "amount_not_impossible"
+
+HINTS = {
+    "user_id_not_null": " Rows without a user id: nobody: [''] in the source file leaves them out.",
+    FIRST_OF_ITS_KEY: " Rows with the key of an earlier row: if exports overlap, distinct: true in the source file "
+    "makes equal rows one, and duplicates: last keeps the newest.",
+    IMPOSSIBLE: " Setting preprocessing.winsorise would not have helped: it clips features afterwards.",
+}
+"""Ways out by broken rule."""
 
 
 def above_limit(settings: Settings, verdict: TableVerdict, start: date, end: date) -> str | None:
@@ -30,12 +38,13 @@ def above_limit(settings: Settings, verdict: TableVerdict, start: date, end: dat
     reasons = ", ".join(_reason(rule, count, money) for rule, count in _sorted(verdict.reasons))
     worth = f" They are worth about {_of(money.lost, money)}; ingest.max_quarantined_money allows {most:.1%}."
     example = without_record(first["fault"] or first["reason"])
+    hints = "".join(hint for rule, hint in HINTS.items() if rule in verdict.reasons and rule != IMPOSSIBLE)
     unread = " The warnings of 'purse ingest' name the expression that reads it." if " is not a " in example else ""
     return (
         f"Source '{settings.source}', table '{name}': from {start} to {end} (exclusive), {bad:,} of {accepted + bad:,} "
         f"rows break a critical rule, and {undated:,} of all {verdict.staged_rows:,} have no readable time; "
         f"ingest.max_quarantined_share allows {limit:.1%}.{worth if money.lost else ''} Broken rules: {reasons}; "
-        f"first in {first['source_file']} line {first['source_line']}: {example}.{unread} "
+        f"first in {first['source_file']} line {first['source_line']}: {example}.{unread}{hints} "
         f"The rows are in quarantine/{name} (see {verdict.report.data_docs}); the raw tables are unchanged. "
         "Correct the source and run 'purse ingest' and 'purse validate' again, or raise the limit."
     )
@@ -48,12 +57,22 @@ def quarantined(verdict: TableVerdict) -> list[str]:
     result = []
     for rule, count in _sorted(verdict.reasons):
         much = money.by_rule[rule] >= WORTH_TELLING * (money.kept + money.lost) > 0
-        if count >= WORTH_TELLING * rows or much or rule.endswith(NEAR) or rule in (IMPOSSIBLE, OF_SOMEBODY):
+        if rule == OF_SOMEBODY:
+            result.append(_left_out(name, count, rows, money))
+        elif count >= WORTH_TELLING * rows or much or rule.endswith(NEAR) or rule == IMPOSSIBLE:
             worth = f", worth about {_of(money.by_rule[rule], money)}" if money.by_rule[rule] else ""
             result.append(f"{name}: {count:,} of {rows:,} rows break '{rule}'{worth}; they are in quarantine/{name}")
-            if rule == IMPOSSIBLE:
-                result[-1] += ". Setting preprocessing.winsorise would not have helped: it clips features afterwards"
+            result[-1] += f".{HINTS[rule]}" if rule in HINTS else ""
     return result
+
+
+def _left_out(name: str, count: int, rows: int, money: Money) -> str:
+    """Say what the source leaves out by `nobody`."""
+    size = money.by_rule[OF_SOMEBODY]
+    worth = f", worth {size:,.2f} ({size / (money.kept + money.lost + size):.1%} of money)" if size else ""
+    return (
+        f"{name}: {count:,} of {rows:,} rows are nobody's, as the source says{worth}: left out, see quarantine/{name}"
+    )
 
 
 def _sorted(reasons: Mapping[str, int]) -> list[tuple[str, int]]:

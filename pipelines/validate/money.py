@@ -11,8 +11,11 @@ import pyarrow.compute as pc
 
 from expectations.staged import FIRST_OF_ITS_KEY, NOT_REPLACED, OF_SOMEBODY, RECORD
 
-NOT_LOST = {FIRST_OF_ITS_KEY, NOT_REPLACED, "amount_finite", "amount_not_impossible"}
+NOT_LOST = {NOT_REPLACED, "amount_finite", "amount_not_impossible"}
 """Rules whose rows cost the shop nothing: another row has the order, or the amount is no money."""
+
+TOLD = (OF_SOMEBODY, FIRST_OF_ITS_KEY)
+"""Rules whose money is reported, but not lost: the source leaves it out, or another row has it."""
 
 GROUPS = re.compile(r"[^\d+-]{0,4}([+-]?\d{1,3}(?:[.,'\u2019\s\u00a0]\d{3})+)(?:[.,](\d{1,2}))?[^\d]{0,4}")
 """A number with thousands separators, with a currency sign or without."""
@@ -24,7 +27,7 @@ class Money:
 
     Attributes:
         kept: sum of the accepted rows.
-        lost: sum of quarantined rows, without `NOT_LOST`.
+        lost: sum of quarantined rows, without `NOT_LOST` and `TOLD`.
         by_rule: sum by broken rule; a row that breaks two counts for both.
     """
 
@@ -54,8 +57,8 @@ def money_of(good: pa.Table, bad: pa.Table) -> Money:
         if set(rules) & NOT_LOST:
             continue
         money = _size(row, mean)
-        if OF_SOMEBODY in rules:  # left out on purpose: told, not lost
-            by_rule.update({OF_SOMEBODY: money})
+        if told := next((rule for rule in TOLD if rule in rules), None):
+            by_rule.update({told: money})
             continue
         by_rule.update(dict.fromkeys(rules, money))
         lost += money

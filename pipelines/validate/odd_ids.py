@@ -3,12 +3,12 @@
 The table `odd_ids` of the lake names the ids, for the page Trust; warnings count them, since results hold no user ids.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
-import duckdb
 import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 from duckdb import DuckDBPyRelation
 from ibis.backends.duckdb import Backend
@@ -17,121 +17,151 @@ from pipelines.lake import tables
 from pipelines.lake.names import ODD_IDS
 from pipelines.lake.sql import literal
 from pipelines.settings import Settings
-from pipelines.source.ids import FORMS, NOBODY, TEST
+from pipelines.source.ids import FORMS, NOBODY, PLAIN, TEST, TEST_PRODUCT, in_form
 
 MOST_NAMED = 20
 """Ids of each kind in the table."""
 
-LARGE_SHARE, TIMES_THE_OTHERS, MIN_USERS = 0.02, 5, 50
-"""Least share of a table's rows of one id, as a multiple of the 99th percentile too, and least number of users."""
+MIN_USERS, USUAL, TIMES_USUAL = 20, 0.95, 5
+"""Least number of users whose rows are compared, the quantile that is usual, and the least multiple of it."""
 
-TEXT = ("table", "kind", "user_id", "same_as")
+FROM_ZERO = ("0", "-1")
+"""Ids of `NOBODY` that may be a user's where ids are counted from zero: they are nobody's if they have many rows."""
+
+TEXT = ("table", "kind", "odd_id", "same_as")
 SCHEMA = pa.schema(
     {name: pa.string() for name in TEXT} | {"rows": pa.int64(), "amount": pa.float64(), "day": pa.date32()}
 )
 
 
 class Found(NamedTuple):
-    """Ids of one kind in a table: a warning, and rows for `odd_ids`."""
+    """Ids of one kind: the table whose warnings name them, a warning, and rows for `odd_ids`."""
 
+    table: str
     warning: str
     rows: list[dict[str, Any]]
 
 
 def find_odd_ids(settings: Settings, connection: Backend) -> dict[str, list[str]]:
-    """Look at the users of the validated orders and events; write `odd_ids`, and return warnings by table."""
-    found = {
-        name: list(_of_table(settings, connection, name))
-        for name in ("order_lines", "events")
-        if tables.exists(settings, f"raw/{name}")
-    }
-    rows = [
-        {"table": name, "day": tables.UNDATED} | row for name, some in found.items() for one in some for row in one.rows
-    ]
+    """Look at the ids of all validated rows; write `odd_ids`, and return warnings by table."""
+    there = [name for name in ("order_lines", "events", "users") if tables.exists(settings, f"raw/{name}")]
+    held = tables.hold(connection, *(_counted(settings, connection, name) for name in there))
+    users = connection.con.table(held.get_name())
+    found = list(_forms(users, there[0]))
+    for name in there:
+        found += _of_table(settings, users.filter(f'"table" = {literal(name)}'), name) if name != "users" else []
+    found += _test_orders(connection.con.sql(connection.compile(_odd_orders(settings, connection))))
+    tables.release(connection, held)
+    rows = [{"day": tables.UNDATED} | row for one in found for row in one.rows]
     if rows or tables.exists(settings, ODD_IDS):
         written = pa.Table.from_pylist(rows, SCHEMA)
         tables.replace(settings, ODD_IDS, written, "day", tables.UNDATED, date.max)
-    return {name: [one.warning for one in some] for name, some in found.items()}
+    return {name: [one.warning for one in found if one.table == name] for name in there}
 
 
-def _of_table(settings: Settings, connection: Backend, name: str) -> Iterator[Found]:
+def _counted(settings: Settings, connection: Backend, name: str) -> ir.Table:
+    """Rows and absolute money of each user of a table."""
     rows = tables.read(connection, settings, f"raw/{name}")
     money = rows.amount.abs().sum() if "amount" in rows.columns else ibis.literal(0.0)
-    users = rows.group_by("user_id").aggregate(rows=rows.count(), amount=money).to_pyarrow()
-    with duckdb.connect() as query:
-        ids = query.from_arrow(users).filter("user_id IS NOT NULL")
-        total, amount = ids.aggregate("sum(rows), sum(amount)").fetchall()[0]
-        for form in FORMS:
-            yield from _forms(ids, name, form)
-        yield from _nobody(ids, name, total, amount)
-        yield from _tests(ids, name)
-        yield from _large(ids, name, total)
+    found = rows.group_by(odd_id=rows.user_id).aggregate(rows=rows.count(), amount=money)
+    return found.filter(found.odd_id.notnull()).select("odd_id", "rows", "amount", table=ibis.literal(name))
 
 
-def _forms(users: DuckDBPyRelation, name: str, form: str) -> Iterator[Found]:
-    """Ids that would be one in a form."""
-    formed = users.project(f"*, {FORMS[form].format('user_id')} AS same_as")
-    same = formed.project("*, count(*) OVER (PARTITION BY same_as) AS ids").filter("ids > 1")
-    ids, people, rows, amount = same.aggregate("count(*), count(DISTINCT same_as), sum(rows), sum(amount)").fetchall()[
-        0
-    ]
-    if ids:
+def _forms(users: DuckDBPyRelation, name: str) -> Iterator[Found]:
+    """Ids of any table that would be one in a form, or only in all forms together."""
+    most = 0
+    for kind, forms in [*((form, (form,)) for form in FORMS), ("together", tuple(FORMS))]:
+        formed = users.project(f"*, {in_form('odd_id', forms)} AS same_as").set_alias("formed")
+        changed = formed.filter("same_as <> odd_id").project("same_as").set_alias("changed")  # each group has one
+        groups = formed.join(changed, "same_as", how="semi").aggregate("same_as, min(odd_id) < max(odd_id) AS several")
+        several = groups.filter("several").project("same_as").set_alias("several")
+        same = formed.join(several, "same_as", how="semi")
+        ids, people, rows, amount, where = same.aggregate(
+            "count(DISTINCT odd_id), count(DISTINCT same_as), sum(rows), sum(amount), "
+            'string_agg(DISTINCT "table", \', \' ORDER BY "table")'
+        ).fetchall()[0]
+        if ids - people > (most if kind == "together" else 0):
+            yield Found(
+                name,
+                f"{where}: {ids:,} user ids would be {people:,} with 'ids: [{', '.join(forms)}]' in the source file; "
+                f"they have {rows:,} rows{_worth(amount)}. The page Trust shows examples",
+                _rows(same, kind, "same_as, odd_id"),
+            )
+        most = max(most, ids - people)
+
+
+def _of_table(settings: Settings, users: DuckDBPyRelation, name: str) -> Iterator[Found]:
+    count, total, amount, usual = users.aggregate(
+        f"count(*), sum(rows), sum(amount), quantile_disc(rows, {USUAL})"
+    ).fetchall()[0]
+    compared = count >= MIN_USERS
+    plain, several = in_form("odd_id", PLAIN), f"rows > {usual if compared else 0}"
+    nobody = f"{plain} IN ({_listed(NOBODY)}) AND ({plain} NOT IN ({_listed(FROM_ZERO)}) OR {several})"
+    if rows := _rows(users.filter(nobody), "nobody"):
+        yield Found(name, _nobodys(name, rows, total, amount), rows)
+    people = users.filter(f"NOT ({nobody})")
+    tests = people.filter(f"regexp_matches(lower(odd_id), {literal(TEST)})")
+    if rows := _rows(tests, "test"):
+        ids, lines, money = tests.aggregate("count(*), sum(rows), sum(amount)").fetchall()[0]
         yield Found(
-            f"{name}: {ids:,} user ids would be {people:,} with 'ids: [{form}]' in the source file; they have "
-            f"{rows:,} rows{_worth(amount)}. The page Trust shows examples",
-            _rows(same, form, "same_as, user_id"),
-        )
-
-
-def _nobody(users: DuckDBPyRelation, name: str, total: int, amount: float) -> Iterator[Found]:
-    """Ids that usually mean nobody; they are no one's, so that the warning names them."""
-    known = ", ".join(literal(one) for one in sorted(NOBODY))
-    rows = _rows(
-        users.filter(f"lower(trim(user_id)) IN ({known}) OR regexp_matches(user_id, '^0+([.]0+)?$')"), "nobody"
-    )
-    if rows:
-        share = sum(row["rows"] for row in rows) / total
-        money = sum(row["amount"] for row in rows)
-        worth = f", worth about {money:,.2f} ({money / amount:.1%} of money)" if amount else ""
-        names = [row["user_id"] for row in rows]
-        yield Found(
-            f"{name}: {', '.join(map(repr, names))} {'look' if len(names) > 1 else 'looks'} like nobody's id, with "
-            f"{share:.1%} of all rows{worth}. If so, write nobody: {names} in the source file",
-            rows,
-        )
-
-
-def _tests(users: DuckDBPyRelation, name: str) -> Iterator[Found]:
-    """Ids of people who try the shop out."""
-    rows = _rows(users.filter(f"regexp_matches(lower(user_id), {literal(TEST)})"), "test")
-    if rows:
-        count, amount = sum(row["rows"] for row in rows), sum(row["amount"] for row in rows)
-        yield Found(
-            f"{name}: {len(rows):,} user ids look like tests; they have {count:,} rows{_worth(amount)}. The page Trust "
+            name,
+            f"{name}: {ids:,} user ids look like tests; they have {lines:,} rows{_worth(money)}. The page Trust "
             "names them; 'nobody' in the source file leaves them out",
             rows,
         )
-
-
-def _large(users: DuckDBPyRelation, name: str, total: int) -> Iterator[Found]:
-    """An id with a share of the rows that no person has: a bot, a till, an account that many use."""
-    count, usual = users.aggregate("count(*), quantile_disc(rows, 0.99)").fetchall()[0]
-    if count < MIN_USERS:
+    if not compared:
         return
-    for row in _rows(users.filter(f"rows >= {max(LARGE_SHARE * total, TIMES_THE_OTHERS * usual)}"), "large"):
+    least = max(settings.ingest.max_user_share * total, TIMES_USUAL * usual)
+    for row in _rows(people.filter(f"rows > {least}"), "large"):
         yield Found(
+            name,
             f"{name}: one user id has {row['rows']:,} of {total:,} rows ({row['rows'] / total:.1%}), "
-            f"{row['rows'] / usual:,.0f} times the 99th percentile{_worth(row['amount'])}: a bot, or an account that "
-            "many use? The page Trust names it; 'nobody' in the source file leaves it out",
+            f"{row['rows'] / usual:,.0f} times the {USUAL:.0%} quantile{_worth(row['amount'])}: a bot, or an account "
+            "that many use? The page Trust names it; 'nobody' in the source file leaves it out",
             [row],
         )
 
 
-def _rows(users: DuckDBPyRelation, kind: str, order: str = "rows DESC, user_id") -> list[dict[str, Any]]:
-    """First rows of some users, for the table."""
-    same_as = "same_as" if "same_as" in users.columns else "NULL"
-    named = users.order(order).limit(MOST_NAMED).project(f"user_id, {same_as} AS same_as, rows, amount")
+def _nobodys(name: str, rows: list[dict[str, Any]], total: int, amount: float) -> str:
+    """Warning of ids that usually mean nobody; they are no one's, so that it names them."""
+    share, money = sum(row["rows"] for row in rows) / total, sum(row["amount"] for row in rows)
+    worth = f", worth about {money:,.2f} ({money / amount:.1%} of money)" if amount else ""
+    names = [row["odd_id"] for row in rows]
+    return (
+        f"{name}: {', '.join(map(repr, names))} {'look' if len(names) > 1 else 'looks'} like nobody's id, with "
+        f"{share:.1%} of all rows{worth}. If so, write nobody: {names} in the source file"
+    )
+
+
+def _odd_orders(settings: Settings, connection: Backend) -> ir.Table:
+    """Orders that try the shop out, by their id or that of a product."""
+    lines = tables.read(connection, settings, "raw/order_lines")
+    tests = lines.order_id.lower().re_search(TEST) | lines.product_id.lower().re_search(TEST_PRODUCT)
+    lines = lines.filter(tests)
+    orders = lines.group_by(odd_id=lines.order_id)
+    return orders.aggregate(rows=lines.count(), amount=lines.amount.abs().sum(), table=ibis.literal("order_lines"))
+
+
+def _test_orders(orders: DuckDBPyRelation) -> Iterator[Found]:
+    if rows := _rows(orders, "test_order"):
+        count, money = orders.aggregate("count(*), sum(amount)").fetchall()[0]
+        yield Found(
+            "order_lines",
+            f"order_lines: {count:,} {'order looks' if count == 1 else 'orders look'} like a test by the id of the "
+            f"order or product{_worth(money)}. The page Trust names them; 'where' in the source file leaves them out",
+            rows,
+        )
+
+
+def _rows(ids: DuckDBPyRelation, kind: str, order: str = "rows DESC, odd_id") -> list[dict[str, Any]]:
+    """First rows of some ids, for the table."""
+    same_as = "same_as" if "same_as" in ids.columns else "NULL"
+    named = ids.order(order).limit(MOST_NAMED).project(f'"table", odd_id, {same_as} AS same_as, rows, amount')
     return [{"kind": kind, **row} for row in named.to_arrow_table().to_pylist()]
+
+
+def _listed(ids: Collection[str]) -> str:
+    return ", ".join(map(literal, sorted(ids)))
 
 
 def _worth(amount: float) -> str:

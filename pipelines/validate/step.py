@@ -94,8 +94,10 @@ def validate(
             f"Source '{settings.source}' has no orders from {start} to {end} (exclusive): there is nothing new to "
             "score. If you expect orders, check the source and run 'purse ingest' for these days again."
         )
-    odd = find_odd_ids(settings, connection)
-    odd["order_lines"] += repeats(settings, connection, days["order_lines"].selected)
+    bounded = lake.connect()
+    lake.bound(bounded, settings)
+    odd = find_odd_ids(settings, bounded)
+    odd["order_lines"] += repeats(settings, bounded, days["order_lines"].selected)
     tables = {v.table.name: _counts(settings, v, written[v.table.name], odd.get(v.table.name, [])) for v in verdicts}
     return Validated(
         from_date=start,

@@ -62,7 +62,7 @@ class Portion:
         for combination in bad["reason"].value_counts().to_pylist():
             reasons.update(dict.fromkeys(combination["values"].split(", "), combination["counts"]))
         places = [("source_file", "ascending"), ("source_line", "ascending")]
-        said = pc.or_(pc.equal(bad["reason"], NOT_REPLACED), pc.match_substring(bad["reason"], OF_SOMEBODY))
+        said = pc.or_(pc.equal(bad["reason"], NOT_REPLACED), pc.equal(bad["reason"], OF_SOMEBODY))
         first = next(iter(bad.filter(pc.invert(said)).sort_by(places).slice(0, 1).to_pylist()), None)
         left_out = Counter(bad.filter(said)["day"].to_pylist())
         dated = bad.filter(pc.not_equal(bad["day"], pa.scalar(tables.UNDATED)))  # the others belong to no period

@@ -69,6 +69,7 @@ def router(settings: Settings) -> APIRouter:
     ) -> Response:
         """Get a user's score, newest events included."""
         service: Service = request.app.state.service
+        user_id = service.validator.in_form(user_id)
         stored = await service.store.score(user_id)
         if stored is None or service.current is None:
             stored = await _of_unknown(service, user_id, cold_start=cold_start)
@@ -79,10 +80,11 @@ def router(settings: Settings) -> APIRouter:
         """Get the scores of many users, all of one release; ids without a score are listed in `unknown`."""
         service: Service = request.app.state.service
         about = service.about()
-        user_ids = list(dict.fromkeys(requested.user_ids))
+        in_form = {user_id: service.validator.in_form(user_id) for user_id in requested.user_ids}
+        user_ids = list(dict.fromkeys(in_form.values()))
         stored = await service.store.scores(user_ids)
         known = [stored[user_id] for user_id in user_ids if user_id in stored]
-        unknown = [user_id for user_id in user_ids if user_id not in stored]
+        unknown = [user_id for user_id, formed in in_form.items() if formed not in stored]
         return Response(scores_json(about, known, unknown, service.clock.seconds()), media_type=JSON)
 
     @api.post("/score", responses={200: {"model": Score}, **documented(404, 413)})
@@ -110,6 +112,7 @@ def router(settings: Settings) -> APIRouter:
     async def explanation(request: Request, user_id: InPath) -> Response:
         """Get a user's score with its reasons and the number of the user's live rows."""
         service: Service = request.app.state.service
+        user_id = service.validator.in_form(user_id)
         current, stored = service.required(), await service.store.score(user_id)
         if stored is None:
             stored = await _of_unknown(service, user_id, cold_start=False)

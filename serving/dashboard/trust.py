@@ -95,7 +95,7 @@ def validation(settings: Settings) -> Validation | None:
 
 
 def odd_ids(settings: Settings) -> list[OddId]:
-    """Read the user ids to look at, by reason; most rows first."""
+    """Read the ids to look at, by reason; most rows first."""
     if not tables.exists(settings, ODD_IDS):
         return []
     names = [field.name for field in fields(OddId)]

@@ -23,8 +23,10 @@ WHY = {
     "trim": later("differs from another id by spaces"),
     "lower": later("differs from another id by upper and lower case"),
     "integer": later("differs from another id by zeros or a decimal point"),
+    "together": later("differs from another id in several ways"),
     "nobody": later("usually means nobody"),
     "test": later("looks like a test"),
+    "test_order": later("is an order that looks like a test"),
     "large": later("has a very large share of all rows"),
 }
 """By kind of an id to look at: why."""
@@ -46,7 +48,7 @@ class Trust:
         monitored, promises, alarms: the newest monitoring, promised against realised, and the chart of alarms.
         quality: rows taken and refused.
         validated: warnings of the newest validation; None before the first.
-        odd_ids: user ids to look at, with the reason.
+        odd_ids: ids of users and orders to look at, with the reason.
         set_aside: users set aside by the live service until the next release, with the reason.
         data_docs, monitoring_page, dag: addresses.
     """

@@ -9,6 +9,8 @@ from pipelines.errors import PurseError
 from pipelines.results.result import read_result
 from pipelines.results.scoring import Scored
 from pipelines.settings import Settings
+from pipelines.source.definition import load_source
+from pipelines.source.ids import text_in_form
 from serving.dashboard import charts, people
 from serving.dashboard.context import champion_of
 from serving.dashboard.language import _
@@ -122,6 +124,7 @@ def user(dashboard: "Dashboard", user_id: str) -> UserForm | UserPage:
     population = dashboard.populations.newest()
     if not user_id:
         return UserForm(population.largest({}))
+    user_id = _in_form(dashboard.settings, user_id)
     rows = people.history(population, user_id)
     scored = rows and rows[-1]["snapshot_date"] == population.snapshot
     stored = people.as_score(rows[-1]) if scored else None
@@ -142,6 +145,14 @@ def user(dashboard: "Dashboard", user_id: str) -> UserForm | UserPage:
         changes=changes,
         why_no_changes=why_not,
     )
+
+
+def _in_form(settings: Settings, user_id: str) -> str:
+    """User id in the forms of the source."""
+    try:
+        return text_in_form(user_id, load_source(settings).ids)
+    except PurseError:
+        return user_id  # a step says what is wrong with the source
 
 
 def _interval(settings: Settings, population: Population, spend: float) -> tuple[float, float] | None:

@@ -151,11 +151,11 @@ class LiveRows:
 
 @dataclass(frozen=True)
 class OddId:
-    """User id to look at: its table, why, the id that it would be in another form, its rows, and their money."""
+    """Id of a user or order to look at: its table, why, what it is in another form, its rows, and their money."""
 
     table: str
     kind: str
-    user_id: str
+    odd_id: str
     same_as: str | None
     rows: int
     amount: float

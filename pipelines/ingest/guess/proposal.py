@@ -9,6 +9,7 @@ from pathlib import Path
 from features.schema import TABLES
 from pipelines.errors import PurseError
 from pipelines.ingest.guess.columns import Match, currencies, known_names, matches, normalised
+from pipelines.ingest.guess.identities import proposed, whole_numbers
 from pipelines.ingest.guess.sample import Sample, samples
 from pipelines.source.forms.names import quoted
 from pipelines.source.forms.times import ISO
@@ -40,6 +41,7 @@ class Draft:
     decimal: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
     unsure: dict[str, str] = field(default_factory=dict)
+    user_ids: list[str] = field(default_factory=list)
 
 
 def guess(files: list[Path], target: Path, timezone: str | None, cache: Path, *, sheet: str | None = None) -> Proposal:
@@ -63,7 +65,10 @@ def guess(files: list[Path], target: Path, timezone: str | None, cache: Path, *,
     if not timezone:
         unsure.insert(0, "timezone: UTC is taken; give the shop's by --timezone, because a day ends at midnight there")
     unsure += [one for draft in tables.values() for one in _currency(draft)]
-    return Proposal(_text(tables, target, timezone), unsure)
+    users = [draft for draft in tables.values() if draft.user_ids]
+    identities = proposed([one for draft in users for one in draft.user_ids], sum(draft.sample.rows for draft in users))
+    unsure += identities.values()
+    return Proposal(_text(tables, target, timezone, identities), unsure)
 
 
 def _table(sample: Sample) -> tuple[str | None, dict[str, Match]]:
@@ -132,7 +137,9 @@ def _start(sample: Sample, found: Mapping[str, Match]) -> Draft:
     marks = {
         form.decimal for form in forms if form.decimal and not form.ambiguous and not form.symbols and not form.plain
     }
-    return Draft(sample, decimal="," if marks == {","} else None)
+    given = sample.columns[found["user_id"].name] if "user_id" in found else []
+    user_ids = [one[:-2] for one in given] if whole_numbers(given) else given  # as the expression does
+    return Draft(sample, decimal="," if marks == {","} else None, user_ids=user_ids)
 
 
 def _expression(target: str, match: Match, draft: Draft) -> str:
@@ -145,8 +152,7 @@ def _expression(target: str, match: Match, draft: Draft) -> str:
         return _time(target, match, draft)
     if match.numbers and target != "line":
         return _number(target, match, draft)
-    values = draft.sample.columns[match.name]
-    if target.endswith("_id") and values and all(text.endswith(".0") and text[:-2].isdecimal() for text in values):
+    if target.endswith("_id") and whole_numbers(draft.sample.columns[match.name]):
         return f"regexp_replace({name}, '[.]0$', '')"
     return name
 
@@ -210,11 +216,12 @@ def _missing(found: list[Sample]) -> str:
     )
 
 
-def _text(tables: Mapping[str, Draft], target: Path, timezone: str | None) -> str:
+def _text(tables: Mapping[str, Draft], target: Path, timezone: str | None, identities: Mapping[str, str]) -> str:
     lines = [
         "# Proposed by 'purse sources guess'. Lines with 'unsure' need a look.",
         'title: "Our shop"                             # edit: the shop\'s name',
         f"timezone: {timezone or 'UTC'}" + ("" if timezone else "    # unsure: the shop's time zone"),
+        *(f"{line}   # unsure: {why.partition(': ')[2]}" for line, why in identities.items()),
         "tables:",
     ]
     for name, draft in tables.items():

@@ -128,6 +128,21 @@ def test_what_is_unsure_is_named(export, propose):
     assert {"line", "unit_price", "amount"} <= set(tables["order_lines"]["columns"])
 
 
+def test_forms_of_ids_and_nobody_are_proposed(tmp_path, export):
+    ids = ["17850", "17850.0", "17851", "Guest", "guest", "", *(f"u{n}" for n in range(14))]
+    rows = [[f"A{n}", "tea", one, "2025-02-13 18:05:00", "1", "2.50"] for n, one in enumerate(ids)]
+    path = export("orders.csv", ["Order No.", "SKU", "Customer ID", "Order Date", "Qty", "Unit Price"], *rows)
+    proposal = guess([path], tmp_path / "shop.yaml", "Europe/Zurich", tmp_path / "cache")
+    content = yaml.safe_load(proposal.text)
+    assert (content["ids"], content["nobody"]) == (["lower", "integer"], ["guest", ""])
+    assert "nobody: rows with these user ids are left out" in proposal.unsure
+    mapped, _ = preview(Source.model_validate({**content, "path": tmp_path / "shop.yaml"}))
+    assert {row["user_id"]: row["fault"] for row in mapped["order_lines"]} == {
+        "17850": None, "17851": None, "guest": "user_id is nobody's", "": "user_id is nobody's",
+        **{f"u{n}": None for n in range(4)},
+    }  # fmt: skip
+
+
 def test_no_order_lines(export, propose):
     items = export("items.csv", ["order_id", "product_id", "price"], ["1", "2", "3"])
     with pytest.raises(PurseError, match=r"No column looks like ordered_at or user_id\. .*items.csv: order_id"):

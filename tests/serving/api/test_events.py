@@ -60,6 +60,10 @@ def test_ids_are_read_in_the_forms_of_the_source_and_nobody_is_refused(home, ser
     client = serve(home.with_changes(source=str(tmp_path / "forms.yaml")))
     assert send(client, order(1, " Ann ")).status_code == 202
     wait_until(lambda: spend(client, "ann") == 350, "the order counts for the user that the batch knows")
+    assert spend(client, "Ann") == 350
+    assert client.get("/v1/users/ANN/explanation").json()["user_id"] == "ann"
+    answer = client.post("/v1/scores", json={"user_ids": ["ANN", "ann", "Nemo"]}).json()
+    assert ([one["user_id"] for one in answer["scores"]], answer["unknown"]) == (["ann"], ["Nemo"])
     refused = send(client, order(2, "GUEST"), order(3, "bob"))
     assert refused.status_code == 422
     assert refused.json()["faults"] == [

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from pipelines import links
 from pipelines.lake import tables
+from pipelines.settings import REPOSITORY
 from pipelines.tracking import runs as tracking
 from serving.dashboard import registry_view
 from serving.dashboard.formats import ago, number, share
@@ -199,8 +200,9 @@ def test_trust_names_ids_to_look_at(scored, tmp_path, make_client):
     shop = scored.with_changes(home=str(tmp_path / "odd"))
     shutil.copytree(scored.home_path, shop.home_path)
     found = [
-        {"table": "order_lines", "kind": "integer", "user_id": "017850", "same_as": "17850", "rows": 3, "amount": 1250},
-        {"table": "order_lines", "kind": "nobody", "user_id": "guest", "same_as": None, "rows": 40, "amount": 9000},
+        {"table": "order_lines", "kind": "integer", "odd_id": "017850", "same_as": "17850", "rows": 3, "amount": 1250},
+        {"table": "order_lines", "kind": "nobody", "odd_id": "guest", "same_as": None, "rows": 40, "amount": 9000},
+        {"table": "order_lines", "kind": "test_order", "odd_id": "TEST-1", "same_as": None, "rows": 2, "amount": 30},
     ]
     day = tables.UNDATED
     rows = pa.Table.from_pylist([row | {"day": day} for row in found])
@@ -209,8 +211,22 @@ def test_trust_names_ids_to_look_at(scored, tmp_path, make_client):
     said = text_of(client.get("/trust"))
     assert "017850 differs from another id by zeros or a decimal point (order lines) 17850 3 1,250" in said
     assert "guest usually means nobody (order lines) \u2013 40 9,000" in said
-    assert "bedeutet meist niemanden" in text_of(client.get("/trust?lang=de"))
-    assert "通常不代表任何人" in text_of(client.get("/trust?lang=zh"))
+    assert "TEST-1 is an order that looks like a test (order lines) \u2013 2 30" in said
+    german, chinese = (text_of(client.get(f"/trust?lang={language}")) for language in ("de", "zh"))
+    assert "Kennungen, die man ansehen sollte" in german
+    assert "guest bedeutet meist niemanden" in german
+    assert "TEST-1 ist eine Bestellung, die nach einem Test aussieht" in german
+    assert "需要查看的编号" in chinese
+    assert "guest 通常不代表任何人" in chinese
+
+
+def test_a_user_is_found_by_any_form_of_the_id(scored, tmp_path, make_client):
+    text = (REPOSITORY / "conf" / "sources" / "tafeng.yaml").read_text()
+    (tmp_path / "forms.yaml").write_text(f"{text}\nids: [lower]\n")
+    client = make_client(scored.with_changes(source=str(tmp_path / "forms.yaml")))
+    said = text_of(client.get("/users?user_id=USER-07"))
+    assert "user-07" in said
+    assert said == text_of(client.get("/users?user_id=user-07"))
 
 
 def test_model_shows_versions_with_decisions_importances_slices_and_links(client):
