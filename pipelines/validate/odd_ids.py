@@ -119,7 +119,8 @@ def _of_table(settings: Settings, users: DuckDBPyRelation, name: str) -> Iterato
         ids, lines, money = tests.aggregate("count(*), sum(rows), sum(amount)").fetchall()[0]
         yield Found(
             name,
-            f"{name}: {ids:,} user ids look like tests; they have {lines:,} rows{_worth(money)}. The page Trust "
+            f"{name}: {ids:,} {'user id looks' if ids == 1 else 'user ids look'} like a test, with {lines:,} "
+            f"{'row' if lines == 1 else 'rows'}{_worth(money)}. The page Trust "
             "names them; 'nobody' in the source file leaves them out",
             rows,
         )

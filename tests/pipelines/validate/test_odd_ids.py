@@ -175,7 +175,7 @@ def test_a_bot_and_tests_are_counted_and_named_in_the_lake(shop):
     settings = shop(orders(users))
     found = loaded(settings).warnings
     assert any("one user id has 40 of 93 rows (43.0%), 40 times the 95% quantile" in text for text in found)
-    assert any("2 user ids look like tests; they have 2 rows, worth about 10.00" in text for text in found)
+    assert any("2 user ids look like a test, with 2 rows, worth about 10.00" in text for text in found)
     assert [row[:2] for row in odd(settings)] == [["large", "till-7"], ["test", "Test-2"], ["test", "test"]]
 
 
@@ -189,8 +189,8 @@ def test_the_share_of_a_bot_is_a_setting(shop):
 
 def test_all_tests_are_counted_though_few_are_named(shop):
     settings = shop(orders([f"test-{n}" for n in range(30)]))
-    (told,) = [text for text in loaded(settings).warnings if "tests" in text]
-    assert "30 user ids look like tests; they have 30 rows, worth about 150.00" in told
+    (told,) = [text for text in loaded(settings).warnings if "like a test" in text]
+    assert "30 user ids look like a test, with 30 rows, worth about 150.00" in told
     assert len(odd(settings)) == 20
 
 
