@@ -106,6 +106,7 @@ def score(settings: Settings, snapshot_date: date, scored_at: datetime, *, confi
         baseline=model.baseline,
         export=str(export),
         level=Interval(expected=level.expected, low=level.low, high=level.high),
+        second_moment=model.intervals.second_moment,
         tiers=tier_shares(scores),
         data_docs=report.data_docs,
         warnings=[*warnings_about(settings, connect(settings)), *warnings, *report.warnings],

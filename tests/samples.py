@@ -120,6 +120,7 @@ def scored(**changes: Any) -> Scored:
         "model_version": "1",
         "export": "scores.csv",
         "level": Interval(expected=1000.0, low=800.0, high=1300.0),
+        "second_moment": 1.5,
         "tiers": {},
         "data_docs": "index.html",
         "warnings": [],

@@ -50,6 +50,12 @@ class Intervals:
     laws: Floats
     unit: float
 
+    @property
+    def second_moment(self) -> float:
+        """Mean square of a buyer's spend over its mean: with it, a user's variance is m² (second moment / p - 1)."""
+        start, end = self.laws[:, :-1], self.laws[:, 1:]
+        return float(((start**2 + start * end + end**2) / 3).mean())
+
     def quantile(self, expected_spend: ArrayLike, probability: ArrayLike, level: ArrayLike) -> Floats:
         """Quantile of each user's spend, in money; shape (users,).
 

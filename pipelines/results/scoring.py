@@ -19,6 +19,7 @@ class Scored(Result):
     Attributes:
         baseline: name of the baseline that scored, because no model has been shown to be better; None: a model did.
         level: forecast for all users with orders.
+        second_moment: of a buyer's spend over its mean, see `models.score.intervals`; None: scored before it was kept.
     """
 
     step = "score"
@@ -30,6 +31,7 @@ class Scored(Result):
     baseline: str | None = None
     export: str
     level: Interval
+    second_moment: float | None = None
     tiers: dict[str, TierSpend]
     data_docs: str
     warnings: list[str]

@@ -12,6 +12,7 @@ from ibis.backends.duckdb import Backend
 
 from features.schema import MISSING
 from models.predictions import TIERS
+from models.score.intervals import SMALLEST
 from pipelines.lake import commit_log, tables
 from serving.dashboard.language import _
 from serving.dashboard.picture import BUCKETS, Picture, picture_of
@@ -29,6 +30,9 @@ LISTED = 10
 
 TREND = 14
 """Newest snapshots in a trend."""
+
+SUMS = ("squares", "squares_over_chance", "log_nothing")
+"""What the interval of a group's total is made of: sums of m², m² / p and the logarithm of 1 - p."""
 
 FACTS = ("model_version", "scored_at", "horizon_days", "baseline")
 """Columns with one value for all rows of a snapshot; older scores have no `baseline`."""
@@ -158,7 +162,8 @@ class Population:
 
     def _compared(self, connection: Backend) -> ir.Table:
         """A row for each user: where they stand, where they stood, and their attributes."""
-        rows = self._joined(connection).select("user_id", "tier", "score", "expected_spend", *self.attributes)
+        shown = ("user_id", "tier", "score", "expected_spend", "purchase_probability")
+        rows = self._joined(connection).select(*shown, *self.attributes)
         if self.before is None:
             return rows.mutate(tier_before=ibis.null("string"))
         earlier = self._rows(connection, self.before).select("user_id", tier_before="tier")
@@ -174,10 +179,15 @@ class Population:
     def _counted(self, rows: ir.Table) -> ir.Table:
         bucket = (rows.score * BUCKETS / 100).floor().cast("int64").clip(0, BUCKETS - 1)
         groups = ["tier", "tier_before", "bucket", *self.attributes]
-        return (
-            rows.mutate(bucket=bucket)
-            .group_by(groups)
-            .aggregate(users=lambda some: some.count(), spend=lambda some: some.expected_spend.sum())
+        chance = rows.purchase_probability.clip(SMALLEST, 1 - SMALLEST)
+        squares = rows.expected_spend**2
+        summed = rows.mutate(
+            bucket=bucket, squares=squares, squares_over_chance=squares / chance, log_nothing=(1 - chance).ln()
+        )
+        return summed.group_by(groups).aggregate(
+            users=lambda some: some.count(),
+            spend=lambda some: some.expected_spend.sum(),
+            **{name: summed[name].sum() for name in SUMS},
         )
 
     def _led(self, rows: ir.Table) -> ir.Table:
@@ -205,7 +215,7 @@ class Population:
     def _picture(self, choice: Choice) -> Picture:
         counts = _fitting(self._counts, choice)
         cells = counts.group_by(["tier", "tier_before", "bucket"]).aggregate(
-            users=lambda some: some.users.sum(), spend=lambda some: some.spend.sum()
+            **{name: counts[name].sum() for name in ("users", "spend", *SUMS)}
         )
         return picture_of(cells.to_pyarrow().to_pylist())
 

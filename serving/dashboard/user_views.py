@@ -5,6 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from models.predictions import TIERS
+from models.score.totals import Group, total_interval
 from pipelines.errors import PurseError
 from pipelines.results.result import read_result
 from pipelines.results.scoring import Scored
@@ -102,7 +103,7 @@ def today(dashboard: "Dashboard", choice: Choice) -> Today:
         choice=choice,
         picture=picture,
         everybody=everybody,
-        interval=_interval(dashboard.settings, population, picture.spend),
+        interval=_interval(dashboard.settings, population, picture),
         tiers=TIERS,
         stayed=sum(users for (before, now), users in known.items() if before == now),
         moved=sum(users for (before, now), users in known.items() if before != now),
@@ -155,15 +156,18 @@ def _in_form(settings: Settings, user_id: str) -> str:
         return user_id  # a step says what is wrong with the source
 
 
-def _interval(settings: Settings, population: Population, spend: float) -> tuple[float, float] | None:
-    """80 % interval of the total: the forecast level's, scaled; None where `score` left no result."""
+def _interval(settings: Settings, population: Population, picture: Picture) -> tuple[float, float] | None:
+    """80 % interval of the users' total; None where `score` left no result, or kept too little for it."""
     try:
-        level = read_result(settings, population.snapshot, Scored).level
+        scored = read_result(settings, population.snapshot, Scored)
     except PurseError:
         return None
-    if level.expected <= 0:
+    level = scored.level
+    if scored.second_moment is None or not 0 < level.low <= level.expected <= level.high:
         return None
-    return spend * level.low / level.expected, spend * level.high / level.expected
+    variance = max(scored.second_moment * picture.squares_over_chance - picture.squares, 0.0)
+    group = Group(picture.spend, variance, picture.nothing)
+    return total_interval(group, level.low / level.expected, level.high / level.expected)
 
 
 def _changes(dashboard: "Dashboard", population: Population, user_id: str) -> tuple[list[Change], str | None]:

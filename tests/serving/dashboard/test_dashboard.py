@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from pydantic import TypeAdapter
 
+from models.score.totals import Group, total_interval
 from pipelines import links
 from pipelines.lake import tables
 from pipelines.settings import REPOSITORY
@@ -89,10 +90,19 @@ def test_today_counts_tiers_spend_scores_and_movers(client, scores):
     ]
 
 
-def test_the_total_has_the_interval_of_the_forecast_and_the_snapshot_its_age(client, scores):
-    total = scores["now"]["expected_spend"].sum()
+def test_a_total_has_the_interval_of_the_level_and_of_its_users(client, scores):
+    def said_of(users, page):
+        spend, chance = users["expected_spend"], users["purchase_probability"]
+        variance = (spend**2 * (1.5 / chance - 1)).sum()
+        low, high = total_interval(Group(spend.sum(), variance, float((1 - chance).prod())), 0.8, 1.3)
+        assert low < 0.8 * spend.sum()
+        assert high > 1.3 * spend.sum()
+        assert f"{spend.sum():,.0f} {low:,.0f} to {high:,.0f} (80 %)" in text_of(client.get(page))
+
+    now = scores["now"]
+    said_of(now, "/")
+    said_of(now[now["tier"] == "high"], "/?tier=high")
     said = text_of(client.get("/"))
-    assert f"{total:,.0f} {0.8 * total:,.0f} to {1.3 * total:,.0f} (80 %)" in said
     assert "Snapshot Mar 29, 2020 · scored 2 hours ago (Mar 30, 2020 04:00 UTC) · Version 1" in said
 
 
