@@ -6,6 +6,7 @@ texts are declared where they are. Texts without a translation are listed; a tes
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import get_args
@@ -27,6 +28,7 @@ from serving.dashboard.feature_words import UNITS, phrase
 from serving.dashboard.language import LANGUAGES, LOCALES
 
 FOLDER = LOCALES.parent
+FIXED = datetime(2026, 11, 27, tzinfo=UTC)
 KEYWORDS = {"_": None, "gettext": None, "later": None, "ngettext": (1, 2)}
 
 
@@ -67,6 +69,7 @@ def update(path: Path, language: str) -> list[str]:
         catalogue = read_po(file, locale=language)
     catalogue.update(template(), no_fuzzy_matching=True)
     catalogue.obsolete.clear()
+    catalogue.creation_date = FIXED  # today's would make every two branches conflict
     with path.open("wb") as file:
         write_po(file, catalogue, width=120, sort_output=True, omit_header=False)
     return [str(message.id) for message in catalogue if message.id and not all(_strings(message.string))]
