@@ -1,18 +1,15 @@
 """# Train a challenger and promote it if it is better.
 
-This DAG builds features and labels at several past dates and tries every model family within the sweep's budget. It
-refits and blends the best families. It measures challenger and champion on the same window, the newest with known
-spend. It promotes the challenger only if it is measurably better. Scoring then starts automatically.
+This DAG builds features and labels at several past dates, tries every model family within the sweep's budget, refits
+and blends the best, measures challenger and champion on the newest window with known spend, and promotes the
+challenger only if it is measurably better. Scoring then starts automatically.
 
 It runs on schedule, in the source's `timezone`, and when `monitor_daily` detects drift, which *reason* then names. It
 waits up to two hours for running ingests, then says so and goes on.
 
-While no model is champion, the best baseline is fitted too. If the model is refused, the baseline becomes champion
-under its own name, until a model beats it; *promote* says why the model was refused.
-
-**It does not** promote a model because it is new. Keeping the champion is a success; *announce_champion* is then
-skipped. It does not read orders on or after the snapshot date. If data, code, settings and champion are as at the last
-decision, *split* says so and the rest is skipped.
+**It does not** promote a model because it is new. While no model is champion, the best baseline is fitted too, and
+becomes champion under its name if the model is refused; *promote* says why. If the champion stays, *announce_champion*
+is skipped. If data, code, settings and champion are as at the last decision, *split* says so and the rest is skipped.
 
 **Compare** the trials in MLflow (*Open in MLflow* on *train*). The registered version shows the decision's numbers.
 

@@ -14,7 +14,8 @@ from expectations.rules import LARGEST, Rule, passes, value_of
 def unique(*columns: str) -> Rule:
     """Rule: no two rows share the key. All rows of a shared key break it; a key with a null is not compared.
 
-    >>> unique("x").holds(ibis.memtable({"x": [1, 1, 2]})).execute().tolist()
+    >>> rows = ibis.memtable({"x": [1, 1, 2]})
+    >>> rows.select("x", holds=unique("x").holds(rows)).order_by("x").execute()["holds"].tolist()
     [False, False, True]
     """
     single = len(columns) == 1

@@ -172,7 +172,8 @@ def behind(home, serve) -> httpx.Client:
 
 
 def secure(port: int) -> httpx.Client:
-    transport = httpx.HTTPTransport(local_address="127.0.0.9", verify=False)  # signed by itself
+    # the certificate is signed by itself; Caddy makes it after it has begun to listen
+    transport = httpx.HTTPTransport(local_address="127.0.0.9", verify=False, retries=6)
     return httpx.Client(base_url=f"https://localhost:{port}", transport=transport, trust_env=False)
 
 

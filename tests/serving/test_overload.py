@@ -43,7 +43,8 @@ def busy(home, serve):
     with ThreadPoolExecutor(8) as pool:
 
         def hold(requests: int) -> None:
-            before = taken(client)
+            before = len(client.held)
+            wait_until(lambda: taken(client) == before, "earlier requests have left")
             client.held += [
                 pool.submit(httpx.get, f"{client.base_url}{SLOW}", trust_env=False) for _ in range(requests)
             ]

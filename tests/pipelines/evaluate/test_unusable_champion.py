@@ -110,7 +110,7 @@ CAUSES = {
     "corrupt": (lambda path: (path / ARRAYS).write_bytes(b"PK"), "it cannot be loaded: "),
     "no file": (lambda path: (path / STRUCTURE).unlink(), "it cannot be loaded: FileNotFoundError: "),
     "no folder": (shutil.rmtree, "it cannot be loaded: "),
-    "older code": (lacks_a_field, "it cannot be loaded: AttributeError: "),
+    "older code": (lacks_a_field, "it cannot be loaded: ValueError: "),
     "no module": (needs_a_package, "it cannot be loaded: ModuleNotFoundError: No module named 'models.gone'"),
     "no package": (needs_another_package, "it cannot be loaded: ValueError: Expected an object of scikit-learn"),
     "horizon": (changed(horizon_days=14), "it predicts 14 days, and horizon_days is 28"),
@@ -190,7 +190,7 @@ def test_a_file_that_this_machine_cannot_read_says_nothing_about_the_champion(du
 def test_scoring_with_an_unusable_champion_is_an_error_as_before(duel, champion):
     lacks_a_field(champion)
     reseal(duel, champion)
-    with pytest.raises(PurseError, match=r"cannot be loaded \(files_lost\): AttributeError.*windows.*purse champion"):
+    with pytest.raises(PurseError, match=r"cannot be loaded \(files_lost\): ValueError.*windows.*purse champion"):
         load_version(duel, "1")
 
 
