@@ -4,7 +4,7 @@ import os
 import sys
 import time
 import webbrowser
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import httpx
@@ -23,11 +23,7 @@ from pipelines.results.training import Trained
 from pipelines.settings import Settings
 from stack import airflow_api, demo_report
 
-DAGS = ("ingest_daily", "retrain_daily", "score_daily", "monitor_daily")
-HISTORY = 3
-"""Horizons of history that a retraining a horizon ago needs: two for a label and its features, one to measure."""
-
-A_DAY = timedelta(days=1)
+DAGS = ("ingest_daily", "retrain_daily", "score_daily")
 POLL_SECONDS = 0.5
 ASSET_RUN_SECONDS = 30
 ENDED = {"success": "[green]✓[/]", "skipped": "[yellow]-[/]", "failed": "[red]✗[/]", "upstream_failed": "[red]✗[/]"}
@@ -39,9 +35,6 @@ Task = dict[str, Any]
 def run(settings: Settings) -> None:
     """Ingest the whole source, retrain and score through the running Airflow; show progress and results.
 
-    With enough history it retrains as of a horizon ago, scores that day, one halfway and the end, and monitors: what
-    was promised a horizon ago then stands beside what came, and the dashboard shows who moved.
-
     The demo can be repeated in a home with data: days are loaded again, finished trials are reused, scores replaced.
 
     Raises:
@@ -52,9 +45,7 @@ def run(settings: Settings) -> None:
             airflow_api.wait_for_dag(client, dag_id)
         ingestion = airflow_api.trigger(client, "ingest_daily", **_whole_source(settings))
         tasks = follow(client, "ingest_daily", ingestion)
-        end, earlier = _days(settings)
-        trained_as_of = {"snapshot_date": earlier[0].isoformat()} if earlier else {}
-        retraining = airflow_api.trigger(client, "retrain_daily", **trained_as_of)
+        retraining = airflow_api.trigger(client, "retrain_daily")
         trained = follow(client, "retrain_daily", retraining)
         training_date = _snapshot_date(client, trained)
         tasks += trained
@@ -65,9 +56,6 @@ def run(settings: Settings) -> None:
         if not results["score"]:
             decided = read_result(settings, training_date, Decided)
             raise PurseError(f"Nobody is scored, because there is no champion. {decided.description}")
-        for dag_id, day in (*(("score_daily", day) for day in earlier), ("monitor_daily", end)):
-            console.print(f"As of {day}:")
-            tasks += follow(client, dag_id, airflow_api.trigger(client, dag_id, snapshot_date=day.isoformat()))
         seconds = [airflow_api.result(client, task).get("seconds", {}) for task in tasks]
     outcome = demo_report.Outcome(
         Validated.model_validate(results["validate"]),
@@ -142,14 +130,6 @@ def _whole_source(settings: Settings) -> dict[str, str]:
     """Parameters that ingest the whole source: from the lake's first day if it has one."""
     days = tables.days(settings, "staging/order_lines")
     return {"from_date": days[0].isoformat()} if days else {}
-
-
-def _days(settings: Settings) -> tuple[date, list[date]]:
-    """Day after the last loaded day, and earlier days to score: a horizon before it and halfway, or none."""
-    days, horizon = tables.days(settings, "raw/order_lines"), timedelta(days=settings.horizon_days)
-    end = days[-1] + A_DAY
-    past = end - horizon
-    return end, [past, past + horizon / 2] if past - horizon * HISTORY >= days[0] else []
 
 
 def _has_succeeded(tasks: list[Task], task_id: str) -> bool:

@@ -1,7 +1,6 @@
 """One user's path through real services: start, demo on a cut of Ta-Feng, look at every screen, stop."""
 
 import shutil
-from datetime import date
 
 import httpx
 import pandas as pd
@@ -11,7 +10,6 @@ from PIL import Image
 
 from pipelines.lake import tables
 from pipelines.lake.rows import snapshot_rows
-from pipelines.links import dashboard_url
 from pipelines.settings import REPOSITORY
 from pipelines.tracking import registry
 from pipelines.tracking.experiments import experiment_id
@@ -43,14 +41,6 @@ def predictions(settings) -> pd.DataFrame:
     """Newest predictions."""
     newest = tables.days(settings, "predictions", "snapshot_date")[-1]
     return snapshot_rows(tables.connect(), settings, "predictions", newest).to_pandas()
-
-
-def test_three_days_are_scored_and_what_was_promised_has_come(scored):
-    days = [date(2001, 2, 1), date(2001, 2, 15), date(2001, 3, 1)]
-    assert tables.days(scored, "predictions", "snapshot_date") == days
-    checked = tables.read(tables.connect(), scored, "monitoring").to_pandas()
-    assert "ngini_loss" in set(checked["kind"])
-    assert "known from the second snapshot" not in httpx.get(dashboard_url(scored), trust_env=False).text
 
 
 def test_every_shopper_of_the_cut_is_scored_once(scored):
